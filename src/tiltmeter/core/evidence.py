@@ -1,0 +1,206 @@
+"""What speaks for and against a probe: the records that a study writes and a report reads."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from tiltmeter.core.records import Measured, Record, Threshold, Unavailable
+
+
+class Candidate(Record):
+    """One site and method, judged on the training distribution's own validation folds."""
+
+    site: str
+    method: str
+    auroc: Measured
+    fold_aurocs: tuple[float, ...]
+
+
+class Cell(Record):
+    """One entry of the transfer matrix: fitted on ``train``'s train split, judged on ``test``'s test split.
+
+    ``tpr`` is the true-positive rate at the threshold of 1 % (or as asked) false positives *within this test set*, a
+    description of the scores; the rates at the threshold that ships are in ``OperatingPoint``.
+    """
+
+    site: str
+    method: str
+    train: str
+    test: str
+    auroc: Measured
+    tpr: Measured
+    n_positive: int
+    n_negative: int
+
+
+class RandomDirections(Record):
+    """AUROC of ``count`` random directions at a site on a test set, each oriented on train rows.
+
+    ``best`` is the best one *on this test set*: it has looked at the test labels, so it is what luck alone can reach.
+    """
+
+    site: str
+    train: str
+    test: str
+    count: int
+    mean: float
+    sd: float
+    best: float
+    worst: float
+    chosen_on_train: float
+
+
+class ShuffledLabels(Record):
+    """The chosen probe refitted on shuffled train labels: its AUROCs on the test split, sorted.
+
+    Labels are shuffled within pairs or groups where that keeps their structure. ``p_value`` is
+    (1 + number of shuffles that do as well) / (1 + number of shuffles).
+    """
+
+    test: str
+    aurocs: tuple[float, ...]
+    p_value: float
+
+
+class Baseline(Record):
+    """A rival that reads the text only, fitted on the same train split and judged on the same test split."""
+
+    name: str
+    description: str
+    train: str
+    test: str
+    auroc: Measured
+
+
+class Advantage(Record):
+    """AUROC of the chosen probe minus that of a text baseline on the same test rows (paired group bootstrap)."""
+
+    baseline: str
+    test: str
+    difference: Measured
+
+
+class Shortcut(Record):
+    """How well the *probe's* score reads a nuisance column, and how the nuisance goes with the label in train.
+
+    ``auroc_within`` is the AUROC of the score for the nuisance within rows of one label, averaged over labels, so
+    that a score that reads the label alone stays at 0.5 whatever the coupling.
+    """
+
+    nuisance: str
+    site: str
+    method: str
+    test: str
+    auroc_within: Measured
+    train_agreement: float
+
+
+class OperatingPoint(Record):
+    """What the shipped threshold does on a test set: shares of rows above it, with exact intervals."""
+
+    test: str
+    tpr: Measured
+    fpr: Measured
+    unit_fpr: Measured
+
+
+class Histogram(Record):
+    """Scores of the chosen probe on one test set, counted per label; ``edges`` has one entry more than the counts."""
+
+    test: str
+    edges: tuple[float, ...]
+    positive: tuple[int, ...]
+    negative: tuple[int, ...]
+
+
+class Mistake(Record):
+    """A text that the chosen probe gets badly wrong: its rank from 0 (lowest score) to 1 within its test set."""
+
+    test: str
+    id: str
+    text: str
+    label: int
+    score: float
+    rank: float
+
+
+class Leak(Record):
+    """A text of a test split that stands, exactly or nearly, in the train split as well."""
+
+    kind: Literal["exact", "near"]
+    train_id: str
+    test_id: str
+    similarity: float
+    train_text: str
+    test_text: str
+
+
+class Leakage(Record):
+    """What the leakage check found: counts over all pairs looked at, and the worst examples."""
+
+    n_exact: int
+    n_near: int
+    near_threshold: float
+    examples: tuple[Leak, ...]
+
+
+class Statement(Record):
+    """One sentence of the verdict, the rule that wrote it, and the figures that triggered it."""
+
+    rule: str
+    stance: Literal["for", "against", "note"]
+    text: str
+    because: str
+
+
+class Verdict(Record):
+    """Whether a probe can be trusted, in words. ``headline`` is one short paragraph; each statement has its rule."""
+
+    rules_version: int
+    outcome: Literal["holds", "holds in distribution only", "refuted", "undecided"]
+    headline: str
+    statements: tuple[Statement, ...]
+
+
+class Distribution(Record):
+    """A named set of texts as it was used: rows and groups per split, share of positives, hash."""
+
+    name: str
+    source: str
+    fingerprint: str
+    rows: dict[str, int]
+    groups: dict[str, int]
+    positives: dict[str, int]
+    grouped_by: str
+    truncated: int
+
+
+class Evidence(Record):
+    """Everything that a study measured about the probe that it chose, and about those that it did not.
+
+    ``train`` names the distribution on which layer and method were chosen; ``layers`` and ``methods`` list what was
+    tried, in order; ``fpr`` and ``level`` are the asked false-positive rate and the level of all intervals.
+    """
+
+    format_version: Literal[1] = 1
+    train: str
+    site: str
+    method: str
+    sites: tuple[str, ...]
+    methods: tuple[str, ...]
+    distributions: tuple[Distribution, ...]
+    fpr: float
+    level: float
+    candidates: tuple[Candidate, ...]
+    transfer: tuple[Cell, ...]
+    random_directions: tuple[RandomDirections, ...]
+    shuffled_labels: tuple[ShuffledLabels, ...]
+    baselines: tuple[Baseline, ...]
+    advantages: tuple[Advantage, ...]
+    shortcuts: tuple[Shortcut, ...]
+    threshold: Threshold | Unavailable
+    operating_points: tuple[OperatingPoint, ...]
+    histograms: tuple[Histogram, ...]
+    mistakes: tuple[Mistake, ...]
+    leakage: Leakage
+    verdict: Verdict

@@ -1,0 +1,91 @@
+"""Files that are either whole or not there: atomic writes, atomic folders, JSON and hashes."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from tiltmeter.core.errors import FileError, FormatError
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write ``content`` to a temporary neighbour, flush it to disk, and rename it over ``path``."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        # mkstemp makes private files; a report or a monitor is meant to be read by others, as the umask allows
+        umask = os.umask(0)
+        os.umask(umask)
+        os.chmod(name, 0o666 & ~umask)
+        os.replace(name, path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def write_text(path: Path, content: str) -> None:
+    """Write UTF-8 text atomically."""
+    write_bytes(path, content.encode("utf-8"))
+
+
+def write_json(path: Path, value: Any) -> None:  # noqa: ANN401  (JSON is any)
+    """Write JSON atomically: two-space indent, keys as given, NaN and infinity refused (ValueError)."""
+    write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def read_json(path: Path) -> Any:  # noqa: ANN401
+    """Read a JSON file; FileError if it is not there, FormatError naming the line if it is not JSON."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise FileError(f"{path} does not exist; check the path.") from None
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise FormatError(
+            f"{path} is not valid JSON ({error}); it may be damaged or not one of Tiltmeter's files."
+        ) from error
+
+
+def sha256(content: bytes) -> str:
+    """Return the hexadecimal SHA-256 of ``content``."""
+    return hashlib.sha256(content).hexdigest()
+
+
+@contextmanager
+def new_folder(path: Path) -> Iterator[Path]:
+    """Fill a folder that appears under its name only when it is complete.
+
+    Yields a temporary sibling; when the block ends without an error it is renamed to ``path``, otherwise it is
+    removed and nothing is left behind.
+
+    Raises
+    ------
+    FileError
+        At once, if ``path`` exists; after the block, if somebody made it meanwhile.
+    """
+    if path.exists():
+        raise FileError(f"{path} exists already; name another folder or remove it first.")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
+    try:
+        yield temporary
+        umask = os.umask(0)
+        os.umask(umask)
+        os.chmod(temporary, 0o777 & ~umask)
+        try:
+            os.rename(temporary, path)
+        except OSError as error:
+            raise FileError(f"{path} appeared while it was being made ({error}); name another folder.") from error
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
