@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tiltmeter.core.errors import ArrayError
+from tiltmeter.core.errors import ArrayError, SpecError
 from tiltmeter.core.site import Site
 
 Pooling = Literal["last", "mean", "max", "first"]
@@ -85,7 +85,9 @@ class Activations:
         return len(self.ids)
 
     def select(self, rows: NDArray[np.bool_] | NDArray[np.int64]) -> Self:
-        """Return the texts that ``rows`` names, a boolean mask or indices, in that order."""
+        """Return the texts that ``rows`` names, a boolean mask of shape (n,) or indices, in that order."""
+        if rows.dtype == np.bool_ and rows.shape != (len(self),):
+            raise ArrayError(f"The mask has shape {rows.shape} for {len(self)} texts; it must have one entry a text.")
         index = np.flatnonzero(rows) if rows.dtype == np.bool_ else rows
         picked = {
             field.name: value[index]
@@ -119,5 +121,9 @@ class Activations:
             case "max":
                 X = np.maximum.reduceat(self.X, starts, axis=0)
             case "mean":
-                X = (np.add.reduceat(self.X, starts, axis=0) / (ends - starts)[:, None]).astype(self.X.dtype)
+                # in float64: half precision overflows within a long text
+                total = np.add.reduceat(self.X, starts, axis=0, dtype=np.float64)
+                X = (total / (ends - starts)[:, None]).astype(self.X.dtype)
+            case _:
+                raise SpecError(f"Pooling is {rule!r}; use one of {', '.join(get_args(Pooling))}.")
         return replace(self, X=X, offsets=None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -47,7 +48,7 @@ class Direction:
     Raises
     ------
     ArrayError
-        If the vector is not finite, not one-dimensional, or its norm is not 1 to 1e-3.
+        If the vector is not finite, not one-dimensional, or its norm is not 1 to 1e-3, or the sign is another value.
 
     Examples
     --------
@@ -67,6 +68,8 @@ class Direction:
     def __post_init__(self) -> None:
         if self.vector.ndim != 1 or not np.isfinite(self.vector).all() or not np.isfinite(self.offset):
             raise ArrayError(f"A direction needs one finite vector and offset; got shape {self.vector.shape}.")
+        if self.sign not in (1, -1, "unknown"):
+            raise ArrayError(f'A direction\'s sign is {self.sign!r}; it must be 1, -1 or "unknown".')
         # half-precision vectors carry rounding of about 1e-3 in their norm
         if abs(float(np.linalg.norm(self.vector.astype(np.float64))) - 1.0) > 1e-3:
             raise ArrayError("A direction's vector must have norm 1; divide it by its norm and scale the offset alike.")
@@ -74,9 +77,8 @@ class Direction:
     def score(self, X: NDArray[np.floating[Any]]) -> NDArray[np.floating[Any]]:
         """Score rows, shape (n, d) to (n,); ArrayError if the sign is unknown or the width differs."""
         if self.sign == "unknown":
-            raise ArrayError(
-                f"The direction by {self.method or 'an unnamed method'} has no sign; orient the probe on calibration labels."
-            )
+            name = self.method or "an unnamed method"
+            raise ArrayError(f"The direction by {name} has no sign; orient the probe on calibration labels.")
         if X.ndim != 2 or X.shape[1] != len(self.vector):
             raise ArrayError(f"X has shape {X.shape}; the direction reads rows of width {len(self.vector)}.")
         return np.asarray(self.sign * (X @ self.vector + self.offset))
@@ -84,21 +86,22 @@ class Direction:
     def save(self, folder: Path, *, stem: str = "direction") -> None:
         """Write ``stem.safetensors`` and, last, ``stem.json`` with the hash of the other into ``folder``."""
         content = save({"vector": np.ascontiguousarray(self.vector)})
+        head = {
+            "format_version": FORMAT_VERSION,
+            "sha256": sha256(content),
+            "offset": float(self.offset),
+            "site": str(self.site) if self.site is not None else None,
+            "layer_convention": "0-based block index; resid_post of the last block is before the final norm",
+            "sign": self.sign,
+            "method": self.method,
+            "provenance": self.provenance,
+            "evidence": self.evidence.model_dump(mode="json"),
+        }
+        # as it will be read back, and before anything is written: what JSON cannot hold fails here
+        head = json.loads(json.dumps(head, allow_nan=False))
+        head["sha256_of_the_rest"] = _digest(head)
         write_bytes(folder / f"{stem}.safetensors", content)
-        write_json(
-            folder / f"{stem}.json",
-            {
-                "format_version": FORMAT_VERSION,
-                "sha256": sha256(content),
-                "offset": float(self.offset),
-                "site": str(self.site) if self.site is not None else None,
-                "layer_convention": "0-based block index; resid_post of the last block is before the final norm",
-                "sign": self.sign,
-                "method": self.method,
-                "provenance": self.provenance,
-                "evidence": self.evidence.model_dump(mode="json"),
-            },
-        )
+        write_json(folder / f"{stem}.json", head)
 
     @classmethod
     def load(cls, folder: Path, *, stem: str = "direction") -> Self:
@@ -109,6 +112,8 @@ class Direction:
             raise FormatError(
                 f"{path} is not a direction of format version {FORMAT_VERSION}; save it again with this release."
             )
+        if _digest(head) != head.get("sha256_of_the_rest"):
+            raise FormatError(f"{path} does not match the hash that it holds; it was changed after it was saved.")
         weights = folder / f"{stem}.safetensors"
         if not weights.is_file():
             raise FileError(f"{weights} does not exist; a direction needs both of its files.")
@@ -128,3 +133,8 @@ class Direction:
             )
         except (KeyError, TypeError, AttributeError, ValueError, SafetensorError) as error:
             raise FormatError(f"{path} lacks a part of a direction or holds a wrong one ({error}).") from error
+
+
+def _digest(head: dict[str, Any]) -> str:
+    rest = {key: value for key, value in head.items() if key != "sha256_of_the_rest"}
+    return sha256(json.dumps(rest, sort_keys=True).encode())

@@ -6,6 +6,7 @@
     ├ SpecError (ValueError)             a study or option asks for something that cannot be
     ├ DataError (ValueError)             texts, labels, pairs or groups are not as a method needs them
     ├ ArrayError (ValueError)            an array has the wrong shape, too few rows, or a NaN
+    │ └ NoDirectionError                 the rows hold no difference that a method could follow
     ├ TooFewNegativesError (ValueError)  no threshold can be certified from so few units
     ├ ModelError (ValueError)            a model cannot be loaded, read or bound to a site
     ├ FormatError (ValueError)           a file on disk is damaged, foreign or of another version
@@ -30,6 +31,10 @@ class DataError(TiltmeterError, ValueError):
 
 class ArrayError(TiltmeterError, ValueError):
     """An array has the wrong shape, too few rows, one class only, or a value that is not finite."""
+
+
+class NoDirectionError(ArrayError):
+    """The rows hold no difference that a method could follow, as where the last token is the same in every text."""
 
 
 class TooFewNegativesError(TiltmeterError, ValueError):

@@ -50,14 +50,15 @@ class RandomDirections(Record):
     chosen_on_train: float
 
 
-class ShuffledLabels(Record):
-    """The chosen probe refitted on shuffled train labels: its AUROCs on the test split, sorted.
+class Shuffled(Record):
+    """The chosen probe refitted after its supervision was destroyed: its AUROCs on the test split, sorted.
 
-    Labels are shuffled within pairs or groups where that keeps their structure. ``p_value`` is
-    (1 + number of shuffles that do as well) / (1 + number of shuffles).
+    A supervised probe has its train labels shuffled; one that learns from pairs has its pairs shuffled. ``p_value``
+    is (1 + number of shuffles that do as well) / (1 + number of shuffles).
     """
 
     test: str
+    what: Literal["labels", "pairs"]
     aurocs: tuple[float, ...]
     p_value: float
 
@@ -145,16 +146,26 @@ class Leakage(Record):
 
 
 class Statement(Record):
-    """One sentence of the verdict, the rule that wrote it, and the figures that triggered it."""
+    """One sentence of the verdict, the rule that wrote it, and the figures that triggered it.
+
+    ``rule`` is the rule's name, ``condition`` what it asks for, ``test`` the test set it speaks of (None: all).
+    """
 
     rule: str
+    condition: str
+    test: str | None
     stance: Literal["for", "against", "note"]
     text: str
     because: str
 
 
 class Verdict(Record):
-    """Whether a probe can be trusted, in words. ``headline`` is one short paragraph; each statement has its rule."""
+    """Whether a probe can be trusted, in words. ``headline`` is one short paragraph; each statement has its rule.
+
+    ``outcome`` is ``refuted`` if it does not hold even on held-out texts of its own distribution, or does no better
+    there than chance, luck or the text alone; ``holds in distribution only`` if it fails elsewhere or follows a
+    shortcut; ``undecided`` if the data are too few to tell.
+    """
 
     rules_version: int
     outcome: Literal["holds", "holds in distribution only", "refuted", "undecided"]
@@ -194,7 +205,7 @@ class Evidence(Record):
     candidates: tuple[Candidate, ...]
     transfer: tuple[Cell, ...]
     random_directions: tuple[RandomDirections, ...]
-    shuffled_labels: tuple[ShuffledLabels, ...]
+    shuffled: tuple[Shuffled, ...]
     baselines: tuple[Baseline, ...]
     advantages: tuple[Advantage, ...]
     shortcuts: tuple[Shortcut, ...]
@@ -203,4 +214,4 @@ class Evidence(Record):
     histograms: tuple[Histogram, ...]
     mistakes: tuple[Mistake, ...]
     leakage: Leakage
-    verdict: Verdict
+    verdict: Verdict | Unavailable

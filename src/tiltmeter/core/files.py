@@ -45,15 +45,19 @@ def write_json(path: Path, value: Any) -> None:  # noqa: ANN401  (JSON is any)
 
 
 def read_json(path: Path) -> Any:  # noqa: ANN401
-    """Read a JSON file; FileError if it is not there, FormatError naming the line if it is not JSON."""
+    """Read a JSON file; FileError if it is not there, FormatError naming the line if it is not JSON (NaN is not)."""
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse)
     except FileNotFoundError:
         raise FileError(f"{path} does not exist; check the path.") from None
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except ValueError as error:  # malformed JSON, a constant that JSON lacks, or not UTF-8
         raise FormatError(
             f"{path} is not valid JSON ({error}); it may be damaged or not one of Tiltmeter's files."
         ) from error
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is not a JSON value")
 
 
 def sha256(content: bytes) -> str:

@@ -30,7 +30,7 @@ class Site:
     Raises
     ------
     SpecError
-        If the point is unknown.
+        If the point is unknown, or a head is named at a point that has none.
 
     Notes
     -----
@@ -52,6 +52,8 @@ class Site:
     def __post_init__(self) -> None:
         if self.point not in POINTS:
             raise SpecError(f"Site point is {self.point!r}; use one of {', '.join(POINTS)}.")
+        if self.head is not None and self.point != "z":
+            raise SpecError(f"Site names head {self.head} at {self.point}, which is not split by head; only z is.")
 
     @classmethod
     def parse(cls, text: str) -> Self:

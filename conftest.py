@@ -1,0 +1,22 @@
+"""Run-time checks of every array annotation, and NumPy in every doctest."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from jaxtyping import install_import_hook
+
+# Array shapes are checked where the mathematics is. Not in the probes' base class: scikit-learn's estimator checks feed
+# it wrong types on purpose and expect its own errors.
+_METHODS = [
+    f"tiltmeter.probes.{path.stem}"
+    for path in sorted((Path(__file__).parent / "src/tiltmeter/probes").glob("_*.py"))
+    if path.stem not in ("__init__", "_probe")
+]
+install_import_hook(["tiltmeter.numerics", "tiltmeter.evaluation", *_METHODS], "beartype.beartype")
+
+
+@pytest.fixture(autouse=True)
+def _numpy_in_doctests(doctest_namespace: dict[str, Any]) -> None:
+    doctest_namespace["np"] = np

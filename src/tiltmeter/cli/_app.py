@@ -1,0 +1,65 @@
+"""The ``tiltmeter`` command: its groups, and what becomes of errors."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from tiltmeter import __version__
+from tiltmeter.cli._organism import organism_app
+from tiltmeter.cli._report import report
+from tiltmeter.cli._score import score
+from tiltmeter.cli._study import study
+from tiltmeter.core.errors import TiltmeterError
+
+_HELP = """Find directions in a language model's activations, test how far they can be trusted, and turn those that hold
+into monitors.
+
+A first run, on the bundled model (about a minute):
+
+    tiltmeter study examples/facts.yaml
+
+It writes a folder under runs/ with report.html (open it in a browser: the verdict comes first) and monitors/best,
+which scores new texts:
+
+    tiltmeter score runs/.../monitors/best my_texts.jsonl
+
+For your own texts and model, copy a spec from examples/ and change its paths.
+"""
+
+app = typer.Typer(
+    help=_HELP, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None, add_completion=True
+)
+app.command()(study)
+app.command()(report)
+app.command()(score)
+app.add_typer(organism_app, name="organism")
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        print(f"tiltmeter {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")] = (
+        False
+    ),
+) -> None:
+    pass
+
+
+def main() -> None:
+    """Run the command line: Tiltmeter's own errors become one sentence and exit code 2, others keep their traceback."""
+    try:
+        app()
+    except TiltmeterError as error:
+        print(f"tiltmeter: {error}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        print("tiltmeter: stopped; nothing half-written is left.", file=sys.stderr)
+        sys.exit(130)

@@ -1,0 +1,56 @@
+"""``tiltmeter score``."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def score(
+    monitor: Annotated[Path, typer.Argument(help="A monitor folder, as in RUN/monitors/best.")],
+    texts: Annotated[str, typer.Argument(help="Texts to score: JSONL, CSV, Parquet, or organism:NAME/SET.")],
+    model: Annotated[
+        str | None, typer.Option(help="Where the model is; default: where it was when the monitor was made.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Write JSONL here instead of to standard output.")] = None,
+) -> None:
+    """Score texts with a monitor: one JSON object a line with id, score and alarm.
+
+    Example: tiltmeter score runs/2026-11-22-facts/monitors/best new_texts.jsonl
+    """
+    from tiltmeter import studies
+    from tiltmeter.core.errors import FileError
+    from tiltmeter.core.evidence import Evidence, Verdict
+    from tiltmeter.core.files import write_text
+    from tiltmeter.monitor import Monitor
+
+    loaded = Monitor.load(monitor)
+    if out is not None and out.exists():
+        raise FileError(f"{out} exists already; name another file or remove it first.")
+    evidence = loaded.direction.evidence
+    if isinstance(evidence, Evidence) and isinstance(evidence.verdict, Verdict) and evidence.verdict.outcome != "holds":
+        print(f"tiltmeter: verdict on this monitor: {evidence.verdict.outcome}.", file=sys.stderr)
+    rows = studies.open_texts(texts, distribution="new texts")
+    spec = studies.ModelSpec(
+        path=model or loaded.card.model, revision=loaded.card.revision, dtype=loaded.card.reading.dtype
+    )
+    scored = loaded.score(studies.open_model(spec), rows)
+    lines = [
+        json.dumps(
+            {
+                "id": str(id_),
+                "score": float(value),
+                "alarm": None if scored.alarms is None else bool(scored.alarms[i]),
+            }
+        )
+        for i, (id_, value) in enumerate(zip(rows.ids, scored.scores, strict=True))
+    ]
+    if out is not None:
+        write_text(out, "\n".join(lines) + "\n")
+        print(out)
+    else:
+        print("\n".join(lines))

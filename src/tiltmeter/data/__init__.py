@@ -1,0 +1,24 @@
+"""Labelled and paired texts: reading, grouping and splitting them. Pairs and groups stay whole, and leaks are found."""
+
+from tiltmeter.data._leakage import find_leakage
+from tiltmeter.data._read import read_texts
+from tiltmeter.data._shared_words import SharedWordGroups, group_by_shared_words
+from tiltmeter.data._split import Fold, group_folds, split_by_group
+from tiltmeter.data._textset import Chat, Message, Scalar, Span, TextSet, plain_texts, require_two_classes
+
+__all__ = [
+    "Chat",
+    "Fold",
+    "Message",
+    "Scalar",
+    "SharedWordGroups",
+    "Span",
+    "TextSet",
+    "find_leakage",
+    "group_by_shared_words",
+    "group_folds",
+    "plain_texts",
+    "read_texts",
+    "require_two_classes",
+    "split_by_group",
+]

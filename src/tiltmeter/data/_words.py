@@ -1,0 +1,17 @@
+"""What counts as the same text, and as a word of it."""
+
+from __future__ import annotations
+
+import re
+
+_WORD = re.compile(r"\w+")
+
+
+def normalised(text: str) -> str:
+    """Return the text without case and with single spaces, so that copies are equal."""
+    return " ".join(text.casefold().split())
+
+
+def words(text: str) -> frozenset[str]:
+    """Return the distinct words without case; a text of signs only is one word, so that no text has none."""
+    return frozenset(_WORD.findall(text.casefold())) or frozenset([normalised(text)])

@@ -1,0 +1,51 @@
+"""Metrics, intervals, thresholds with guarantees, nulls and verdicts: arrays in, records out.
+
+Nothing here knows where the arrays came from.
+"""
+
+from tiltmeter.evaluation._estimates import (
+    RankingEstimates,
+    Resampling,
+    auroc_difference,
+    ranking_estimates,
+    resampling,
+    share,
+)
+from tiltmeter.evaluation._nulls import (
+    DirectionScores,
+    auroc_columns,
+    random_directions,
+    shuffle_labels,
+    shuffle_p_value,
+    shuffle_pairs,
+)
+from tiltmeter.evaluation._ranking import Ranking, auroc, rankings, tpr_at_fpr
+from tiltmeter.evaluation._selection import choose, fold_estimate
+from tiltmeter.evaluation._shortcut import nuisance_auroc
+from tiltmeter.evaluation._threshold import negatives_needed, threshold_at_fpr
+from tiltmeter.evaluation._verdict import judge
+
+__all__ = [
+    "DirectionScores",
+    "Ranking",
+    "RankingEstimates",
+    "Resampling",
+    "auroc",
+    "auroc_columns",
+    "auroc_difference",
+    "choose",
+    "fold_estimate",
+    "judge",
+    "negatives_needed",
+    "nuisance_auroc",
+    "random_directions",
+    "ranking_estimates",
+    "rankings",
+    "resampling",
+    "share",
+    "shuffle_labels",
+    "shuffle_p_value",
+    "shuffle_pairs",
+    "threshold_at_fpr",
+    "tpr_at_fpr",
+]

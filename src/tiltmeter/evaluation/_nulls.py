@@ -1,0 +1,123 @@
+"""What luck alone reaches: random directions and shuffled supervision."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from jaxtyping import Float, Int, Shaped
+from numpy.typing import NDArray
+from scipy import stats
+
+from tiltmeter.core.errors import ArrayError
+
+
+class DirectionScores(NamedTuple):
+    """AUROC of each random direction on the rows that oriented it and on the test rows, shape (k,) each."""
+
+    train: Float[NDArray[Any], " k"]
+    test: Float[NDArray[Any], " k"]
+
+
+def auroc_columns(y: Int[NDArray[Any], " n"], scores: Float[NDArray[Any], "n k"]) -> Float[NDArray[Any], " k"]:
+    """Return the AUROC of each column of ``scores``, ties counting one half.
+
+    Raises
+    ------
+    ArrayError
+        If y has one class only.
+
+    Examples
+    --------
+    >>> auroc_columns(np.array([0, 0, 1]), np.array([[0.0, 3.0], [1.0, 2.0], [2.0, 1.0]])).tolist()
+    [1.0, 0.0]
+    """
+    n_positive = int(y.sum())
+    n_negative = len(y) - n_positive
+    if not n_positive or not n_negative:
+        raise ArrayError("y has one class only; AUROC needs positives and negatives.")
+    ranks = stats.rankdata(scores, axis=0)[y == 1].sum(axis=0)
+    return np.asarray((ranks - n_positive * (n_positive + 1) / 2) / (n_positive * n_negative))
+
+
+def random_directions(
+    X_train: Float[NDArray[Any], "m d"],
+    y_train: Int[NDArray[Any], " m"],
+    X_test: Float[NDArray[Any], "n d"],
+    y_test: Int[NDArray[Any], " n"],
+    *,
+    count: int = 100,
+    rng: np.random.Generator,
+) -> DirectionScores:
+    """Score ``count`` directions drawn uniformly from the sphere, each given its sign by the train rows.
+
+    Returns
+    -------
+    AUROCs. The best on the test rows was chosen with their labels: it says what looking at many directions gives.
+
+    Raises
+    ------
+    ArrayError
+        If either set has one class only.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> X, y = rng.normal(size=(200, 5)), np.arange(200) % 2
+    >>> found = random_directions(X[:100], y[:100], X[100:], y[100:], count=50, rng=rng)
+    >>> bool(found.train.min() >= 0.5), bool(0.4 < found.test.mean() < 0.6)
+    (True, True)
+    """
+    directions = rng.normal(size=(X_train.shape[1], count)).astype(X_train.dtype)
+    train = auroc_columns(y_train, X_train @ directions)
+    test = auroc_columns(y_test, X_test @ directions)
+    is_flipped = train < 0.5
+    return DirectionScores(np.where(is_flipped, 1 - train, train), np.where(is_flipped, 1 - test, test))
+
+
+def shuffle_labels(
+    y: Int[NDArray[Any], " n"], *, pairs: Shaped[NDArray[Any], " n"] | None, rng: np.random.Generator
+) -> Int[NDArray[Any], " n"]:
+    """Return labels that say nothing about the rows, as balanced as before.
+
+    Where every pair holds one positive and one negative row, each pair is swapped or not by the toss of a coin, so
+    that the structure of pairs stays; otherwise the labels are permuted among all rows.
+
+    Examples
+    --------
+    >>> y = np.array([0, 1, 0, 1])
+    >>> sorted(shuffle_labels(y, pairs=None, rng=np.random.default_rng(0)).tolist())
+    [0, 0, 1, 1]
+    """
+    if pairs is not None:
+        names, codes = np.unique(pairs, return_inverse=True)
+        rows, positives = np.bincount(codes), np.bincount(codes, weights=y)
+        if (rows == 2).all() and (positives == 1).all():
+            return np.asarray(np.where(rng.integers(2, size=len(names))[codes] == 1, 1 - y, y))
+    return rng.permutation(y)
+
+
+def shuffle_pairs(pairs: Shaped[NDArray[Any], " n"], *, rng: np.random.Generator) -> Shaped[NDArray[Any], " n"]:
+    """Return pair identifiers dealt out again at random: every identifier as often as before, on other rows.
+
+    Examples
+    --------
+    >>> sorted(shuffle_pairs(np.array(["a", "a", "b", "b"]), rng=np.random.default_rng(0)).tolist())
+    ['a', 'a', 'b', 'b']
+    """
+    return rng.permutation(pairs)
+
+
+def shuffle_p_value(value: float, null: Float[NDArray[Any], " k"]) -> float:
+    """Return (1 + number of null values at least as large) / (1 + their number): never 0.
+
+    References
+    ----------
+    Phipson and Smyth (2010), "Permutation p-values should never be zero".
+
+    Examples
+    --------
+    >>> shuffle_p_value(0.9, np.full(19, 0.5))
+    0.05
+    """
+    return float((1 + (null >= value).sum()) / (1 + len(null)))

@@ -1,0 +1,118 @@
+"""A threshold that keeps its false-positive rate, with a stated confidence."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float, Shaped
+from numpy.typing import NDArray
+from scipy import stats
+
+from tiltmeter.core.errors import ArrayError, SpecError, TooFewNegativesError
+from tiltmeter.core.records import Threshold
+
+
+def negatives_needed(fpr: float, confidence: float) -> int:
+    """Return the smallest number of negative units from which a threshold can be certified.
+
+    Examples
+    --------
+    >>> negatives_needed(0.01, 0.95), negatives_needed(0.001, 0.95)
+    (299, 2995)
+    """
+    if not 0 < fpr < 1 or not 0 < confidence < 1:
+        raise SpecError(f"fpr is {fpr} and confidence {confidence}; both must lie strictly between 0 and 1.")
+    n = math.ceil(math.log(1 - confidence) / math.log(1 - fpr))
+    # the quotient of logarithms may round to the wrong side of a whole number
+    while n > 1 and _is_certified(0, n=n - 1, fpr=fpr, confidence=confidence):
+        n -= 1
+    while not _is_certified(0, n=n, fpr=fpr, confidence=confidence):
+        n += 1
+    return n
+
+
+def _is_certified(allowed: int, *, n: int, fpr: float, confidence: float) -> bool:
+    # the slack keeps 1 - confidence, which is rounded, from refusing an exact equality
+    return bool(stats.binom.cdf(allowed, n, fpr) <= (1 - confidence) * (1 + 1e-9))
+
+
+def threshold_at_fpr(
+    scores: Float[NDArray[Any], " n"],
+    *,
+    fpr: float = 0.01,
+    confidence: float = 0.95,
+    groups: Shaped[NDArray[Any], " n"] | None = None,
+    population: str,
+) -> Threshold:
+    """Choose the lowest threshold whose false-positive rate is at most ``fpr`` with the asked confidence.
+
+    An alarm is a score strictly above the threshold. Whatever the distribution of scores, ties included: with
+    probability at least ``confidence`` over the draw of these units, a fresh unit of the same population raises a
+    false alarm with probability at most ``fpr``. The scores must come from negatives that neither fitted the probe
+    nor chose its layer or method.
+
+    Parameters
+    ----------
+    scores
+        Scores of *negative* rows, shape (n,), finite.
+    fpr, confidence
+        Strictly between 0 and 1.
+    groups
+        Shape (n,), or None. Rows of a group are not independent, so a group counts as one unit with the score of its
+        highest row; the guarantee is then about groups.
+    population
+        Where the negatives come from, in words; the guarantee holds for this population only.
+
+    Raises
+    ------
+    TooFewNegativesError
+        If no threshold can be certified from so few units; the message names the number needed.
+    ArrayError
+        If a score is not finite or lengths differ.
+
+    Notes
+    -----
+    With n units, the (k + 1)-th largest score fails only if at most k of n independent trials of probability ``fpr``
+    succeed; k is the largest number for which that has probability at most 1 − ``confidence``. The guarantee does
+    not survive a change of population, nor a threshold chosen among several on the same rows.
+
+    Examples
+    --------
+    >>> t = threshold_at_fpr(np.arange(299.0), population="ordinary questions")
+    >>> t.value, t.allowed, t.unit
+    (298.0, 0, 'row')
+    """
+    needed = negatives_needed(fpr, confidence)
+    if scores.ndim != 1 or not np.isfinite(scores).all():
+        raise ArrayError("scores must be one finite number per negative row.")
+    if groups is None:
+        units = scores
+    else:
+        if groups.shape != scores.shape:
+            raise ArrayError(f"groups have shape {groups.shape} for {len(scores)} scores.")
+        names, codes = np.unique(groups, return_inverse=True)
+        units = np.full(len(names), -np.inf)
+        np.maximum.at(units, codes, scores)
+    unit = "row" if groups is None else "group"
+    n = len(units)
+    if n < needed:
+        raise TooFewNegativesError(
+            f"{n} negative {unit}s cannot certify a false-positive rate of {fpr:g} at {confidence:g} confidence; "
+            f"{needed} are needed: add negatives, or ask for a higher rate or a lower confidence."
+        )
+    allowed = int(stats.binom.ppf(1 - confidence, n, fpr))
+    # ppf gives the first count whose probability reaches the level; what is allowed must stay at or below it
+    while not _is_certified(allowed, n=n, fpr=fpr, confidence=confidence):
+        allowed -= 1
+    return Threshold(
+        value=float(np.sort(units)[n - 1 - allowed]),
+        fpr=fpr,
+        confidence=confidence,
+        n=n,
+        n_rows=len(scores),
+        unit=unit,
+        allowed=allowed,
+        population=population,
+    )

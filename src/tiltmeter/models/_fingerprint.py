@@ -1,0 +1,90 @@
+"""What makes two models the same for a probe: everything that can move an activation, by hash."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+from tiltmeter.core.records import Record
+
+# hashed whole up to here (about a second); above it, evenly spaced elements of every tensor
+_WHOLE_BYTES = 1 << 30
+_SAMPLED_ELEMENTS = 1 << 16
+# facts of the copy on disk or of the library, not of the computation
+_NOT_THE_MODEL = frozenset(
+    {"_name_or_path", "architectures", "dtype", "torch_dtype", "transformers_version", "use_cache"}
+)
+
+
+class Fingerprint(Record):
+    """Identifies a loaded model.
+
+    ``digest`` sums up all other fields but ``name`` and ``revision``, which say where the model came from and not what
+    it computes. ``padding_side`` is the side on which Tiltmeter pads, whatever the tokenizer's own setting.
+    ``weights`` says whether all weights were hashed, or evenly spaced ones of every tensor (above 1 GiB).
+    """
+
+    name: str
+    revision: str | None
+    model_type: str
+    dtype: str
+    attention: str
+    padding_side: Literal["right"] = "right"
+    weights: Literal["all", "sampled"]
+    weights_sha256: str
+    config_sha256: str
+    tokenizer_sha256: str
+    chat_template_sha256: str | None
+    digest: str
+
+
+def fingerprint_of(model: Any, tokenizer: Any, *, name: str, revision: str | None) -> Fingerprint:  # noqa: ANN401
+    """Hash a Hugging Face model and tokenizer."""
+    state: dict[str, Tensor] = model.state_dict()
+    whole = sum(tensor.numel() * tensor.element_size() for tensor in state.values()) <= _WHOLE_BYTES
+    config = {key: value for key, value in model.config.to_diff_dict().items() if key not in _NOT_THE_MODEL}
+    template = tokenizer.chat_template
+    facts = {
+        "model_type": model.config.model_type,
+        "dtype": str(model.dtype).removeprefix("torch."),
+        "attention": str(model.config._attn_implementation),
+        "padding_side": "right",
+        "weights": "all" if whole else "sampled",
+        "weights_sha256": _weights_hash(state, whole=whole),
+        "config_sha256": _json_hash(config),
+        "tokenizer_sha256": _json_hash(_tokenizer_facts(tokenizer)),
+        "chat_template_sha256": None if template is None else _json_hash(template),
+    }
+    return Fingerprint.model_validate({"name": name, "revision": revision, **facts, "digest": _json_hash(facts)[:16]})
+
+
+def _json_hash(value: Any) -> str:  # noqa: ANN401  (JSON is any)
+    return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def _weights_hash(state: dict[str, Tensor], *, whole: bool) -> str:
+    digest = hashlib.sha256()
+    for name in sorted(state):
+        tensor = state[name].detach()
+        digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype};".encode())
+        flat = tensor.reshape(-1)
+        if not whole and flat.numel() > _SAMPLED_ELEMENTS:
+            flat = flat[:: flat.numel() // _SAMPLED_ELEMENTS]
+        # NumPy lacks bfloat16, bytes it has
+        digest.update(flat.cpu().contiguous().view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
+
+
+def _tokenizer_facts(tokenizer: Any) -> dict[str, Any]:  # noqa: ANN401
+    backend = getattr(tokenizer, "backend_tokenizer", None)
+    if backend is None:
+        return {"vocabulary": tokenizer.get_vocab(), "special": tokenizer.special_tokens_map}
+    facts: dict[str, Any] = json.loads(backend.to_str())
+    # how the last caller truncated and padded, not what the tokenizer is
+    facts.pop("truncation", None)
+    facts.pop("padding", None)
+    return {"backend": facts, "special": tokenizer.special_tokens_map}

@@ -1,0 +1,143 @@
+"""A direction made ready for use: where it reads, when it raises an alarm, and the evidence it was shipped with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, NamedTuple, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import ValidationError
+
+from tiltmeter.activations import collect
+from tiltmeter.core.activations import Pooling
+from tiltmeter.core.direction import Direction
+from tiltmeter.core.errors import FormatError, ModelError, SpecError
+from tiltmeter.core.files import new_folder, read_json, sha256, write_json
+from tiltmeter.core.records import Record, Threshold, Unavailable
+from tiltmeter.data import TextSet
+from tiltmeter.models import SubjectModel
+
+
+class Reading(Record):
+    """How the activations were read when the probe was fitted, and so how they must be read again."""
+
+    site: str
+    layer_convention: str = "0-based block index; resid_post of the last block is before the final norm"
+    pooling: Pooling
+    span: Literal["all", "marked", "assistant"]
+    long_texts: Literal["refuse", "truncate"]
+    dtype: str
+    chat_template_sha256: str | None
+
+
+class Card(Record):
+    """``monitor.json``: everything about a monitor but its direction, whose files it names by hash."""
+
+    format_version: Literal[1] = 1
+    name: str
+    model: str
+    revision: str | None
+    model_fingerprint: dict[str, Any]
+    reading: Reading
+    meaning: str
+    polarity: Literal["an alarm is a score strictly above the threshold"] = (
+        "an alarm is a score strictly above the threshold"
+    )
+    threshold: Threshold | Unavailable
+    data: dict[str, str]
+    direction_sha256: str = ""
+
+
+class Scores(NamedTuple):
+    """Score per text, shape (n,), and whether it raises an alarm; None where no threshold was certified."""
+
+    scores: NDArray[Any]
+    alarms: NDArray[np.bool_] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Monitor:
+    """A direction bound to a reading of one model, with its threshold and its evidence.
+
+    Parameters
+    ----------
+    direction
+        With a sign, a site, and the evidence that it was shipped with.
+    card
+        What else must be known to use it.
+
+    Raises
+    ------
+    SpecError
+        If the direction has no sign, or its site is not the card's.
+    """
+
+    direction: Direction
+    card: Card
+
+    def __post_init__(self) -> None:
+        if self.direction.sign == "unknown":
+            raise SpecError("A monitor needs a direction with a sign; orient the probe on calibration labels.")
+        if str(self.direction.site) != self.card.reading.site:
+            raise SpecError(
+                f"The direction was found at {self.direction.site}, but the card reads {self.card.reading.site}."
+            )
+
+    def score(self, subject: SubjectModel, texts: TextSet) -> Scores:
+        """Read the model on each text as it was read in training, and score.
+
+        Raises
+        ------
+        ModelError
+            If the model, its dtype, tokenizer or chat template is not the one that the monitor was made for; the
+            message lists what differs.
+        """
+        self.check(subject)
+        reading = self.card.reading
+        acts = collect(subject, texts, sites=[reading.site], pooling=reading.pooling, long_texts=reading.long_texts)[
+            reading.site
+        ]
+        scores = self.direction.score(acts.X)
+        threshold = self.card.threshold
+        return Scores(scores, scores > threshold.value if isinstance(threshold, Threshold) else None)
+
+    def check(self, subject: SubjectModel) -> None:
+        """Refuse a model that is not the one the monitor was made for; ModelError lists what differs."""
+        ours, theirs = self.card.model_fingerprint, subject.fingerprint.model_dump(mode="json")
+        # the name and revision say where the model came from; what it computes must be the same
+        differing = [
+            key
+            for key in sorted({*ours, *theirs} - {"name", "revision", "digest"})
+            if ours.get(key) != theirs.get(key)
+        ]
+        if differing:
+            facts = "; ".join(f"{key} was {ours.get(key)!r}, is {theirs.get(key)!r}" for key in differing)
+            raise ModelError(f"The monitor {self.card.name} was made for another model: {facts}.")
+
+    def save(self, folder: Path) -> None:
+        """Write ``monitor.json``, ``direction.json`` and ``direction.safetensors`` into a new folder, or nothing."""
+        with new_folder(folder) as temporary:
+            self.direction.save(temporary)
+            digest = sha256((temporary / "direction.json").read_bytes())
+            card = self.card.model_copy(update={"direction_sha256": digest})
+            write_json(temporary / "monitor.json", card.model_dump(mode="json"))
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Read what :meth:`save` wrote; FormatError if a file is damaged, of another version, or was changed."""
+        path = folder / "monitor.json"
+        content = read_json(path)
+        if not isinstance(content, dict) or content.get("format_version") != 1:
+            raise FormatError(f"{path} is not a monitor of format version 1; make it again with this release.")
+        try:
+            card = Card.model_validate(content)
+        except ValidationError as error:
+            problem = error.errors()[0]
+            where = ".".join(map(str, problem["loc"]))
+            raise FormatError(f"{path} is not a whole monitor: {where}: {problem['msg']}.") from None
+        direction = Direction.load(folder)
+        if sha256((folder / "direction.json").read_bytes()) != card.direction_sha256:
+            raise FormatError(f"{folder / 'direction.json'} does not match the hash in monitor.json; it was changed.")
+        return cls(direction, card)

@@ -1,0 +1,130 @@
+"""Linear artificial tomography: the first principal direction of unlabelled pair differences."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import numpy as np
+from jaxtyping import Float, Int
+from numpy.typing import NDArray
+from scipy import linalg
+
+from tiltmeter.core.errors import SpecError
+from tiltmeter.probes._probe import Found, UnsupervisedProbe
+
+
+def lat(X: Float[NDArray[Any], "n d"], pairs: Int[NDArray[Any], "p 2"]) -> Found:
+    """Return the top eigenvector of Σ (a − b)(a − b)ᵀ over pairs (a, b): uncentred, so the order in a pair is moot.
+
+    Of the two unit vectors, the one whose largest coordinate is positive; labels must tell which is meant.
+
+    Parameters
+    ----------
+    X
+        Rows.
+    pairs
+        Row numbers, shape (p, 2).
+
+    Examples
+    --------
+    >>> X = np.array([[1.0, 0.0], [3.0, 0.1], [5.0, 0.0], [2.0, 0.1]])
+    >>> found = lat(X, np.array([[0, 1], [2, 3]])).vector
+    >>> bool(abs(found[0]) > 0.99)
+    True
+    """
+    differences = X[pairs[:, 0]].astype(np.float64) - X[pairs[:, 1]].astype(np.float64)
+    return Found(_first_direction(differences), 0.0)
+
+
+def lat_shuffled(
+    X: Float[NDArray[Any], "n d"], pairs: Int[NDArray[Any], "p 2"], *, is_centred: bool, rng: np.random.Generator
+) -> Found:
+    """Return the published sample version: swap each pair at random, subtract the mean difference or not, PCA.
+
+    Centring is safe here only because the order is random.
+
+    Examples
+    --------
+    >>> X = np.random.default_rng(0).normal(size=(8, 3))
+    >>> lat_shuffled(X, np.arange(8).reshape(4, 2), is_centred=True, rng=np.random.default_rng(1)).vector.shape
+    (3,)
+    """
+    swaps = rng.choice([-1.0, 1.0], size=len(pairs))
+    differences = swaps[:, None] * (X[pairs[:, 0]].astype(np.float64) - X[pairs[:, 1]].astype(np.float64))
+    return Found(_first_direction(differences - differences.mean(axis=0) if is_centred else differences), 0.0)
+
+
+def _first_direction(differences: Float[NDArray[Any], "p d"]) -> Float[NDArray[Any], " d"]:
+    p, d = differences.shape
+    scale = float(np.abs(differences).max())
+    if scale == 0.0:
+        return np.zeros(d)
+    differences = differences / scale  # tiny activations must not underflow when squared
+    if d <= p:
+        vector = linalg.eigh(differences.T @ differences, subset_by_index=(d - 1, d - 1))[1][:, 0]
+    else:
+        vector = differences.T @ linalg.eigh(differences @ differences.T, subset_by_index=(p - 1, p - 1))[1][:, 0]
+    return np.asarray(vector * np.sign(vector[np.argmax(np.abs(vector))]))
+
+
+class LAT(UnsupervisedProbe):
+    """The first principal direction of the differences within unlabelled pairs.
+
+    It finds a concept only where the squared shift within pairs exceeds the largest variance of pair differences from
+    any other cause; the mean difference, which has labels, needs only to exceed the noise of a mean. In return it
+    takes no labels until ``orient``. Cost O(p d²).
+
+    The default, the uncentred second moment of the differences, is the expectation over all shuffles of the order
+    within pairs, so no order can spoil it. The published sample version shuffles once and then centres. Centring
+    differences whose order was *not* shuffled removes exactly the mean difference, which is the concept: this class
+    refuses it.
+
+    Parameters
+    ----------
+    order
+        ``"any"`` (default): uncentred, independent of the order within pairs. ``"shuffled"``: swap each pair at
+        random first, as published.
+    is_centred
+        Whether to subtract the mean difference; needs ``order="shuffled"``.
+    random_state
+        Seed of the shuffle.
+
+    Raises
+    ------
+    SpecError
+        From ``fit``, if ``is_centred`` without ``order="shuffled"``.
+
+    References
+    ----------
+    Zou et al., arXiv 2310.01405, section 3.1.
+
+    Examples
+    --------
+    >>> X = np.array([[0.0, 0.0], [4.0, 0.1], [1.0, 0.0], [5.0, 0.1]])
+    >>> probe = LAT().fit(X, pairs=np.array(["p", "p", "q", "q"]))
+    >>> probe.as_direction().sign
+    'unknown'
+    >>> probe.orient(X, np.array([0, 1, 0, 1])).as_direction().sign
+    1
+    """
+
+    needs_pairs = True
+
+    def __init__(
+        self, *, order: Literal["any", "shuffled"] = "any", is_centred: bool = False, random_state: int = 0
+    ) -> None:
+        self.order = order
+        self.is_centred = is_centred
+        self.random_state = random_state
+
+    def _find(self, X: Float[NDArray[Any], "n d"], pairs: Int[NDArray[Any], "p 2"] | None) -> Found:
+        if pairs is None:
+            raise SpecError("LAT needs pairs.")
+        if self.order == "shuffled":
+            return lat_shuffled(X, pairs, is_centred=self.is_centred, rng=np.random.default_rng(self.random_state))
+        if self.is_centred:
+            raise SpecError(
+                "LAT with is_centred=True would subtract the mean difference, which is the concept, from pairs in the "
+                'order given; use order="shuffled", or leave the differences uncentred.'
+            )
+        return lat(X, pairs)

@@ -1,0 +1,217 @@
+"""The contract that all probes share: scikit-learn's, plus a direction of unit norm."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any, ClassVar, NamedTuple, Self
+
+import numpy as np
+from jaxtyping import Float, Int, Shaped
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils import Tags
+from sklearn.utils.multiclass import check_classification_targets, type_of_target
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+
+from tiltmeter.core.direction import Direction, Sign
+from tiltmeter.core.errors import ArrayError, NoDirectionError
+from tiltmeter.core.site import Site
+from tiltmeter.evaluation import auroc
+from tiltmeter.probes._pairs import pair_rows
+
+
+class Found(NamedTuple):
+    """What a method returns: any vector, shape (d,), and the offset that goes with it (score = X · vector + offset)."""
+
+    vector: Float[NDArray[Any], " d"]
+    offset: float
+
+
+class Probe(ABC, BaseEstimator):  # type: ignore[misc]  # scikit-learn ships no types
+    """A linear score of activations that names a direction. Abstract: use a method.
+
+    After ``fit``: ``direction_`` (shape (d,), norm 1, in the coordinates of X and of X's precision), ``intercept_``
+    and ``n_features_in_``; ``decision_function(X)`` is ``X @ direction_ + intercept_``, in units of the activations,
+    and a score above 0 means that the concept is present.
+    """
+
+    is_supervised: ClassVar[bool]
+    needs_pairs: ClassVar[bool] = False
+
+    direction_: NDArray[Any]
+    intercept_: float
+    n_features_in_: int
+
+    def decision_function(self, X: ArrayLike) -> NDArray[Any]:
+        """Score rows, shape (n, d) to (n,); higher means more of the concept."""
+        check_is_fitted(self, "direction_")
+        rows = validate_data(self, X, reset=False, dtype=[np.float64, np.float32])
+        return np.asarray(rows @ self.direction_.astype(rows.dtype) + rows.dtype.type(self.intercept_))
+
+    def as_direction(self, *, site: Site | None = None, provenance: dict[str, Any] | None = None) -> Direction:
+        """Return the fitted direction with its sign ("unknown" where no label fixed it), not yet assessed."""
+        check_is_fitted(self, "direction_")
+        return Direction(
+            self.direction_,
+            offset=float(self.intercept_),
+            site=site,
+            sign=self._sign(),
+            method=type(self).__name__,
+            provenance={"hyperparameters": self.get_params(), **(provenance or {})},
+        )
+
+    @abstractmethod
+    def _sign(self) -> Sign: ...
+
+    def _refuse(self) -> NoDirectionError:
+        return NoDirectionError(
+            f"{type(self).__name__} found no direction: the rows hold no difference that it could follow "
+            "(equal class means, identical pairs or constant features)."
+        )
+
+    def _keep(self, found: Found, dtype: np.dtype[Any]) -> None:
+        norm = float(np.linalg.norm(found.vector))
+        if not np.isfinite(norm) or norm == 0.0:
+            raise self._refuse()
+        self.direction_ = (found.vector / norm).astype(dtype)
+        self.intercept_ = float(found.offset / norm)
+
+
+class SupervisedProbe(ClassifierMixin, Probe):  # type: ignore[misc]
+    """A probe that is fitted on labels. Abstract: use a method.
+
+    ``fit`` takes two classes; the larger of the two labels is the one whose presence is scored.
+    """
+
+    is_supervised: ClassVar[bool] = True
+
+    classes_: NDArray[Any]
+
+    def fit(self, X: ArrayLike, y: ArrayLike | None = None, *, sample_weight: ArrayLike | None = None) -> Self:
+        """Fit on rows (n, d) and labels (n,) of two classes.
+
+        Parameters
+        ----------
+        X
+            Finite activations.
+        y
+            Labels, usually 0 and 1.
+        sample_weight
+            Non-negative, shape (n,): weight 2 counts as the row twice. None for equal weights.
+
+        Raises
+        ------
+        ValueError
+            If y is missing, X is not finite, or lengths differ.
+        ArrayError
+            If there are not exactly two classes.
+        NoDirectionError
+            If the class means coincide or all rows are equal.
+        """
+        rows, labels = validate_data(self, X, y, dtype=[np.float64, np.float32], ensure_min_samples=2)
+        check_classification_targets(labels)
+        if type_of_target(labels) not in ("binary", "multiclass"):
+            raise ArrayError("y must be one label a row.")
+        self.classes_ = np.unique(labels)
+        if len(self.classes_) > 2:
+            raise ArrayError(
+                f"Only binary classification is supported; y has {len(self.classes_)} classes: "
+                "fit one probe for each class against the rest."
+            )
+        if len(self.classes_) < 2:
+            raise ArrayError("y has one class only (just 1 class); a supervised probe needs rows of both.")
+        weights = None if sample_weight is None else _check_sample_weight(sample_weight, rows, ensure_non_negative=True)
+        if (rows == rows[0]).all():  # means of equal rows differ by rounding, which is no direction
+            raise self._refuse()
+        present = (labels == self.classes_[1]).astype(np.int64)
+        self._keep(self._find(rows, present, weights), rows.dtype)
+        return self
+
+    @abstractmethod
+    def _find(
+        self, X: Float[NDArray[Any], "n d"], y: Int[NDArray[Any], " n"], sample_weight: Float[NDArray[Any], " n"] | None
+    ) -> Found: ...
+
+    def predict(self, X: ArrayLike) -> NDArray[Any]:
+        """Return the class of each row: the larger label where the score is above 0."""
+        is_present = self.decision_function(X) > 0
+        return np.asarray(self.classes_[is_present.astype(int)])
+
+    def _sign(self) -> Sign:
+        return 1
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_class = False
+        return tags
+
+
+class UnsupervisedProbe(Probe):
+    """A probe that never sees labels when it is fitted. Abstract: use a method.
+
+    Its sign means nothing until :meth:`orient` has fixed it on calibration labels.
+    """
+
+    is_supervised: ClassVar[bool] = False
+
+    is_oriented_: bool
+
+    def fit(self, X: ArrayLike, y: None = None, *, pairs: Shaped[NDArray[Any], " n"] | None = None) -> Self:
+        """Fit on rows (n, d), without labels.
+
+        Parameters
+        ----------
+        X
+            Finite activations.
+        y
+            Must be None; the argument is there because scikit-learn passes it.
+        pairs
+            Shape (n,), the identifier of each row's pair; exactly two rows a pair. Needed by paired methods only.
+
+        Raises
+        ------
+        ArrayError
+            If y is given, if a paired method gets no pairs, if a pair has not two rows, or if no direction is found.
+        ValueError
+            If X is not finite.
+        """
+        if y is not None:
+            raise ArrayError(f"{type(self).__name__} is unsupervised and takes no y; give labels to orient instead.")
+        rows = validate_data(self, X, dtype=[np.float64, np.float32], ensure_min_samples=2 if self.needs_pairs else 1)
+        if self.needs_pairs and pairs is None:
+            raise ArrayError(f"{type(self).__name__} needs pairs: the identifier of each row's pair, two rows a pair.")
+        found = self._find(rows, pair_rows(pairs, n=len(rows)) if pairs is not None else None)
+        self._keep(found, rows.dtype)
+        self.is_oriented_ = False
+        return self
+
+    @abstractmethod
+    def _find(self, X: Float[NDArray[Any], "n d"], pairs: Int[NDArray[Any], "p 2"] | None) -> Found: ...
+
+    def orient(self, X: ArrayLike, y: ArrayLike) -> Self:
+        """Fix the sign, and put the zero midway between the classes' mean scores, on labelled rows.
+
+        Give calibration rows: never those on which the probe is then judged. A tie keeps the sign.
+
+        Parameters
+        ----------
+        X
+            Activations, shape (n, d).
+        y
+            Labels 0 and 1, both present.
+
+        Raises
+        ------
+        ArrayError
+            If one class is absent or lengths differ.
+        """
+        scores = self.decision_function(X)
+        labels = np.asarray(y)
+        if auroc(labels, scores) < 0.5:
+            self.direction_, self.intercept_, scores = -self.direction_, -self.intercept_, -scores
+        self.intercept_ -= float(scores[labels == 1].mean() + scores[labels == 0].mean()) / 2
+        self.is_oriented_ = True
+        return self
+
+    def _sign(self) -> Sign:
+        return 1 if self.is_oriented_ else "unknown"

@@ -1,0 +1,8 @@
+"""Turns the records of a run into one self-contained HTML file that opens offline and carries no script.
+
+It computes nothing: every figure on the page stands in ``run.json`` or ``evidence.json``.
+"""
+
+from tiltmeter.report._write import render, write_report
+
+__all__ = ["render", "write_report"]

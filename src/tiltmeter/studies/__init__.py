@@ -1,0 +1,32 @@
+"""Whole studies: a spec in, a run directory out, with evidence, report and monitor. A failed one leaves nothing."""
+
+from tiltmeter.studies._run import Study, run_study
+from tiltmeter.studies._sources import locate_model, open_model, open_texts
+from tiltmeter.studies._spec import (
+    EvidenceSpec,
+    ModelSpec,
+    ProbeSpec,
+    ReadSpec,
+    StudySpec,
+    ThresholdSpec,
+    TrainSpec,
+    parse_spec,
+    read_spec,
+)
+
+__all__ = [
+    "EvidenceSpec",
+    "ModelSpec",
+    "ProbeSpec",
+    "ReadSpec",
+    "Study",
+    "StudySpec",
+    "ThresholdSpec",
+    "TrainSpec",
+    "locate_model",
+    "open_model",
+    "open_texts",
+    "parse_spec",
+    "read_spec",
+    "run_study",
+]

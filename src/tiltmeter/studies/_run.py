@@ -1,0 +1,227 @@
+"""A study from spec to run directory."""
+
+from __future__ import annotations
+
+import platform
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import NamedTuple
+
+from tiltmeter.core.direction import Direction
+from tiltmeter.core.evidence import Evidence
+from tiltmeter.core.files import new_folder, write_json
+from tiltmeter.core.records import Unavailable
+from tiltmeter.core.run import Run
+from tiltmeter.core.site import Site
+from tiltmeter.evaluation import choose, judge
+from tiltmeter.models import SubjectModel
+from tiltmeter.monitor import Card, Monitor, Reading
+from tiltmeter.report import write_report
+from tiltmeter.studies._alarms import alarms
+from tiltmeter.studies._controls import random_nulls, shortcuts, shuffled_refits
+from tiltmeter.studies._fitting import methods_for
+from tiltmeter.studies._leaks import leaks
+from tiltmeter.studies._material import Material, collect_material, describe, open_material
+from tiltmeter.studies._rivals import rivals
+from tiltmeter.studies._select import candidates
+from tiltmeter.studies._sources import open_model
+from tiltmeter.studies._spec import Method, StudySpec
+from tiltmeter.studies._transfer import Fitted, fit_all, test_sets, transfer
+
+_PACKAGES = ("tiltmeter", "torch", "transformers", "numpy", "scipy", "scikit-learn", "safetensors", "tokenizers")
+
+
+class Study(NamedTuple):
+    """What a study leaves behind: the run directory and the evidence that stands in it."""
+
+    folder: Path
+    evidence: Evidence
+
+
+class _Steps:
+    """Announces each step and keeps how long it took."""
+
+    def __init__(self, announce: Callable[[str], None]) -> None:
+        self.announce = announce
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def __call__(self, name: str) -> Iterator[None]:
+        self.announce(name)
+        start = time.perf_counter()
+        yield
+        self.seconds[name] = round(time.perf_counter() - start, 3)
+
+
+def run_study(spec: StudySpec, out: Path, *, announce: Callable[[str], None] = lambda _: None) -> Study:
+    """Run a study and write its run directory: texts, activations, probes, evidence, verdict, report, monitor.
+
+    The directory appears under its name only when it is complete; after any error nothing is left of it. Layer and
+    method are chosen on folds of the training split, the threshold on the calibration split, and neither sees a test
+    text.
+
+    Parameters
+    ----------
+    spec
+        What to do.
+    out
+        The run directory, which must not exist.
+    announce
+        Called with the name of each step as it begins.
+
+    Returns
+    -------
+    The directory, holding ``run.json``, ``evidence.json``, ``report.html``, ``probes/SITE/METHOD.safetensors`` for
+    every probe fitted on the training distribution, and ``monitors/best/``.
+
+    Raises
+    ------
+    TiltmeterError
+        If the spec, the texts, the model or the directory are not as needed.
+    """
+    started = datetime.now(UTC).isoformat(timespec="seconds")
+    steps = _Steps(announce)
+    with new_folder(out) as folder:
+        with steps("reading and splitting the texts"):
+            material = open_material(spec)
+            methods = methods_for(spec, material)
+        with steps("loading the model"):
+            subject = open_model(spec.model)
+        with steps("collecting activations"):
+            material = collect_material(material, subject, spec.read, progress=announce)
+        evidence, fitted = _assess(spec, material, methods, steps)
+        chosen = next(
+            f for f in fitted if (f.train, f.site, f.method) == (evidence.train, evidence.site, evidence.method)
+        )
+        with steps("writing the run"):
+            _save_probes(folder, [f for f in fitted if f.train == evidence.train])
+            _monitor(spec, material, subject, evidence, chosen).save(folder / "monitors" / "best")
+            write_json(folder / "evidence.json", evidence.model_dump(mode="json"))
+        run = Run(
+            name=spec.name,
+            status="complete",
+            started=started,
+            seconds=steps.seconds,
+            spec=spec.model_dump(mode="json", exclude_unset=True),
+            resolved=spec.model_dump(mode="json"),
+            seed=spec.seed,
+            commit=_commit(),
+            versions={name: metadata.version(name) for name in _PACKAGES},
+            platform=platform.platform(),
+            model=subject.fingerprint.model_dump(mode="json"),
+        )
+        write_json(folder / "run.json", run.model_dump(mode="json"))
+        announce("writing the report")
+        write_report(folder)
+    return Study(out, evidence)
+
+
+def _assess(
+    spec: StudySpec, material: Material, methods: tuple[Method, ...], steps: _Steps
+) -> tuple[Evidence, tuple[Fitted, ...]]:
+    """Choose, fit, and measure everything that the evidence holds."""
+    home = spec.train.distribution
+    with steps("choosing site and method on training folds"):
+        judged = candidates(spec, material, methods)
+        best = choose(judged)
+    with steps("fitting probes"):
+        fits = fit_all(spec, material, methods)
+        fitted = fits.fitted
+        chosen = next(f for f in fitted if (f.train, f.site, f.method) == (home, best.site, best.method))
+    tests = test_sets(spec, material)
+    with steps("judging transfer"):
+        cells = transfer(fits, material, tests, fpr=spec.threshold.fpr)
+    with steps("drawing nulls"):
+        nulls = random_nulls(spec, material, tests)
+        refits = shuffled_refits(spec, material, tests, chosen)
+        found_shortcuts = shortcuts(spec, material, tests, fitted)
+    with steps("fitting text baselines"):
+        baselines, advantages = rivals(material, tests, chosen, fpr=spec.threshold.fpr)
+    with steps("certifying the threshold"):
+        operated = alarms(spec, material, tests, chosen)
+    with steps("looking for leakage"):
+        leakage = leaks(material, tests, home)
+    evidence = Evidence(
+        train=home,
+        site=chosen.site,
+        method=chosen.method,
+        sites=material.sites,
+        methods=methods,
+        distributions=describe(material),
+        fpr=spec.threshold.fpr,
+        level=spec.evidence.level,
+        candidates=judged,
+        transfer=cells,
+        random_directions=nulls,
+        shuffled=refits,
+        baselines=baselines,
+        advantages=advantages,
+        shortcuts=found_shortcuts,
+        threshold=operated.threshold,
+        operating_points=operated.operating_points,
+        histograms=operated.histograms,
+        mistakes=operated.mistakes,
+        leakage=leakage,
+        verdict=Unavailable(reason="not judged yet"),
+    )
+    return evidence.model_copy(update={"verdict": judge(evidence)}), fitted
+
+
+def _save_probes(folder: Path, fitted: list[Fitted]) -> None:
+    for probe in fitted:
+        direction = probe.probe.as_direction(site=Site.parse(probe.site), provenance={"train": probe.train})
+        direction.save(folder / "probes" / probe.site, stem=probe.method)
+
+
+def _monitor(spec: StudySpec, material: Material, subject: SubjectModel, evidence: Evidence, chosen: Fitted) -> Monitor:
+    plain = chosen.probe.as_direction(site=Site.parse(chosen.site))
+    direction = Direction(
+        plain.vector,
+        offset=plain.offset,
+        site=plain.site,
+        sign=plain.sign,
+        method=plain.method,
+        provenance={**plain.provenance, "train": chosen.train, "study": spec.name, "seed": spec.seed},
+        evidence=evidence,
+    )
+    fingerprint = subject.fingerprint.model_dump(mode="json")
+    reading = Reading(
+        site=chosen.site,
+        pooling=spec.read.pooling,
+        span=material.texts[chosen.train].span,
+        long_texts=spec.read.long_texts,
+        dtype=spec.model.dtype,
+        chat_template_sha256=subject.fingerprint.chat_template_sha256,
+    )
+    card = Card(
+        name=spec.name,
+        model=spec.model.path,
+        revision=spec.model.revision,
+        model_fingerprint=fingerprint,
+        reading=reading,
+        meaning=f"label 1 of {chosen.train}",
+        threshold=evidence.threshold,
+        data={name: texts.fingerprint() for name, texts in material.texts.items()},
+    )
+    return Monitor(direction, card)
+
+
+def _commit() -> str | None:
+    """Return the commit of the source tree that is running, or None where it is not a checkout."""
+    try:
+        done = subprocess.run(
+            ["git", "rev-parse", "HEAD"],
+            cwd=Path(__file__).parent,
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=5,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip() or None

@@ -1,0 +1,39 @@
+"""Validation folds inside the training split: every site and method, judged without a test text."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tiltmeter.core.errors import NoDirectionError
+from tiltmeter.core.evidence import Candidate
+from tiltmeter.core.records import Measured, Unavailable
+from tiltmeter.data import group_folds
+from tiltmeter.evaluation import auroc, fold_estimate
+from tiltmeter.studies._fitting import fit
+from tiltmeter.studies._material import Material
+from tiltmeter.studies._spec import Method, StudySpec
+
+
+def candidates(spec: StudySpec, material: Material, methods: tuple[Method, ...]) -> tuple[Candidate, ...]:
+    """Judge every site and method on grouped folds of the training split, earliest site and simplest method first."""
+    home = spec.train.distribution
+    first = material.part(home, "train", material.sites[0])
+    groups = first.groups if first.groups is not None else first.ids
+    labels = first.y if first.y is not None else np.zeros(len(first), dtype=np.int64)
+    folds = group_folds(groups, labels, n_folds=spec.train.folds, seed=spec.seed)
+    judged = []
+    for site in material.sites:
+        rows = material.part(home, "train", site)
+        for method in methods:
+            aurocs: list[float] = []
+            figure: Measured
+            try:
+                for fold in folds:
+                    inside, outside = rows.select(fold.train), rows.select(fold.test)
+                    probe = fit(method, inside, C=spec.probes.C, orient_on=inside)
+                    aurocs.append(auroc(labels[fold.test], probe.decision_function(outside.X)))
+                figure = fold_estimate(np.array(aurocs), level=spec.evidence.level)
+            except NoDirectionError as error:
+                figure, aurocs = Unavailable(reason=str(error)), []
+            judged.append(Candidate(site=site, method=method, auroc=figure, fold_aurocs=tuple(aurocs)))
+    return tuple(judged)

@@ -1,0 +1,196 @@
+"""What a study is asked to do: a YAML file, or the same object built in Python."""
+
+from __future__ import annotations
+
+import difflib
+import string
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import Field, ValidationError, model_validator
+
+from tiltmeter.core.errors import FileError, SpecError
+from tiltmeter.core.records import Record
+
+Method = Literal["mean_difference", "logistic", "lda", "lat"]
+
+
+class ModelSpec(Record):
+    """Which model is read. ``path``: a folder, a hub id, or ``organism:NAME``."""
+
+    path: str
+    revision: str | None = None
+    dtype: Literal["float32", "bfloat16", "float16"] = "float32"
+    device: str = "cpu"
+
+
+class TrainSpec(Record):
+    """Which distribution the monitor is fitted on, and how every distribution is split.
+
+    ``fractions`` are train, calibration and test, by rows; groups are never divided. ``benign`` names the
+    distributions whose calibration negatives set the threshold (default: the training one). ``judge_only`` names
+    distributions that nothing is fitted on: all their texts are test texts, but for those whose group stands in the
+    train or calibration split of another distribution, which are left out.
+    """
+
+    distribution: str
+    judge_only: tuple[str, ...] = ()
+    fractions: tuple[float, float, float] = (0.5, 0.25, 0.25)
+    folds: int = Field(default=5, ge=2, le=20)
+    benign: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _fractions_make_a_whole(self) -> TrainSpec:
+        if min(self.fractions) <= 0 or abs(sum(self.fractions) - 1) > 1e-6:
+            raise ValueError("fractions must be three positive numbers that add up to 1 (train, calibration, test)")
+        return self
+
+
+class ReadSpec(Record):
+    """Where activations are read. ``sites``: ``all`` or a list such as ``[2.resid_post, -1.resid_post]``."""
+
+    sites: Literal["all"] | tuple[str, ...] = "all"
+    pooling: Literal["last", "mean", "max", "first"] = "last"
+    span: Literal["all", "marked", "assistant"] | None = None
+    long_texts: Literal["refuse", "truncate"] = "refuse"
+    token_budget: int = Field(default=8192, ge=1)
+
+
+class ProbeSpec(Record):
+    """Which methods are tried. ``C``: inverse L2 of ``logistic``, relative to the within-class variance.
+
+    ``methods`` None: all that the texts allow (``lat`` needs pairs).
+    """
+
+    methods: tuple[Method, ...] | None = None
+    C: float = Field(default=0.1, gt=0)
+
+
+class ThresholdSpec(Record):
+    """The false-positive rate that is certified, and the confidence with which."""
+
+    fpr: float = Field(default=0.01, gt=0, lt=1)
+    confidence: float = Field(default=0.95, gt=0, lt=1)
+
+
+class EvidenceSpec(Record):
+    """How hard the evidence looks. ``nuisances``: columns with two values that the score should not follow."""
+
+    bootstrap: int = Field(default=1000, ge=100)
+    level: float = Field(default=0.95, gt=0, lt=1)
+    random_directions: int = Field(default=100, ge=1)
+    shuffles: int = Field(default=50, ge=19)
+    nuisances: tuple[str, ...] = ()
+
+
+class StudySpec(Record):
+    """A whole study. ``texts`` maps the name of each distribution to a file, or to ``organism:NAME/SET``.
+
+    Examples
+    --------
+    >>> spec = StudySpec(name="cities", model=ModelSpec(path="gpt2"), texts={"cities": "cities.jsonl"},
+    ...                  train=TrainSpec(distribution="cities"))
+    >>> spec.threshold.fpr
+    0.01
+    """
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._-]*$")
+    seed: int = Field(default=0, ge=0)
+    model: ModelSpec
+    texts: dict[str, str] = Field(min_length=1)
+    train: TrainSpec
+    read: ReadSpec = ReadSpec()
+    probes: ProbeSpec = ProbeSpec()
+    threshold: ThresholdSpec = ThresholdSpec()
+    evidence: EvidenceSpec = EvidenceSpec()
+
+    @model_validator(mode="after")
+    def _names_are_known(self) -> StudySpec:
+        for name in (self.train.distribution, *self.train.benign, *self.train.judge_only):
+            if name not in self.texts:
+                raise ValueError(f"train names the distribution {name!r}, but texts has {', '.join(self.texts)}")
+        fitted_on = {self.train.distribution, *self.train.benign}
+        if both := sorted(fitted_on & set(self.train.judge_only)):
+            raise ValueError(f"{both[0]!r} cannot be both fitted on and in train.judge_only")
+        return self
+
+
+def read_spec(path: Path, *, values: Mapping[str, str] | None = None) -> StudySpec:
+    """Read a spec from YAML.
+
+    ``$name`` in the file is replaced from ``values``. Paths of texts and models are taken relative to the spec's
+    folder where they exist there.
+
+    Parameters
+    ----------
+    path
+        The YAML file.
+    values
+        What the parameters in the file stand for.
+
+    Raises
+    ------
+    FileError
+        If the file is not there.
+    SpecError
+        If it is not YAML, a parameter has no value, a key is unknown (the nearest is suggested) or a value is wrong.
+    """
+    if not path.is_file():
+        raise FileError(f"{path} does not exist; give the path of a study spec (YAML).")
+    text = path.read_text(encoding="utf-8")
+    try:
+        content = yaml.safe_load(string.Template(text).substitute(values or {}))
+    except KeyError as error:
+        name = error.args[0]
+        raise SpecError(f"{path} has the parameter ${name} without a value; add --set {name}=VALUE.") from None
+    except ValueError as error:
+        raise SpecError(f"{path} has a stray $ ({error}); write $$ for a dollar sign.") from None
+    except yaml.YAMLError as error:
+        raise SpecError(f"{path} is not valid YAML: {' '.join(str(error).split())}.") from None
+    if not isinstance(content, dict):
+        raise SpecError(f"{path} must hold keys and values such as name, model, texts and train.")
+    spec = parse_spec(content, source=str(path))
+    here = path.parent
+    texts = {name: _beside(here, where) for name, where in spec.texts.items()}
+    return spec.model_copy(
+        update={"texts": texts, "model": spec.model.model_copy(update={"path": _beside(here, spec.model.path)})}
+    )
+
+
+def parse_spec(content: Mapping[str, Any], *, source: str = "the spec") -> StudySpec:
+    """Check the content of a spec; SpecError in one sentence that names the key and suggests the nearest."""
+    try:
+        return StudySpec.model_validate(content)
+    except ValidationError as error:
+        raise SpecError(f"{source}: {_first_problem(error)}.") from None
+
+
+def _first_problem(error: ValidationError) -> str:
+    problem = error.errors()[0]
+    where = [str(part) for part in problem["loc"]]
+    if problem["type"] == "extra_forbidden":
+        known = _known_keys(where[:-1])
+        near = difflib.get_close_matches(where[-1], known, n=1, cutoff=0.5)
+        hint = f"did you mean {near[0]!r}?" if near else f"known keys here are {', '.join(known)}"
+        return f"unknown key {'.'.join(where)!r}; {hint}"
+    if problem["type"] == "missing":
+        return f"the key {'.'.join(where)!r} is missing"
+    message = problem["msg"].removeprefix("Value error, ")
+    at = f"{'.'.join(where)!r}: " if where else ""
+    return f"{at}{message[0].lower()}{message[1:]}"
+
+
+def _known_keys(where: list[str]) -> list[str]:
+    model: type[Record] = StudySpec
+    for part in where:
+        kind = model.model_fields[part].annotation
+        if not (isinstance(kind, type) and issubclass(kind, Record)):
+            return []
+        model = kind
+    return list(model.model_fields)
+
+
+def _beside(folder: Path, where: str) -> str:
+    return str(folder / where) if (folder / where).exists() else where

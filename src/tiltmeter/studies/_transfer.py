@@ -1,0 +1,134 @@
+"""Every probe, fitted on every distribution and judged on every other."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tiltmeter.core.errors import NoDirectionError
+from tiltmeter.core.evidence import Cell
+from tiltmeter.core.records import Unavailable
+from tiltmeter.evaluation import Resampling, ranking_estimates, resampling
+from tiltmeter.probes import Probe
+from tiltmeter.studies._fitting import can_fit, fit
+from tiltmeter.studies._material import Material, independent_units
+from tiltmeter.studies._spec import Method, StudySpec
+
+
+class Fitted(NamedTuple):
+    """A probe and what it was fitted on."""
+
+    train: str
+    site: str
+    method: Method
+    probe: Probe
+
+
+class NotFitted(NamedTuple):
+    """A probe that could not be fitted, and why."""
+
+    train: str
+    site: str
+    method: Method
+    reason: str
+
+
+class Fits(NamedTuple):
+    """What was fitted, and what could not be."""
+
+    fitted: tuple[Fitted, ...]
+    failed: tuple[NotFitted, ...]
+
+
+class TestSet(NamedTuple):
+    """The test rows of one distribution: labels, and one resampling that all scores on them share."""
+
+    name: str
+    y: NDArray[np.int64]
+    units: NDArray[np.str_]
+    by: Resampling
+
+
+def test_sets(spec: StudySpec, material: Material) -> dict[str, TestSet]:
+    """Return the test rows of every distribution that has any."""
+    sets = {}
+    for name, texts in material.texts.items():
+        rows = texts.select(material.splits[name] == "test")
+        if rows.y is None or not len(rows):
+            continue
+        units = independent_units(rows)
+        # rows that are their own group need no grouping, and say so in the figure
+        groups = units if len(np.unique(units)) < len(units) else None
+        by = resampling(
+            len(rows), groups=groups, n_draws=spec.evidence.bootstrap, level=spec.evidence.level, seed=spec.seed
+        )
+        sets[name] = TestSet(name, rows.y, units, by)
+    return sets
+
+
+def fit_all(spec: StudySpec, material: Material, methods: tuple[Method, ...]) -> Fits:
+    """Fit every method at every site on the train split of every distribution that allows it.
+
+    A site where all rows are alike, such as the embedding of a last token that every text shares, yields no direction.
+    """
+    fitted: list[Fitted] = []
+    failed: list[NotFitted] = []
+    for name in material.texts:
+        for site in material.sites:
+            train = material.part(name, "train", site)
+            orient_on = material.part(name, "calibration", site)
+            if orient_on.y is None or len(np.unique(orient_on.y)) < 2:
+                orient_on = train
+            for method in methods:
+                if not can_fit(method, train):
+                    continue
+                try:
+                    probe = fit(method, train, C=spec.probes.C, orient_on=orient_on)
+                except NoDirectionError as error:
+                    failed.append(NotFitted(name, site, method, str(error)))
+                else:
+                    fitted.append(Fitted(name, site, method, probe))
+    return Fits(tuple(fitted), tuple(failed))
+
+
+def transfer(fits: Fits, material: Material, tests: dict[str, TestSet], *, fpr: float) -> tuple[Cell, ...]:
+    """Judge every fitted probe on the test split of every distribution."""
+    rows: dict[tuple[str, str], NDArray[Any]] = {}
+    cells = [_empty(gap, test) for gap in fits.failed for test in tests.values()]
+    for probe in fits.fitted:
+        for name, test in tests.items():
+            if (name, probe.site) not in rows:
+                rows[name, probe.site] = material.part(name, "test", probe.site).X
+            scores = probe.probe.decision_function(rows[name, probe.site])
+            figures = ranking_estimates(test.y, scores, fpr=fpr, by=test.by)
+            n_positive = int(test.y.sum())
+            cells.append(
+                Cell(
+                    site=probe.site,
+                    method=probe.method,
+                    train=probe.train,
+                    test=name,
+                    auroc=figures.auroc,
+                    tpr=figures.tpr,
+                    n_positive=n_positive,
+                    n_negative=len(test.y) - n_positive,
+                )
+            )
+    return tuple(cells)
+
+
+def _empty(gap: NotFitted, test: TestSet) -> Cell:
+    nothing = Unavailable(reason=gap.reason)
+    n_positive = int(test.y.sum())
+    return Cell(
+        site=gap.site,
+        method=gap.method,
+        train=gap.train,
+        test=test.name,
+        auroc=nothing,
+        tpr=nothing,
+        n_positive=n_positive,
+        n_negative=len(test.y) - n_positive,
+    )

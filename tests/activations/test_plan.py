@@ -1,0 +1,37 @@
+"""Batches: every text once, within the budget, with little padding."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tiltmeter.activations import plan_batches
+from tiltmeter.core.errors import SpecError
+
+
+@given(st.lists(st.integers(1, 60), min_size=1, max_size=80), st.integers(1, 200))
+def test_every_text_is_in_one_batch_within_the_budget(lengths, budget):
+    lengths = np.array(lengths)
+    batches = plan_batches(lengths, token_budget=budget)
+    assert sorted(np.concatenate(batches).tolist()) == list(range(len(lengths)))
+    for batch in batches:
+        assert len(batch) == 1 or len(batch) * lengths[batch].max() <= budget
+
+
+def test_the_plan_depends_on_lengths_alone_and_starts_with_the_longest():
+    lengths = np.array([5, 9, 5, 1, 9])
+    batches = plan_batches(lengths, token_budget=18)
+    assert [batch.tolist() for batch in batches] == [[1, 4], [0, 2, 3]]
+
+
+def test_padding_stays_below_a_fifth_on_texts_of_usual_lengths():
+    lengths = np.clip(np.exp(np.random.default_rng(0).normal(3.6, 0.6, 2000)), 1, 250).astype(np.int64)
+    padded = sum(len(batch) * lengths[batch].max() for batch in plan_batches(lengths, token_budget=2048))
+    assert padded < 1.2 * lengths.sum()
+
+
+def test_a_budget_that_is_not_positive_is_refused():
+    with pytest.raises(SpecError, match="token_budget is 0"):
+        plan_batches(np.array([1]), token_budget=0)

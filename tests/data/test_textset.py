@@ -1,0 +1,141 @@
+"""TextSet: what it refuses, what select and fingerprint keep."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from tiltmeter.core.errors import DataError
+from tiltmeter.data import Chat, Message, TextSet, plain_texts, require_two_classes
+
+
+def _cities(**changes) -> TextSet:
+    texts = TextSet(
+        np.array(["a", "b", "c"]),
+        texts=("Rome is in Italy.", "Rome is in Peru.", "Oslo is in Norway."),
+        y=np.array([1, 0, 1]),
+        pairs=np.array(["p", "p", ""]),
+        sides=np.array([0, 1, 0]),
+        groups=np.array(["Rome", "Rome", "Oslo"]),
+        distribution="cities",
+        meta={"country": ("Italy", "Peru", "Norway")},
+    )
+    return replace(texts, **changes)
+
+
+def _chat(*turns: tuple[str, str]) -> Chat:
+    return tuple(Message(role=role, content=content) for role, content in turns)
+
+
+def test_a_mask_and_indices_select_the_same_rows_of_every_column():
+    texts = _cities(spans=np.array([[0, 4], [0, 4], [0, 4]]))
+    by_mask, by_index = texts.select(np.array([True, False, True])), texts.select(np.array([0, 2]))
+    for chosen in (by_mask, by_index):
+        assert chosen.ids.tolist() == ["a", "c"]
+        assert chosen.texts == ("Rome is in Italy.", "Oslo is in Norway.")
+        assert chosen.y.tolist() == [1, 1]
+        assert chosen.pairs.tolist() == ["p", ""]
+        assert chosen.groups.tolist() == ["Rome", "Oslo"]
+        assert chosen.spans.shape == (2, 2)
+        assert chosen.meta == {"country": ("Italy", "Norway")}
+    assert by_mask.fingerprint() == by_index.fingerprint()
+
+
+def test_indices_select_in_their_order():
+    assert _cities().select(np.array([2, 0])).ids.tolist() == ["c", "a"]
+
+
+def test_selecting_nothing_leaves_an_empty_set():
+    assert len(_cities().select(np.zeros(3, dtype=bool))) == 0
+
+
+def test_a_mask_of_another_length_is_refused():
+    with pytest.raises(DataError, match=r"mask of shape \(2,\) does not fit the 3 rows of cities"):
+        _cities().select(np.array([True, False]))
+
+
+def test_the_fingerprint_does_not_depend_on_where_the_file_stands():
+    assert _cities(source="/one/place.jsonl").fingerprint() == _cities(source="/another.csv").fingerprint()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"texts": ("Rome is in Italy.", "Rome is in Peru.", "Oslo is in Norway!")},
+        {"ids": np.array(["a", "b", "d"])},
+        {"y": np.array([1, 0, 0])},
+        {"y": None},
+        {"pairs": None},
+        {"sides": np.array([1, 0, 0])},
+        {"groups": np.array(["Rome", "Rome", "Rome"])},
+        {"spans": np.array([[0, 4], [0, 4], [0, 4]])},
+        {"spans": np.array([[0, 4], [0, 4], [0, 4]]), "span": "marked"},
+    ],
+)
+def test_the_fingerprint_changes_with_everything_that_is_read_or_labelled(change):
+    assert _cities(**change).fingerprint() != _cities().fingerprint()
+
+
+def test_the_fingerprint_tells_where_one_text_ends():
+    one = TextSet(np.array(["1", "2"]), texts=("ab", "c"))
+    other = TextSet(np.array(["1", "2"]), texts=("a", "bc"))
+    assert one.fingerprint() != other.fingerprint()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"texts": None}, "either texts or messages"),
+        ({"messages": (_chat(("user", "Hi")),) * 3}, "either texts or messages"),
+        ({"texts": ("one", "two")}, "texts has 2 entries for 3 ids"),
+        ({"meta": {"country": ("Italy",)}}, "country has 1 entries for 3 ids"),
+        ({"y": np.array([1, 0])}, r"y has shape \(2,\) for 3 rows"),
+        ({"y": np.array([1, 0, 2])}, "y holds 0, 1, 2; it may hold 0, 1"),
+        ({"sides": np.array([1, 0, 2])}, "sides holds 0, 1, 2"),
+        ({"split": np.array(["train", "dev", "test"])}, "it may hold train, calibration, test"),
+        ({"ids": np.array(["a", "b", "a"])}, "ids repeat"),
+        ({"texts": ("one", " \n", "three")}, "row b: the text is empty"),
+        ({"span": "marked"}, "marks no spans"),
+        ({"span": "assistant"}, "needs chats"),
+        ({"spans": np.array([0, 4])}, r"spans has shape \(2,\)"),
+        ({"spans": np.array([[0, 4], [4, 4], [0, 4]])}, "row b: the span 4 to 4 is no range"),
+        ({"spans": np.array([[0, 4], [0, 4], [0, 19]])}, "row c: the span 0 to 19 is no range within its 18"),
+        ({"spans": np.array([[-1, 4], [0, 4], [0, 4]])}, "row a: the span -1 to 4"),
+    ],
+)
+def test_what_cannot_be_is_refused(change, message):
+    with pytest.raises(DataError, match=message):
+        _cities(**change)
+
+
+def test_the_assistant_span_needs_a_message_of_the_assistant_in_every_chat():
+    chats = (_chat(("user", "Hi"), ("assistant", "Hello")), _chat(("user", "Hi")))
+    texts = TextSet(np.array(["1", "2"]), messages=chats)
+    assert replace(texts.select(np.array([0])), span="assistant").span == "assistant"
+    with pytest.raises(DataError, match="row 2: the chat has no message of the assistant"):
+        replace(texts, span="assistant")
+
+
+def test_marked_spans_do_not_go_with_chats():
+    with pytest.raises(DataError, match="marked spans need a column text"):
+        TextSet(np.array(["1"]), messages=(_chat(("user", "Hi")),), spans=np.array([[0, 1]]))
+
+
+def test_plain_texts_of_chats_are_the_contents_without_the_roles():
+    texts = TextSet(np.array(["1"]), messages=(_chat(("user", "Hi"), ("assistant", "Hello")),))
+    assert plain_texts(texts) == ("Hi\nHello",)
+
+
+def test_two_classes_are_required_only_on_request():
+    assert require_two_classes(_cities()).tolist() == [1, 0, 1]
+    with pytest.raises(DataError, match="cities has only label 1 in its 2 rows"):
+        require_two_classes(_cities().select(np.array([0, 2])))
+    with pytest.raises(DataError, match="cities has no rows"):
+        require_two_classes(_cities().select(np.array([], dtype=np.int64)))
+    with pytest.raises(DataError, match="cities has no labels.*add a column label"):
+        require_two_classes(_cities(y=None))
+
+
+def test_a_column_that_is_nearly_called_label_is_suggested():
+    with pytest.raises(DataError, match="name the column 'labels' label"):
+        require_two_classes(_cities(y=None, meta={"labels": (1, 0, 1)}))

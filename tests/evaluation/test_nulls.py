@@ -1,0 +1,95 @@
+"""Nulls: what luck alone reaches."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from sklearn.metrics import roc_auc_score
+
+from tiltmeter.core.errors import ArrayError
+from tiltmeter.evaluation import auroc_columns, random_directions, shuffle_labels, shuffle_p_value, shuffle_pairs
+
+
+def _rows(n: int, d: int, *, shift: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    y = np.arange(n) % 2
+    X = rng.normal(size=(n, d))
+    X[:, 0] += shift * y
+    return X, y
+
+
+def test_auroc_of_columns_equals_scikit_learn_column_by_column_with_ties() -> None:
+    rng = np.random.default_rng(0)
+    y = rng.integers(2, size=60)
+    scores = rng.integers(5, size=(60, 7)).astype(float)
+    expected = [roc_auc_score(y, scores[:, j]) for j in range(7)]
+    np.testing.assert_allclose(auroc_columns(y, scores), expected, atol=1e-12)
+
+
+def test_auroc_of_columns_refuses_one_class() -> None:
+    with pytest.raises(ArrayError, match="one class only"):
+        auroc_columns(np.ones(3, dtype=int), np.zeros((3, 2)))
+
+
+def test_random_directions_get_their_sign_from_train_rows_alone() -> None:
+    X, y = _rows(400, 10, shift=2.0, seed=0)
+    # labels of the test rows are flipped: directions oriented on train must then fall below one half on average
+    found = random_directions(X[:200], y[:200], X[200:], 1 - y[200:], count=200, rng=np.random.default_rng(1))
+    assert found.train.min() >= 0.5
+    assert found.test.mean() < 0.5
+
+
+def test_random_directions_on_pure_noise_are_centred_on_chance() -> None:
+    means = []
+    for seed in range(5):
+        X, y = _rows(1000, 20, shift=0.0, seed=seed)
+        found = random_directions(X[:500], y[:500], X[500:], y[500:], count=100, rng=np.random.default_rng(seed))
+        means.append(found.test.mean())
+    assert abs(np.mean(means) - 0.5) < 0.02
+
+
+def test_the_best_random_direction_beats_chance_by_luck_alone() -> None:
+    X, y = _rows(100, 20, shift=0.0, seed=3)
+    found = random_directions(X[:50], y[:50], X[50:], y[50:], count=100, rng=np.random.default_rng(0))
+    assert found.test.max() > 0.6
+
+
+def test_shuffled_labels_keep_the_balance_of_rows_and_of_pairs() -> None:
+    rng = np.random.default_rng(0)
+    y = np.array([0, 1, 0, 1, 1, 0])
+    pairs = np.array(["a", "a", "b", "b", "c", "c"])
+    for _ in range(20):
+        assert shuffle_labels(y, pairs=None, rng=rng).sum() == 3
+        swapped = shuffle_labels(y, pairs=pairs, rng=rng)
+        assert [swapped[pairs == p].sum() for p in "abc"] == [1, 1, 1]
+
+
+def test_shuffled_labels_say_nothing_about_the_old_ones() -> None:
+    rng = np.random.default_rng(0)
+    y = np.arange(2000) % 2
+    pairs = np.repeat(np.arange(1000), 2).astype(str)
+    for shuffled in (shuffle_labels(y, pairs=None, rng=rng), shuffle_labels(y, pairs=pairs, rng=rng)):
+        assert abs(np.corrcoef(y, shuffled)[0, 1]) < 0.1
+
+
+def test_pairs_of_equal_labels_are_shuffled_as_rows() -> None:
+    y = np.array([1, 1, 0, 0] * 10)
+    pairs = np.repeat(np.arange(20), 2).astype(str)
+    shuffled = shuffle_labels(y, pairs=pairs, rng=np.random.default_rng(0))
+    assert shuffled.sum() == 20
+    assert (shuffled != y).any()
+
+
+def test_shuffled_pairs_have_two_rows_each_and_other_partners() -> None:
+    pairs = np.repeat(np.arange(50), 2).astype(str)
+    shuffled = shuffle_pairs(pairs, rng=np.random.default_rng(0))
+    assert set(np.unique(shuffled, return_counts=True)[1]) == {2}
+    assert (shuffled != pairs).mean() > 0.8
+
+
+def test_a_p_value_is_never_zero_and_is_uniform_under_the_null() -> None:
+    assert shuffle_p_value(1.0, np.zeros(99)) == 0.01
+    rng = np.random.default_rng(0)
+    draws = rng.normal(size=(20000, 20))
+    p_values = np.array([shuffle_p_value(row[0], row[1:]) for row in draws])
+    assert abs((p_values <= 0.05).mean() - 0.05) < 3 * np.sqrt(0.05 * 0.95 / 20000)

@@ -1,0 +1,205 @@
+"""Each rule of the verdict fires on its figure and on nothing else."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tiltmeter.core.evidence import (
+    Advantage,
+    Cell,
+    Distribution,
+    Evidence,
+    Leakage,
+    OperatingPoint,
+    RandomDirections,
+    Shortcut,
+    Shuffled,
+    Verdict,
+)
+from tiltmeter.core.records import Estimate, Threshold, Unavailable
+from tiltmeter.evaluation import judge
+
+
+def _estimate(value: float, half: float = 0.03, n: int = 200) -> Estimate:
+    return Estimate(value=value, low=value - half, high=value + half, n=n, method="made up")
+
+
+def _cell(test: str, value: float, *, site: str = "1.resid_post", half: float = 0.03) -> Cell:
+    area = _estimate(value, half)
+    return Cell(site=site, method="lda", train="home", test=test, auroc=area, tpr=area, n_positive=100, n_negative=100)
+
+
+def _sound(**changes: Any) -> Evidence:
+    """Make the evidence of a probe against which nothing speaks."""
+    sound = Evidence(
+        train="home",
+        site="1.resid_post",
+        method="lda",
+        sites=("0.resid_pre", "1.resid_post"),
+        methods=("lda",),
+        distributions=(
+            Distribution(
+                name="home",
+                source="home.jsonl",
+                fingerprint="0",
+                rows={},
+                groups={},
+                positives={},
+                grouped_by="group",
+                truncated=0,
+            ),
+        ),
+        fpr=0.01,
+        level=0.95,
+        candidates=(),
+        transfer=(_cell("home", 0.95), _cell("away", 0.92), _cell("home", 0.5, site="0.resid_pre")),
+        random_directions=tuple(
+            RandomDirections(
+                site="1.resid_post",
+                train="home",
+                test=test,
+                count=100,
+                mean=0.5,
+                sd=0.05,
+                best=0.65,
+                worst=0.4,
+                chosen_on_train=0.5,
+            )
+            for test in ("home", "away")
+        ),
+        shuffled=(Shuffled(test="home", what="labels", aurocs=(0.4, 0.6), p_value=0.02),),
+        baselines=(),
+        advantages=tuple(
+            Advantage(baseline="bag of words", test=test, difference=_estimate(0.4)) for test in ("home", "away")
+        ),
+        shortcuts=(),
+        threshold=Threshold(
+            value=1, fpr=0.01, confidence=0.95, n=299, n_rows=299, unit="row", allowed=0, population="x"
+        ),
+        operating_points=(
+            OperatingPoint(
+                test="home", tpr=_estimate(0.8), fpr=_estimate(0.005, 0.004), unit_fpr=_estimate(0.01, 0.01)
+            ),
+        ),
+        histograms=(),
+        mistakes=(),
+        leakage=Leakage(n_exact=0, n_near=0, near_threshold=0.9, examples=()),
+        verdict=Unavailable(reason="not judged yet"),
+    )
+    return sound.model_copy(update=changes)
+
+
+def _against(evidence: Evidence) -> list[tuple[str, str | None]]:
+    return [(s.rule, s.test) for s in judge(evidence).statements if s.stance == "against"]
+
+
+def test_a_sound_probe_holds_and_nothing_speaks_against_it() -> None:
+    verdict = judge(_sound())
+    assert verdict.outcome == "holds"
+    assert _against(_sound()) == []
+    assert "carries over to away (0.92)" in verdict.headline
+
+
+def test_a_probe_that_no_intervention_tested_is_always_said_to_be_untested_for_causality() -> None:
+    assert [s.stance for s in judge(_sound()).statements if s.rule == "causality"] == ["note"]
+
+
+@pytest.mark.parametrize(
+    ("value", "half", "phrase"),
+    [(0.52, 0.05, "fails on"), (0.2, 0.05, "inverted on"), (0.7, 0.05, "weakens on")],
+)
+def test_what_becomes_of_a_probe_elsewhere_is_told_by_its_interval(value: float, half: float, phrase: str) -> None:
+    evidence = _sound(transfer=(_cell("home", 0.95), _cell("away", value, half=half)))
+    assert judge(evidence).outcome == "holds in distribution only"
+    assert phrase in judge(evidence).headline
+    assert ("transfer", "away") in _against(evidence)
+
+
+def test_a_probe_at_chance_at_home_is_refuted_where_the_interval_is_narrow_and_undecided_where_it_is_wide() -> None:
+    assert judge(_sound(transfer=(_cell("home", 0.52, half=0.04),))).outcome == "refuted"
+    assert judge(_sound(transfer=(_cell("home", 0.6, half=0.25),))).outcome == "undecided"
+    assert judge(_sound(transfer=())).outcome == "undecided"
+
+
+def test_a_probe_no_better_than_luck_at_home_is_refuted() -> None:
+    nulls = tuple(null.model_copy(update={"best": 0.96}) for null in _sound().random_directions)
+    assert judge(_sound(random_directions=nulls)).outcome == "refuted"
+    assert ("random directions", "home") in _against(_sound(random_directions=nulls))
+
+
+def test_luck_on_another_test_set_leaves_a_probe_that_holds_at_home_only() -> None:
+    home, away = _sound().random_directions
+    assert judge(_sound(random_directions=(home, away.model_copy(update={"best": 0.93})))).outcome == (
+        "holds in distribution only"
+    )
+
+
+def test_a_refit_on_shuffled_labels_that_does_as_well_refutes() -> None:
+    assert (
+        judge(_sound(shuffled=(Shuffled(test="home", what="labels", aurocs=(0.9,), p_value=0.2),))).outcome == "refuted"
+    )
+
+
+def test_a_text_baseline_that_does_as_well_at_home_refutes_and_is_named() -> None:
+    rivals = (
+        Advantage(baseline="length", test="home", difference=_estimate(0.4)),
+        Advantage(baseline="TF-IDF", test="home", difference=_estimate(0.01)),
+    )
+    verdict = judge(_sound(advantages=rivals))
+    assert verdict.outcome == "refuted"
+    assert any("No better than TF-IDF on home" in s.text for s in verdict.statements)
+
+
+def test_embeddings_that_read_the_label_as_well_refute() -> None:
+    assert judge(_sound(transfer=(_cell("home", 0.95), _cell("home", 0.94, site="0.resid_pre")))).outcome == "refuted"
+
+
+def _shortcut(value: float, half: float = 0.02) -> Shortcut:
+    return Shortcut(
+        nuisance="cue",
+        site="1.resid_post",
+        method="lda",
+        test="home",
+        auroc_within=_estimate(value, half),
+        train_agreement=0.9,
+    )
+
+
+@pytest.mark.parametrize(("value", "follows"), [(0.8, True), (0.2, True), (0.58, False), (0.5, False)])
+def test_a_score_that_follows_a_nuisance_is_named_in_either_direction(value: float, follows: bool) -> None:
+    assert (("shortcut", "home") in _against(_sound(shortcuts=(_shortcut(value),)))) is follows
+
+
+def test_a_missing_threshold_is_an_objection_with_its_reason() -> None:
+    evidence = _sound(threshold=Unavailable(reason="12 negatives; 299 are needed"))
+    statement = next(s for s in judge(evidence).statements if s.rule == "threshold")
+    assert (statement.stance, statement.because) == ("against", "12 negatives; 299 are needed")
+
+
+def test_more_false_alarms_than_certified_and_few_catches_are_objections() -> None:
+    points = (
+        OperatingPoint(test="home", tpr=_estimate(0.3), fpr=_estimate(0.01, 0.005), unit_fpr=_estimate(0.01, 0.009)),
+        OperatingPoint(test="away", tpr=_estimate(0.3), fpr=_estimate(0.2), unit_fpr=_estimate(0.2)),
+    )
+    assert set(_against(_sound(operating_points=points))) == {("caught", "home"), ("false alarms", "away")}
+
+
+def test_leaked_texts_are_an_objection() -> None:
+    leakage = Leakage(n_exact=1, n_near=0, near_threshold=0.9, examples=())
+    assert _against(_sound(leakage=leakage)) == [("leakage", None)]
+    assert judge(_sound(leakage=leakage)).outcome == "holds in distribution only"
+
+
+def test_truncation_missing_groups_and_few_units_are_noted() -> None:
+    poor = _sound().distributions[0].model_copy(update={"grouped_by": "row", "truncated": 3})
+    few = _cell("home", 0.95).model_copy(update={"auroc": _estimate(0.95, n=20)})
+    notes = {s.rule for s in judge(_sound(distributions=(poor,), transfer=(few,))).statements if s.stance == "note"}
+    assert {"groups", "truncation", "size"} <= notes
+
+
+def test_the_same_record_always_gets_the_same_verdict() -> None:
+    stored = Evidence.model_validate_json(_sound().model_dump_json())
+    assert judge(stored) == judge(_sound())
+    assert isinstance(judge(stored), Verdict)

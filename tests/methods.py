@@ -1,0 +1,96 @@
+"""The one table of methods that the shared tests loop over, the data they are fitted on, and how each is fed."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tiltmeter.probes import LAT, LDA, Logistic, MeanDifference, Probe, RandomDirection
+
+
+class Method(NamedTuple):
+    """A probe as the shared tests run it.
+
+    ``probe`` makes a fresh one. ``is_closed_form``: no iteration, so the direction does not depend on the scale of X.
+    ``learns``: it finds a planted concept, which a null must not.
+    """
+
+    probe: type[Probe]
+    hyperparameters: dict[str, Any]
+    is_supervised: bool
+    needs_pairs: bool
+    is_closed_form: bool
+    learns: bool
+
+    def make(self) -> Probe:
+        return self.probe(**self.hyperparameters)
+
+    def fit(self, planted: Planted) -> Probe:
+        """Fit on what this method may see: labels, pairs, or neither; no sign is fixed."""
+        if self.is_supervised:
+            return self.make().fit(planted.X, planted.y)  # type: ignore[call-arg]
+        if self.needs_pairs:
+            return self.make().fit(planted.X, pairs=planted.pairs)  # type: ignore[call-arg]
+        return self.make().fit(planted.X)  # type: ignore[attr-defined, no-any-return]
+
+    def __str__(self) -> str:
+        shown = ", ".join(f"{name}={value}" for name, value in self.hyperparameters.items())
+        return f"{self.probe.__name__}({shown})"
+
+
+PROBES: tuple[Method, ...] = (
+    Method(MeanDifference, {}, is_supervised=True, needs_pairs=False, is_closed_form=True, learns=True),
+    Method(LDA, {}, is_supervised=True, needs_pairs=False, is_closed_form=True, learns=True),
+    Method(Logistic, {}, is_supervised=True, needs_pairs=False, is_closed_form=False, learns=True),
+    Method(
+        Logistic,
+        {"penalty_scale": "within"},
+        is_supervised=True,
+        needs_pairs=False,
+        is_closed_form=False,
+        learns=True,
+    ),
+    Method(LAT, {}, is_supervised=False, needs_pairs=True, is_closed_form=True, learns=True),
+    Method(
+        LAT,
+        {"order": "shuffled", "is_centred": True},
+        is_supervised=False,
+        needs_pairs=True,
+        is_closed_form=True,
+        learns=True,
+    ),
+    Method(RandomDirection, {}, is_supervised=False, needs_pairs=False, is_closed_form=True, learns=False),
+)
+
+
+class Planted(NamedTuple):
+    """Rows with a concept planted along ``direction``; row 2i and row 2i + 1 are a pair, one of each label."""
+
+    X: NDArray[np.float64]
+    y: NDArray[np.int64]
+    pairs: NDArray[np.str_]
+    direction: NDArray[np.float64]
+
+    def shuffled(self, seed: int) -> Planted:
+        """Destroy the supervision: labels permuted, and each row paired with a random other one."""
+        rng = np.random.default_rng(seed)
+        return self._replace(y=rng.permutation(self.y), pairs=rng.permutation(self.pairs))
+
+
+def plant(n_pairs: int, d: int, *, shift: float, seed: int, direction: NDArray[np.float64] | None = None) -> Planted:
+    """Draw pairs of rows x = content of the pair + noise of the row ± shift/2 · direction, all of unit variance.
+
+    The order of the labels within pairs is random. ``direction`` is drawn from the sphere unless given, so that fresh
+    rows of the same concept can be had.
+    """
+    rng = np.random.default_rng(seed)
+    if direction is None:
+        direction = rng.normal(size=d)
+        direction /= np.linalg.norm(direction)
+    content = np.repeat(rng.normal(size=(n_pairs, d)), 2, axis=0)
+    first = rng.integers(2, size=n_pairs)
+    y = np.stack([first, 1 - first], axis=1).ravel()
+    X = content + rng.normal(size=(2 * n_pairs, d)) + (y - 0.5)[:, None] * shift * direction
+    return Planted(X, y, np.repeat([f"pair {i}" for i in range(n_pairs)], 2), direction)

@@ -1,0 +1,178 @@
+"""Loading: what comes back, and one clear sentence for everything that can be wrong."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from pathlib import Path
+
+import pytest
+import torch
+import transformers
+from safetensors.torch import load_file, save_file
+from tiny_models import FAMILIES, tiny_subject, word_tokenizer
+
+from tiltmeter.core.errors import FormatError, ModelError, SpecError
+from tiltmeter.models import load
+
+TOKENS = torch.tensor([[6, 7, 8]])
+
+
+def _save(folder: Path, family: str = "llama") -> Path:
+    subject = tiny_subject(family)
+    subject.model.save_pretrained(folder)
+    subject.tokenizer.save_pretrained(folder)
+    return folder
+
+
+def _change_config(folder: Path, **changes: object) -> None:
+    path = folder / "config.json"
+    config = json.loads(path.read_text()) | changes
+    path.write_text(json.dumps({key: value for key, value in config.items() if value is not None}))
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_saved_model_reads_as_it_did_in_memory(tmp_path, family, capfd):
+    before = tiny_subject(family)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        after = load(_save(tmp_path / "model", family))
+    a, b = before.read(TOKENS, sites="all"), after.read(TOKENS, sites="all")
+    assert all(torch.equal(a[site], b[site]) for site in a)
+    assert capfd.readouterr().err.count("Loading weights") == 0
+
+
+def test_loading_again_gives_the_same_fingerprint(tmp_path):
+    folder = _save(tmp_path / "model")
+    one, other = load(folder).fingerprint, load(str(folder)).fingerprint
+    assert one == other
+    assert one.name == str(folder)
+    assert one.padding_side == "right"
+    (tmp_path / "moved").symlink_to(folder)
+    assert load(tmp_path / "moved").fingerprint.digest == one.digest
+
+
+def test_the_fingerprint_tells_apart_what_can_move_an_activation(tmp_path):
+    folder = _save(tmp_path / "model")
+    digests = {
+        "as it is": load(folder).fingerprint.digest,
+        "dtype": load(folder, dtype="bfloat16").fingerprint.digest,
+        "attention": load(folder, attention="eager").fingerprint.digest,
+    }
+    word_tokenizer(bos=True).save_pretrained(folder)
+    digests["tokenizer"] = load(folder).fingerprint.digest
+    word_tokenizer(template="{{ messages[0]['content'] }}").save_pretrained(folder)
+    digests["template"] = load(folder).fingerprint.digest
+    word_tokenizer().save_pretrained(folder)
+    (folder / "chat_template.jinja").unlink()
+    assert load(folder).fingerprint.digest == digests["as it is"]
+    _change_config(folder, rms_norm_eps=1e-3)
+    digests["config"] = load(folder).fingerprint.digest
+    _change_config(folder, rms_norm_eps=1e-6)
+    weights = load_file(folder / "model.safetensors")
+    weights["model.layers.1.mlp.up_proj.weight"][0, 0] += 1e-3
+    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+    digests["weights"] = load(folder).fingerprint.digest
+    assert len(set(digests.values())) == len(digests)
+
+
+def test_using_the_tokenizer_does_not_change_the_fingerprint(tmp_path):
+    folder = _save(tmp_path / "model")
+    used = load(folder)
+    used.tokenizer(["w1 w2", "w3"], padding=True, truncation=True, max_length=4)
+    assert used.fingerprint.digest == load(folder).fingerprint.digest
+
+
+def test_dtype_is_as_asked_for(tmp_path):
+    assert load(_save(tmp_path / "model"), dtype="bfloat16").model.dtype == torch.bfloat16
+
+
+def test_an_encoder_saved_without_its_pooler_loads(tmp_path):
+    folder = _save(tmp_path / "model", "bert")
+    weights = {k: v for k, v in load_file(folder / "model.safetensors").items() if not k.startswith("pooler")}
+    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+    assert load(folder).n_layers == 3
+
+
+@pytest.mark.parametrize(
+    "path", ["./nothing-here", "/nothing/here", "two/levels/down", "~/nothing-here", Path("nothing")]
+)
+def test_a_missing_folder_is_named(path):
+    with pytest.raises(ModelError, match=r"model folder .* does not exist; check the path"):
+        load(path)
+
+
+def test_a_missing_folder_inside_a_folder_that_is_there_is_no_hub_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "runs").mkdir()
+    with pytest.raises(ModelError, match="model folder runs/mine does not exist"):
+        load("runs/mine")
+
+
+def test_what_the_hub_said_comes_back_as_one_sentence(monkeypatch):
+    def refuse(*args: object, **kwargs: object) -> None:
+        raise OSError("No such repository.\nA second line.\nA third.")
+
+    monkeypatch.setattr(transformers.PreTrainedConfig, "get_config_dict", refuse)
+    with pytest.raises(ModelError, match=r"^some/model is neither .* hub gave \(No such repository\)\.$"):
+        load("some/model")
+
+
+def test_a_file_or_a_folder_without_config_is_refused(tmp_path):
+    with pytest.raises(ModelError, match=r"has no config.json"):
+        load(tmp_path)
+    (tmp_path / "model.safetensors").write_bytes(b"")
+    with pytest.raises(ModelError, match="is a file; give the folder"):
+        load(tmp_path / "model.safetensors")
+
+
+def test_an_unknown_architecture_lists_the_known_ones(tmp_path):
+    folder = _save(tmp_path / "model")
+    _change_config(folder, model_type="mamba")
+    with pytest.raises(ModelError, match=r"'mamba'.*known types are llama, mistral, qwen2, bert"):
+        load(folder)
+    _change_config(folder, model_type=None)
+    with pytest.raises(ModelError, match="names no model_type"):
+        load(folder)
+    (folder / "config.json").write_text("{")
+    with pytest.raises(FormatError, match="not valid JSON"):
+        load(folder)
+
+
+def test_code_that_comes_with_a_model_is_not_run(tmp_path):
+    folder = _save(tmp_path / "model")
+    (folder / "evil.py").write_text("raise SystemExit('ran')")
+    _change_config(folder, auto_map={"AutoConfig": "evil.C", "AutoModelForCausalLM": "evil.M"})
+    assert load(folder).n_layers == 3
+
+
+def test_missing_damaged_or_misfit_weights_are_refused(tmp_path):
+    folder = _save(tmp_path / "model")
+    path = folder / "model.safetensors"
+    weights = load_file(path)
+    lacking = {name: weight for name, weight in weights.items() if ".1.mlp." not in name}
+    save_file(lacking, path, metadata={"format": "pt"})
+    with pytest.raises(ModelError, match=r"lacks 3 of the weights .* first model.layers.1.mlp.down_proj.weight"):
+        load(folder)
+    save_file(weights | {"model.norm.weight": torch.ones(5)}, path, metadata={"format": "pt"})
+    with pytest.raises(ModelError, match=r"model"):
+        load(folder)
+    path.write_bytes(path.read_bytes()[:200])
+    with pytest.raises(ModelError, match=r"weights of .* could not be loaded"):
+        load(folder)
+    path.unlink()
+    with pytest.raises(ModelError, match=r"weights of .* could not be loaded"):
+        load(folder)
+
+
+def test_a_missing_tokenizer_is_named(tmp_path):
+    tiny_subject("llama").model.save_pretrained(tmp_path / "model")
+    with pytest.raises(ModelError, match="has no tokenizer"):
+        load(tmp_path / "model")
+
+
+def test_options_that_cannot_be_are_refused(tmp_path):
+    with pytest.raises(SpecError, match="dtype is 'int8'"):
+        load(tmp_path, dtype="int8")
+    with pytest.raises(SpecError, match="device is 'warp'"):
+        load(tmp_path, device="warp")

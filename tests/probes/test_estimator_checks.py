@@ -1,0 +1,111 @@
+"""scikit-learn's own checks of its estimator contract, and the tools that rely on it."""
+
+import warnings
+
+import numpy as np
+import pytest
+from scipy.sparse import issparse
+from sklearn.exceptions import SkipTestWarning
+from sklearn.model_selection import GridSearchCV, StratifiedGroupKFold, cross_val_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils import _safe_indexing  # the one function that picks rows of lists, frames and arrays alike
+from sklearn.utils.estimator_checks import check_estimator
+from sklearn.utils.validation import _num_samples
+
+from tests.methods import PROBES, Planted, plant
+from tiltmeter.probes import LAT, LDA, Logistic, MeanDifference, RandomDirection
+
+# What fails, and why it must. An entry that no longer fails breaks the build.
+EXPECTED_FAILURES: dict[str, dict[str, str]] = {}
+
+# What scikit-learn skips by itself, and the condition that lifts it.
+SKIPPED = {"check_array_api_input": "until SCIPY_ARRAY_API is set in the environment: probes take NumPy arrays"}
+
+
+class FedWithoutLabels(RandomDirection):
+    """RandomDirection, given the checks' rows without the checks' labels, which it would rightly refuse."""
+
+    def fit(self, X, y=None):
+        return super().fit(X)
+
+
+class FedWithPairs(LAT):
+    """LAT, given a paired copy of the checks' rows: row i is paired with row n − 1 − i. A single row stays alone."""
+
+    def fit(self, X, y=None):
+        n = _num_samples(X)
+        if n < 2 or issparse(X):  # the probe must refuse these itself
+            return super().fit(X, pairs=np.arange(n))
+        order = np.stack([np.arange(n), np.arange(n)[::-1]], axis=1).ravel()
+        return super().fit(_safe_indexing(X, order), pairs=np.repeat(np.arange(n), 2))
+
+
+def as_checked(method):
+    wrapper = {RandomDirection: FedWithoutLabels, LAT: FedWithPairs}.get(method.probe, method.probe)
+    return wrapper(**method.hyperparameters)
+
+
+def test_every_unsupervised_probe_of_the_table_is_wrapped():
+    unsupervised = [as_checked(method) for method in PROBES if not method.is_supervised]
+    assert len(unsupervised) >= 2
+    assert all(type(probe).__name__.startswith("Fed") for probe in unsupervised)
+
+
+@pytest.mark.usefixtures("without_run_time_types")
+@pytest.mark.parametrize("method", PROBES, ids=str)
+def test_scikit_learns_estimator_checks_fail_exactly_where_listed(method):
+    expected = EXPECTED_FAILURES.get(str(method), {})
+    assert len(expected) <= 2
+    with warnings.catch_warnings():
+        # a skipped check warns; those are compared with the list below instead
+        warnings.simplefilter("ignore", SkipTestWarning)
+        results = check_estimator(as_checked(method), on_fail=None, on_skip=None)
+    assert len(results) > 35
+    failed = {
+        result["check_name"]: str(result["exception"])[:300] for result in results if result["status"] == "failed"
+    }
+    assert set(failed) == set(expected), failed
+    assert {result["check_name"] for result in results if result["status"] == "skipped"} == set(SKIPPED)
+
+
+# ------------------------------------------------------------ the tools
+
+ROWS: Planted = plant(100, 12, shift=4.0, seed=0)
+
+
+@pytest.mark.parametrize("probe", [MeanDifference(), LDA(), Logistic()], ids=str)
+def test_a_supervised_probe_works_in_a_pipeline_and_under_cross_validation(probe):
+    pipeline = make_pipeline(StandardScaler(), probe)
+    folds = StratifiedGroupKFold(5, shuffle=True, random_state=0)
+    areas = cross_val_score(pipeline, ROWS.X, ROWS.y, groups=ROWS.pairs, cv=folds, scoring="roc_auc")
+    assert areas.min() > 0.9
+
+
+@pytest.mark.parametrize(
+    ("probe", "grid", "best"),
+    [
+        # the loud feature makes shrinkage and strong penalties harmful, so that the search has something to find
+        (LDA(), {"shrinkage": [0.01, 1.0]}, {"shrinkage": 0.01}),
+        (Logistic(), {"C": [1e-8, 1.0]}, {"C": 1.0}),
+    ],
+    ids=["LDA", "Logistic"],
+)
+def test_grid_search_finds_the_better_hyperparameter(probe, grid, best):
+    X = ROWS.X.copy()
+    X[:, 0] *= 30.0
+    search = GridSearchCV(probe, grid, scoring="roc_auc", cv=3).fit(X, ROWS.y)
+    assert search.best_params_ == best
+    assert search.best_estimator_.direction_.shape == (12,)
+
+
+def test_an_unsupervised_probe_is_scored_in_a_pipeline_once_it_is_fitted():
+    scaler = StandardScaler().fit(ROWS.X)
+    probe = LAT().fit(scaler.transform(ROWS.X), pairs=ROWS.pairs).orient(scaler.transform(ROWS.X), ROWS.y)
+    pipeline = make_pipeline(scaler, probe)
+    np.testing.assert_array_equal(pipeline.decision_function(ROWS.X), probe.decision_function(scaler.transform(ROWS.X)))
+
+
+def test_pairs_reach_lat_through_a_pipelines_step_parameter():
+    pipeline = make_pipeline(StandardScaler(), LAT()).fit(ROWS.X, lat__pairs=ROWS.pairs)
+    assert pipeline[-1].direction_.shape == (12,)

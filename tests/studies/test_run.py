@@ -1,0 +1,180 @@
+"""A study from spec to run directory, on a tiny random model whose texts give the label away."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tiltmeter.core.direction import Direction
+from tiltmeter.core.errors import SpecError
+from tiltmeter.core.evidence import Evidence, Verdict
+from tiltmeter.core.records import Estimate, Unavailable
+from tiltmeter.core.run import Run
+from tiltmeter.monitor import Monitor
+from tiltmeter.studies import Study, StudySpec, open_model, open_texts, parse_spec, run_study
+
+
+def _spec(model: Path, texts: dict[str, Path], **changes: Any) -> StudySpec:
+    return parse_spec(
+        {
+            "name": "small",
+            "model": {"path": str(model)},
+            "texts": {name: str(path) for name, path in texts.items()},
+            "train": {"distribution": "home", "folds": 3},
+            "evidence": {"bootstrap": 200, "random_directions": 20, "shuffles": 19},
+            **changes,
+        }
+    )
+
+
+@pytest.fixture(scope="module")
+def study(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Study:
+    folder = tmp_path_factory.mktemp("study")
+    rng = np.random.default_rng(0)
+    for name, words in (("home", ("w38", "w39")), ("away", ("w39", "w38"))):
+        lines = []
+        for i in range(60):
+            for label in (1, 0):
+                noise = " ".join(f"w{j}" for j in rng.integers(30, size=4))
+                row = {"text": f"{noise} {words[1 - label]} .", "label": label, "group": f"g{i}", "pair": f"p{i}"}
+                lines.append(json.dumps({**row, "cue": int(rng.random() < 0.5)}))
+        (folder / f"{name}.jsonl").write_text("\n".join(lines), encoding="utf-8")
+    spec = _spec(
+        tiny_model,
+        {"home": folder / "home.jsonl", "away": folder / "away.jsonl"},
+        evidence={"bootstrap": 200, "random_directions": 20, "shuffles": 19, "nuisances": ["cue"]},
+    )
+    return run_study(spec, folder / "run")
+
+
+def test_the_run_directory_holds_what_it_promises(study: Study) -> None:
+    evidence = Evidence.model_validate_json((study.folder / "evidence.json").read_text(encoding="utf-8"))
+    run = Run.model_validate_json((study.folder / "run.json").read_text(encoding="utf-8"))
+    assert evidence == study.evidence
+    assert run.status == "complete"
+    assert run.versions["tiltmeter"]
+    assert (study.folder / "report.html").read_text(encoding="utf-8").count("<h1") == 1
+    for site in evidence.sites[1:]:
+        for method in evidence.methods:
+            direction = Direction.load(study.folder / "probes" / site, stem=method)
+            assert str(direction.site) == site
+            assert isinstance(direction.evidence, Unavailable)
+
+
+def test_the_embedding_of_a_last_token_that_all_texts_share_yields_no_direction_and_says_so(study: Study) -> None:
+    cells = [cell for cell in study.evidence.transfer if cell.site == "0.resid_pre"]
+    assert cells
+    for cell in cells:
+        assert isinstance(cell.auroc, Unavailable)
+        assert "found no direction" in cell.auroc.reason
+
+
+def test_a_label_that_stands_in_the_text_is_read_and_the_verdict_says_that_text_alone_does_it(study: Study) -> None:
+    evidence = study.evidence
+    home = next(
+        c.auroc
+        for c in evidence.transfer
+        if (c.site, c.method, c.train, c.test) == (evidence.site, evidence.method, "home", "home")
+    )
+    assert isinstance(home, Estimate)
+    assert home.value > 0.95
+    assert isinstance(evidence.verdict, Verdict)
+    assert evidence.verdict.outcome == "refuted"
+    assert any(s.rule == "text alone" and s.stance == "against" for s in evidence.verdict.statements)
+
+
+def test_a_test_set_with_the_words_exchanged_is_read_the_wrong_way_round(study: Study) -> None:
+    evidence = study.evidence
+    assert isinstance(evidence.verdict, Verdict)
+    assert any(s.rule == "transfer" and "opposite" in s.text for s in evidence.verdict.statements)
+
+
+def test_every_site_method_and_pair_of_distributions_is_judged(study: Study) -> None:
+    evidence = study.evidence
+    assert len(evidence.transfer) == len(evidence.sites) * len(evidence.methods) * 2 * 2
+    assert len(evidence.candidates) == len(evidence.sites) * len(evidence.methods)
+    assert len(evidence.random_directions) == len(evidence.sites) * 2
+    assert {b.train for b in evidence.baselines} == {"home", "away"}
+    assert (
+        {s.method for s in evidence.shortcuts} == set(evidence.methods) == {"mean_difference", "lat", "lda", "logistic"}
+    )
+
+
+def test_groups_stay_on_one_side_in_all_distributions(study: Study) -> None:
+    home, away = study.evidence.distributions
+    assert sum(home.groups.values()) == sum(away.groups.values()) == 60
+    assert home.groups == away.groups
+
+
+def test_too_few_negatives_leave_no_threshold_and_say_how_many_are_needed(study: Study) -> None:
+    assert isinstance(study.evidence.threshold, Unavailable)
+    assert "299 are needed" in study.evidence.threshold.reason
+
+
+def test_the_monitor_scores_as_the_study_did_and_carries_its_evidence(study: Study, tmp_path: Path) -> None:
+    monitor = Monitor.load(study.folder / "monitors" / "best")
+    assert monitor.direction.evidence == study.evidence
+    texts = open_texts(str(study.folder.parent / "home.jsonl"), distribution="home")
+    spec = parse_spec(json.loads((study.folder / "run.json").read_text(encoding="utf-8"))["resolved"])
+    scored = monitor.score(open_model(spec.model), texts)
+    assert scored.alarms is None
+    assert np.mean((scored.scores > 0) == (texts.y == 1)) > 0.9
+
+
+def test_the_same_spec_and_seed_give_the_same_evidence(study: Study, tmp_path: Path) -> None:
+    resolved = json.loads((study.folder / "run.json").read_text(encoding="utf-8"))["resolved"]
+    again = run_study(parse_spec(resolved), tmp_path / "again")
+    assert again.evidence == study.evidence
+
+
+def test_a_distribution_that_is_only_judged_is_never_fitted_on(
+    tiny_model: Path, write_rows: Callable[..., Path], rows: list[dict[str, Any]], tmp_path: Path
+) -> None:
+    apart = [{**row, "group": f"x{row['group']}", "pair": f"x{row['pair']}"} for row in rows[:40]]
+    mixed = apart + [dict(row) for row in rows[:20]]
+    for i, row in enumerate(mixed):
+        row["text"] = f"w{i % 30} {row['text']}"
+    texts = {"home": write_rows(rows, name="home.jsonl"), "other": write_rows(mixed, name="other.jsonl")}
+    spec = _spec(tiny_model, texts, train={"distribution": "home", "folds": 3, "judge_only": ["other"]})
+    evidence = run_study(spec, tmp_path / "run").evidence
+    assert {cell.train for cell in evidence.transfer} == {"home"}
+    assert {cell.test for cell in evidence.transfer} == {"home", "other"}
+    other = next(d for d in evidence.distributions if d.name == "other")
+    assert (other.rows["train"], other.rows["calibration"]) == (0, 0)
+    # the 20 groups of its own, and those of the ten shared ones that lie in the test split of home
+    assert 40 <= other.rows["test"] < 60
+
+
+def test_without_pairs_lat_is_left_out(
+    tiny_model: Path, write_rows: Callable[..., Path], rows: list[dict[str, Any]], tmp_path: Path
+) -> None:
+    for row in rows:
+        del row["pair"]
+    evidence = run_study(_spec(tiny_model, {"home": write_rows(rows)}), tmp_path / "run").evidence
+    assert evidence.methods == ("mean_difference", "lda", "logistic")
+
+
+def test_truncated_texts_are_counted_and_noted(
+    tiny_model: Path, write_rows: Callable[..., Path], rows: list[dict[str, Any]], tmp_path: Path
+) -> None:
+    rows[0]["text"] = " ".join(["w1"] * 40)
+    spec = _spec(tiny_model, {"home": write_rows(rows)}, read={"long_texts": "truncate"})
+    evidence = run_study(spec, tmp_path / "run").evidence
+    assert evidence.distributions[0].truncated == 1
+    assert isinstance(evidence.verdict, Verdict)
+    assert any(s.rule == "truncation" for s in evidence.verdict.statements)
+
+
+def test_a_study_that_fails_leaves_nothing(
+    tiny_model: Path, write_rows: Callable[..., Path], rows: list[dict[str, Any]], tmp_path: Path
+) -> None:
+    spec = _spec(tiny_model, {"home": write_rows(rows)}, read={"sites": ["7.resid_post"]})
+    before = sorted(tmp_path.iterdir())
+    with pytest.raises(SpecError, match="7"):
+        run_study(spec, tmp_path / "run")
+    assert sorted(tmp_path.iterdir()) == before

@@ -1,0 +1,76 @@
+"""A spec is checked before anything runs, in one sentence."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tiltmeter.core.errors import FileError, SpecError
+from tiltmeter.studies import parse_spec, read_spec
+
+_GOOD = {"name": "s", "model": {"path": "m"}, "texts": {"a": "a.jsonl"}, "train": {"distribution": "a"}}
+
+
+def _write(folder: Path, text: str) -> Path:
+    path = folder / "spec.yaml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_a_minimal_spec_gets_every_default() -> None:
+    spec = parse_spec(_GOOD)
+    assert (spec.threshold.fpr, spec.evidence.random_directions, spec.read.sites) == (0.01, 100, "all")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"modle": {}}, r"unknown key 'modle'; did you mean 'model'\?"),
+        ({"threshold": {"fprr": 0.1}}, r"unknown key 'threshold.fprr'; did you mean 'fpr'\?"),
+        ({"read": {"zzz": 1}}, r"unknown key 'read.zzz'; known keys here are sites, pooling"),
+        ({"model": {}}, "the key 'model.path' is missing"),
+        ({"train": {"distribution": "b"}}, "train names the distribution 'b', but texts has a"),
+        ({"train": {"distribution": "a", "judge_only": ["a"]}}, "'a' cannot be both fitted on"),
+        ({"train": {"distribution": "a", "fractions": [0.5, 0.5, 0.5]}}, "add up to 1"),
+        ({"threshold": {"fpr": 2}}, "'threshold.fpr': input should be less than 1"),
+        ({"texts": {}}, "'texts'"),
+        ({"name": "../up"}, "'name'"),
+        ({"probes": {"methods": ["ccs"]}}, "'probes.methods.0'"),
+    ],
+)
+def test_a_wrong_spec_is_refused_in_one_sentence(change: dict[str, object], message: str) -> None:
+    with pytest.raises(SpecError, match=message) as caught:
+        parse_spec({**_GOOD, **change})
+    assert "\n" not in str(caught.value)
+
+
+def test_a_parameter_is_filled_in_and_a_missing_one_is_named(tmp_path: Path) -> None:
+    path = _write(tmp_path, "name: s\nmodel: {path: $model}\ntexts: {a: $data/a.jsonl}\ntrain: {distribution: a}\n")
+    assert read_spec(path, values={"model": "m", "data": "d"}).texts == {"a": "d/a.jsonl"}
+    with pytest.raises(SpecError, match=r"the parameter \$data without a value; add --set data=VALUE"):
+        read_spec(path, values={"model": "m"})
+
+
+def test_paths_are_taken_from_beside_the_spec_where_they_exist_there(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text("{}", encoding="utf-8")
+    path = _write(tmp_path, "name: s\nmodel: {path: m}\ntexts: {a: a.jsonl}\ntrain: {distribution: a}\n")
+    spec = read_spec(path)
+    assert spec.texts == {"a": str(tmp_path / "a.jsonl")}
+    assert spec.model.path == "m"
+
+
+def test_a_file_that_is_missing_or_no_yaml_or_no_mapping_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(FileError, match="does not exist"):
+        read_spec(tmp_path / "none.yaml")
+    with pytest.raises(SpecError, match="is not valid YAML"):
+        read_spec(_write(tmp_path, "name: [unclosed\n"))
+    with pytest.raises(SpecError, match="must hold keys and values"):
+        read_spec(_write(tmp_path, "- just\n- a list\n"))
+
+
+def test_every_shipped_example_is_a_valid_spec() -> None:
+    examples = sorted((Path(__file__).parents[2] / "examples").glob("*.yaml"))
+    assert len(examples) >= 3
+    for path in examples:
+        assert read_spec(path, values={"data": "d", "model": "m"}).texts

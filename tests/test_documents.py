@@ -1,0 +1,49 @@
+"""Documents keep their word: links lead somewhere, code runs, commands exist."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tiltmeter.studies import parse_spec
+
+ROOT = Path(__file__).parents[1]
+DOCUMENTS = sorted(p for p in ROOT.rglob("*.md") if not any(part.startswith(".") for part in p.relative_to(ROOT).parts))
+_LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
+_FENCE = re.compile(r"```(\w*)\n(.*?)```", re.DOTALL)
+
+
+def _blocks(path: Path, language: str) -> list[str]:
+    return [code for found, code in _FENCE.findall(path.read_text(encoding="utf-8")) if found == language]
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_relative_link_leads_to_a_file(path: Path) -> None:
+    for target in _LINK.findall(_FENCE.sub("", path.read_text(encoding="utf-8"))):
+        if not target.startswith(("http://", "https://", "#")):
+            assert (path.parent / target.split("#")[0]).exists(), f"{path.name} links to {target}"
+
+
+def test_the_python_of_the_readme_runs_and_finds_what_it_says() -> None:
+    (code,) = _blocks(ROOT / "README.md", "python")
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr
+    assert float(done.stdout.split("AUROC ")[1].split()[0]) > 0.9
+    assert "certified on" in done.stdout
+
+
+def test_the_spec_of_the_readme_is_valid() -> None:
+    (spec,) = _blocks(ROOT / "README.md", "yaml")
+    assert parse_spec(yaml.safe_load(spec)).train.distribution == "cities"
+
+
+def test_every_make_target_that_the_documents_name_exists() -> None:
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+    for path in DOCUMENTS:
+        for name in re.findall(r"`?make ([a-z-]+)`", path.read_text(encoding="utf-8")):
+            assert name in targets, f"{path.name} names make {name}"

@@ -1,0 +1,234 @@
+"""Rules of the house that no linter holds. CONTRIBUTING.md says why; import rules are import-linter's."""
+
+import ast
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+SOURCE = ROOT / "src" / "tiltmeter"
+MODULES = sorted(SOURCE.rglob("*.py"))
+TESTS = sorted((ROOT / "tests").rglob("*.py"))
+PROGRAMS = [*MODULES, *sorted((ROOT / "benchmarks").rglob("*.py"))]
+
+MOST_LINES = 600
+MOST_PUBLIC_METHODS = 10
+FORBIDDEN_NAMES = {"utils", "util", "helpers", "helper", "common", "base", "misc"}
+
+each_module = pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(SOURCE)))
+
+
+def tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+def dotted(node: ast.expr) -> str:
+    """``a.b.c`` of a chain of attributes, "" of anything else."""
+    if isinstance(node, ast.Name):
+        return node.id
+    if isinstance(node, ast.Attribute) and dotted(node.value):
+        return f"{dotted(node.value)}.{node.attr}"
+    return ""
+
+
+def our_files() -> list[Path]:
+    """Every file that is or would be committed; outside a checkout, every file of the source tree."""
+    if (ROOT / ".git").exists():
+        listed = subprocess.run(
+            ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+            cwd=ROOT,
+            capture_output=True,
+            check=True,
+        )
+        paths = [ROOT / name for name in listed.stdout.decode().split("\0") if name]
+    else:
+        paths = [path for folder in ("src", "tests", "benchmarks", "docs") for path in (ROOT / folder).rglob("*")]
+    return [path for path in paths if path.is_file()]
+
+
+def test_there_is_something_to_look_at():
+    assert len(MODULES) > 20 and len(TESTS) > 10 and len(our_files()) > 50
+
+
+@pytest.mark.parametrize("path", PROGRAMS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_source_file_has_at_most_600_lines(path):
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= MOST_LINES
+
+
+@each_module
+def test_a_class_has_at_most_ten_public_methods(path):
+    for node in ast.walk(tree(path)):
+        if isinstance(node, ast.ClassDef):
+            public = [
+                item.name
+                for item in node.body
+                if isinstance(item, ast.FunctionDef | ast.AsyncFunctionDef) and not item.name.startswith("_")
+            ]
+            assert len(public) <= MOST_PUBLIC_METHODS, f"{node.name} has {len(public)} public methods"
+
+
+@pytest.mark.parametrize("path", [*PROGRAMS, *TESTS], ids=lambda path: str(path.relative_to(ROOT)))
+def test_no_file_or_folder_has_a_name_that_says_nothing(path):
+    assert not FORBIDDEN_NAMES & {part.removesuffix(".py").strip("_") for part in path.relative_to(ROOT).parts}
+
+
+PACKAGES = [path for path in MODULES if path.name == "__init__.py" and path.parent != SOURCE]
+
+
+@pytest.mark.parametrize("path", PACKAGES, ids=lambda path: path.parent.name)
+def test_a_package_holds_a_docstring_imports_and_all(path):
+    docstring, *rest = tree(path).body
+    assert isinstance(docstring, ast.Expr) and isinstance(docstring.value, ast.Constant)
+    assert docstring.value.value.strip()
+    assert rest, "an empty package: it appears when it has real content"
+    *imports, last = rest
+    # cli holds its program, and nothing is imported from it
+    if path.parent.name == "cli":
+        return
+    assert all(isinstance(node, ast.ImportFrom) for node in imports)
+    assert isinstance(last, ast.Assign) and dotted(last.targets[0]) == "__all__"
+
+
+def test_the_root_package_holds_its_version_and_nothing_else():
+    docstring, version = tree(SOURCE / "__init__.py").body
+    assert isinstance(docstring, ast.Expr)
+    assert isinstance(version, ast.Assign) and dotted(version.targets[0]) == "__version__"
+
+
+@each_module
+def test_nobody_imports_the_package_root(path):
+    if path.relative_to(SOURCE).parts[0] == "cli":
+        return
+    for node in ast.walk(tree(path)):
+        if isinstance(node, ast.Import):
+            assert "tiltmeter" not in [alias.name for alias in node.names], f"line {node.lineno}"
+        if isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"line {node.lineno}: a relative import"
+            if node.module == "tiltmeter":
+                assert [alias.name for alias in node.names] == ["__version__"], f"line {node.lineno}"
+
+
+@each_module
+def test_a_private_file_is_imported_from_its_own_package_only(path):
+    own = path.relative_to(SOURCE).parts[0]
+    for node in ast.walk(tree(path)):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("tiltmeter."):
+            _, package, *below = node.module.split(".")
+            assert package == own or not any(part.startswith("_") for part in below), f"line {node.lineno}"
+
+
+UNSAFE_MODULES = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "shelve", "marshal"}
+UNSAFE_CALLS = {"torch.save", "torch.load", "eval", "exec"}
+
+
+@each_module
+def test_nothing_is_pickled_and_no_remote_code_is_trusted(path):
+    for node in ast.walk(tree(path)):
+        if isinstance(node, ast.Import):
+            assert not UNSAFE_MODULES & {alias.name.split(".")[0] for alias in node.names}, f"line {node.lineno}"
+        if isinstance(node, ast.ImportFrom):
+            assert (node.module or "").split(".")[0] not in UNSAFE_MODULES, f"line {node.lineno}"
+        if isinstance(node, ast.Call):
+            assert dotted(node.func) not in UNSAFE_CALLS, f"line {node.lineno}"
+            for keyword in node.keywords:
+                is_true = isinstance(keyword.value, ast.Constant) and keyword.value.value is True
+                assert not (is_true and keyword.arg in ("allow_pickle", "trust_remote_code")), f"line {node.lineno}"
+
+
+@each_module
+def test_no_work_is_left_as_a_note_in_the_source(path):
+    words = "|".join(["TO" + "DO", "FIX" + "ME", "XX" + "X", "HA" + "CK"])
+    assert not re.findall(rf"\b({words})\b.*", path.read_text(encoding="utf-8"))
+
+
+def reasons_missing(path: Path) -> list[str]:
+    """Lines on which a test is skipped or expected to fail without a word on what lifts it."""
+    missing = []
+    for node in ast.walk(tree(path)):
+        name = dotted(node.func if isinstance(node, ast.Call) else node) if isinstance(node, ast.expr) else ""
+        if name not in {
+            "pytest.skip",
+            "pytest.importorskip",
+            "pytest.xfail",
+            "pytest.mark.skip",
+            "pytest.mark.skipif",
+            "pytest.mark.xfail",
+            "unittest.skip",
+        }:
+            continue
+        if isinstance(node, ast.Call):
+            words = [keyword.value for keyword in node.keywords if keyword.arg == "reason"]
+            if name in ("pytest.skip", "pytest.xfail", "unittest.skip", "pytest.mark.skip"):
+                words += node.args[:1]
+            said = any(not isinstance(word, ast.Constant) or len(str(word.value)) > 15 for word in words)
+            if not said:
+                missing.append(f"line {node.lineno}: {name}")
+        elif not any(isinstance(other, ast.Call) and other.func is node for other in ast.walk(tree(path))):
+            # a bare mark has no room for a reason; the function of a call is looked at with its call
+            calls = {
+                (call.func.lineno, call.func.col_offset) for call in ast.walk(tree(path)) if isinstance(call, ast.Call)
+            }
+            if (node.lineno, node.col_offset) not in calls:
+                missing.append(f"line {node.lineno}: {name} without a reason")
+    return missing
+
+
+@pytest.mark.parametrize("path", TESTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_skip_and_expected_failure_says_what_lifts_it(path):
+    assert reasons_missing(path) == []
+
+
+@pytest.mark.parametrize(
+    ("line", "is_found"),
+    [
+        ("pytest.skip()", True),
+        ("pytest.skip('no')", True),
+        ("@pytest.mark.xfail\ndef f(): ...", True),
+        ("@pytest.mark.skipif(True)\ndef f(): ...", True),
+        ("pytest.importorskip('ray')", True),
+        ("@pytest.mark.skipif(True, reason='needs the extra hub to be installed')\ndef f(): ...", False),
+        ("pytest.skip('until Chromium is installed')", False),
+        ("x = 1", False),
+    ],
+)
+def test_the_search_for_skips_finds_them(tmp_path, line, is_found):
+    (tmp_path / "x.py").write_text(line)
+    assert bool(reasons_missing(tmp_path / "x.py")) == is_found
+
+
+def test_no_file_names_a_folder_of_somebodys_machine():
+    # in pieces, so that this line does not find itself
+    homes = ["/wo" + "rk/", "/ro" + "ot/", "/ho" + r"me/\w", "/Use" + r"rs/\w", r"[A-Z]:\\Users"]
+    somewhere = re.compile("|".join(homes))
+    found = []
+    for path in our_files():
+        try:
+            text = path.read_text(encoding="utf-8")
+        except UnicodeDecodeError:  # binary
+            continue
+        found += [
+            f"{path.relative_to(ROOT)}:{number}: {line.strip()[:80]}"
+            for number, line in enumerate(text.splitlines(), start=1)
+            if somewhere.search(line)
+        ]
+    assert found == []
+
+
+def test_every_method_module_of_the_probes_has_a_test_file_of_its_own():
+    # the same paths, test_ in front; what is shared by all probes has its tests in test_contract.py
+    methods = {path.stem for path in (SOURCE / "probes").glob("_*.py")} - {"__init__", "_probe", "_pairs"}
+    tested = {path.stem.removeprefix("test") for path in (ROOT / "tests" / "probes").glob("test_*.py")}
+    assert methods <= tested
+
+
+@pytest.mark.parametrize("path", TESTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_test_is_named_by_a_sentence(path):
+    names = [
+        node.name
+        for node in ast.walk(tree(path))
+        if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")
+    ]
+    assert [name for name in names if name.count("_") < 3] == []
+    assert len(names) == len(set(names)), "two tests share a name, so that one never runs"
