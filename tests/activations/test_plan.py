@@ -24,12 +24,19 @@ def test_the_plan_depends_on_lengths_alone_and_starts_with_the_longest():
     lengths = np.array([5, 9, 5, 1, 9])
     batches = plan_batches(lengths, token_budget=18)
     assert [batch.tolist() for batch in batches] == [[1, 4], [0, 2, 3]]
+    lengths = np.array([100, 300, 290, 280, 110, 250])
+    assert [batch.tolist() for batch in plan_batches(lengths, token_budget=8192)] == [[1, 2, 3], [5, 4, 0]]
 
 
-def test_padding_stays_below_a_fifth_on_texts_of_usual_lengths():
+def test_padding_stays_below_a_tenth_on_texts_of_usual_lengths():
     lengths = np.clip(np.exp(np.random.default_rng(0).normal(3.6, 0.6, 2000)), 1, 250).astype(np.int64)
-    padded = sum(len(batch) * lengths[batch].max() for batch in plan_batches(lengths, token_budget=2048))
-    assert padded < 1.2 * lengths.sum()
+    for budget in (1024, 8192, 65536):
+        padded = sum(len(batch) * lengths[batch].max() for batch in plan_batches(lengths, token_budget=budget))
+        assert padded < 1.1 * lengths.sum()
+
+
+def test_a_few_texts_of_unlike_lengths_share_a_batch():
+    assert len(plan_batches(np.array([5, 10, 15, 20, 25]), token_budget=8192)) == 1
 
 
 def test_a_budget_that_is_not_positive_is_refused():

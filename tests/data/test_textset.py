@@ -132,7 +132,7 @@ def test_two_classes_are_required_only_on_request():
         require_two_classes(_cities().select(np.array([0, 2])))
     with pytest.raises(DataError, match="cities has no rows"):
         require_two_classes(_cities().select(np.array([], dtype=np.int64)))
-    with pytest.raises(DataError, match="cities has no labels.*add a column label"):
+    with pytest.raises(DataError, match=r"cities has no labels.*add a column label"):
         require_two_classes(_cities(y=None))
 
 

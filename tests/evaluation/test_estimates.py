@@ -134,7 +134,9 @@ def test_one_class_has_no_figure_and_a_reason(label):
     found = interval(y, np.arange(30.0))
     assert found.auroc == found.tpr
     assert found.auroc.reason == f"one class only: {30 * label} positive and {30 * (1 - label)} negative texts"
-    assert isinstance(auroc_difference(y, np.arange(30.0), np.zeros(30), by=resampling(30, groups=None)), Unavailable)
+    assert isinstance(
+        auroc_difference(y, np.arange(30.0), rival=np.zeros(30), by=resampling(30, groups=None)), Unavailable
+    )
 
 
 def test_a_rate_that_the_negatives_cannot_resolve_has_a_reason():
@@ -183,7 +185,7 @@ def test_the_difference_is_that_of_the_aurocs_and_turns_round():
     y, good = separated(150, area=0.85, rng=rng)
     poor = good + rng.normal(size=150)
     by = resampling(150, groups=None)
-    found, back = auroc_difference(y, good, poor, by=by), auroc_difference(y, poor, good, by=by)
+    found, back = auroc_difference(y, good, rival=poor, by=by), auroc_difference(y, poor, rival=good, by=by)
     assert found.value == pytest.approx(auroc(y, good) - auroc(y, poor))
     assert (back.low, back.high) == pytest.approx((-found.high, -found.low))
 
@@ -193,7 +195,7 @@ def test_pairing_narrows_the_difference_of_scores_that_agree():
     y, good = separated(150, area=0.85, rng=rng)
     nearly = good + 0.05 * rng.normal(size=150)
     by = resampling(150, groups=None)
-    paired = auroc_difference(y, good, nearly, by=by)
+    paired = auroc_difference(y, good, rival=nearly, by=by)
     alone = ranking_estimates(y, good, fpr=0.1, by=by).auroc
     assert paired.high - paired.low < (alone.high - alone.low) / 3
 
@@ -204,7 +206,7 @@ def test_the_difference_covers_zero_as_often_as_it_says_where_there_is_none():
         rng = np.random.default_rng(seed)
         y, shared = separated(150, area=0.8, rng=rng)
         first, second = (shared + 0.7 * rng.normal(size=150) for _ in range(2))
-        found = auroc_difference(y, first, second, by=resampling(150, groups=None, n_draws=200, seed=seed))
+        found = auroc_difference(y, first, rival=second, by=resampling(150, groups=None, n_draws=200, seed=seed))
         covered += found.low <= 0 <= found.high
     assert 0.90 <= covered / 150 <= 0.99
 
@@ -212,17 +214,17 @@ def test_the_difference_covers_zero_as_often_as_it_says_where_there_is_none():
 def test_two_perfect_scores_differ_by_nothing_that_is_known_exactly():
     # the bootstrap of two scores without a row out of order has no width; that does not make them equal
     y = np.arange(40) % 2
-    found = auroc_difference(y, y + 0.1 * np.linspace(0, 1, 40), y * 2.0, by=resampling(40, groups=None))
+    found = auroc_difference(y, y + 0.1 * np.linspace(0, 1, 40), rival=y * 2.0, by=resampling(40, groups=None))
     assert found.value == 0.0
     assert found.low == -found.high < -0.1
-    other_end = auroc_difference(y, y * 1.0, -y * 1.0, by=resampling(40, groups=None))
+    other_end = auroc_difference(y, y * 1.0, rival=-y * 1.0, by=resampling(40, groups=None))
     assert (other_end.value, other_end.high) == (1.0, 1.0)
     assert other_end.low < 0.9
 
 
 def test_a_score_does_not_differ_from_itself():
     y, scores = separated(50, area=0.9, rng=np.random.default_rng(7))
-    found = auroc_difference(y, scores, scores, by=resampling(50, groups=None))
+    found = auroc_difference(y, scores, rival=scores, by=resampling(50, groups=None))
     assert (found.low, found.value, found.high) == (0.0, 0.0, 0.0)
 
 

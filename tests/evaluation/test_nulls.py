@@ -34,7 +34,9 @@ def test_auroc_of_columns_refuses_one_class() -> None:
 def test_random_directions_get_their_sign_from_train_rows_alone() -> None:
     X, y = _rows(400, 10, shift=2.0, seed=0)
     # labels of the test rows are flipped: directions oriented on train must then fall below one half on average
-    found = random_directions(X[:200], y[:200], X[200:], 1 - y[200:], count=200, rng=np.random.default_rng(1))
+    found = random_directions(
+        X[:200], y[:200], X_test=X[200:], y_test=1 - y[200:], count=200, rng=np.random.default_rng(1)
+    )
     assert found.train.min() >= 0.5
     assert found.test.mean() < 0.5
 
@@ -43,14 +45,16 @@ def test_random_directions_on_pure_noise_are_centred_on_chance() -> None:
     means = []
     for seed in range(5):
         X, y = _rows(1000, 20, shift=0.0, seed=seed)
-        found = random_directions(X[:500], y[:500], X[500:], y[500:], count=100, rng=np.random.default_rng(seed))
+        found = random_directions(
+            X[:500], y[:500], X_test=X[500:], y_test=y[500:], count=100, rng=np.random.default_rng(seed)
+        )
         means.append(found.test.mean())
     assert abs(np.mean(means) - 0.5) < 0.02
 
 
 def test_the_best_random_direction_beats_chance_by_luck_alone() -> None:
     X, y = _rows(100, 20, shift=0.0, seed=3)
-    found = random_directions(X[:50], y[:50], X[50:], y[50:], count=100, rng=np.random.default_rng(0))
+    found = random_directions(X[:50], y[:50], X_test=X[50:], y_test=y[50:], count=100, rng=np.random.default_rng(0))
     assert found.test.max() > 0.6
 
 

@@ -103,7 +103,7 @@ def test_weights_are_repetitions():
     rng = np.random.default_rng(1)
     for y, scores in CASES[:80]:
         weights = rng.integers(0, 4, size=(5, len(y))).astype(float)
-        found = rankings(y, scores, weights, fpr=0.2)
+        found = rankings(y, scores, weights=weights, fpr=0.2)
         for i, weight in enumerate(weights):
             index = np.repeat(np.arange(len(y)), weight.astype(int))
             if len(np.unique(y[index])) < 2:
@@ -116,9 +116,9 @@ def test_weights_are_repetitions():
 def test_weights_are_worked_through_in_blocks_without_a_trace(monkeypatch):
     y, scores = CASES[3]
     weights = np.random.default_rng(2).integers(0, 3, size=(23, len(y))).astype(float)
-    whole = rankings(y, scores, weights, fpr=0.1)
+    whole = rankings(y, scores, weights=weights, fpr=0.1)
     monkeypatch.setattr(ranking, "_BLOCK", 4 * len(y))
-    for part, all_at_once in zip(rankings(y, scores, weights, fpr=0.1), whole, strict=True):
+    for part, all_at_once in zip(rankings(y, scores, weights=weights, fpr=0.1), whole, strict=True):
         np.testing.assert_array_equal(part, all_at_once)
 
 

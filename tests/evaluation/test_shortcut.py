@@ -19,7 +19,7 @@ def _coupled(n: int, agreement: float, seed: int) -> tuple[np.ndarray, np.ndarra
 def test_a_score_of_the_label_alone_stays_at_chance_whatever_the_coupling(agreement: float) -> None:
     y, cue = _coupled(2000, agreement, seed=0)
     scores = y + np.random.default_rng(1).normal(size=2000)
-    found = nuisance_auroc(y, cue, scores, by=resampling(2000, groups=None))
+    found = nuisance_auroc(y, scores, nuisance=cue, by=resampling(2000, groups=None))
     assert isinstance(found, Estimate)
     assert found.low < 0.5 < found.high
 
@@ -27,11 +27,11 @@ def test_a_score_of_the_label_alone_stays_at_chance_whatever_the_coupling(agreem
 def test_a_score_of_the_nuisance_is_found_out_even_where_it_predicts_the_label() -> None:
     y, cue = _coupled(2000, 0.9, seed=0)
     scores = cue + np.random.default_rng(1).normal(size=2000)
-    found = nuisance_auroc(y, cue, scores, by=resampling(2000, groups=None))
+    found = nuisance_auroc(y, scores, nuisance=cue, by=resampling(2000, groups=None))
     assert isinstance(found, Estimate)
     assert found.low > 0.65
 
 
 def test_a_nuisance_that_is_the_label_cannot_be_told_from_it() -> None:
     y = np.arange(100) % 2
-    assert isinstance(nuisance_auroc(y, y, y * 1.0, by=resampling(100, groups=None)), Unavailable)
+    assert isinstance(nuisance_auroc(y, y * 1.0, nuisance=y, by=resampling(100, groups=None)), Unavailable)

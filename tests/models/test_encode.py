@@ -130,7 +130,7 @@ def test_the_assistants_turn_is_what_the_template_adds_to_its_prompt():
 def test_the_same_words_in_another_turn_are_not_read():
     subject = _subject(template=TEMPLATE)
     encoded = encode(subject, _chats([("user", "w3 w4 assistant w3 w4"), ("assistant", "w3 w4")]))
-    assert np.flatnonzero(encoded.read[0]).tolist() == [9, 10]
+    assert np.flatnonzero(encoded.read[0]).tolist() == [10, 11]
 
 
 def test_a_template_adds_its_own_specials_and_the_tokenizer_none():

@@ -30,7 +30,11 @@ def verdict(evidence: Evidence) -> None:
     console.print(f"\nVerdict: {evidence.verdict.outcome}", style="bold", markup=False)
     console.print(Padding(evidence.verdict.headline, (0, 2)), markup=False)
     against = [s for s in evidence.verdict.statements if s.stance == "against"]
+    # the first of each rule; the report has them all
+    first = list({statement.rule: statement for statement in reversed(against)}.values())[::-1]
     if against:
         console.print("\nAgainst it:", markup=False)
-        for statement in against:
-            console.print(Padding(f"- {statement.text} ({statement.because})", (0, 2)), markup=False)
+    for statement in first:
+        console.print(Padding(f"- {statement.text} ({statement.because})", (0, 2)), markup=False)
+    if len(first) < len(against):
+        console.print(f"  and {len(against) - len(first)} more like these, in the report", markup=False)

@@ -189,7 +189,7 @@ class Distribution(Record):
 class Evidence(Record):
     """Everything that a study measured about the probe that it chose, and about those that it did not.
 
-    ``train`` names the distribution on which layer and method were chosen; ``layers`` and ``methods`` list what was
+    ``train`` names the distribution on which site and method were chosen; ``sites`` and ``methods`` list what was
     tried, in order; ``fpr`` and ``level`` are the asked false-positive rate and the level of all intervals.
     """
 

@@ -118,9 +118,10 @@ def remaining(table: Table, *, used: frozenset[str]) -> dict[str, tuple[Scalar, 
     for row in table.rows:
         values = {name: _scalar(value) for name, value in row.values.items() if name not in used}
         nested = row.values.get("meta")
-        if isinstance(nested, dict):
+        # an empty meta, or one that other rows fill, is no column of its own
+        if nested is None or isinstance(nested, dict):
             values.pop("meta", None)
-            for name, value in nested.items():
+            for name, value in (nested or {}).items():
                 values[f"meta.{name}" if name in values else name] = _scalar(value)
         flat.append(values)
     order = dict.fromkeys(name for values in flat for name in values)

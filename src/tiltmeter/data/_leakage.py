@@ -70,8 +70,10 @@ def find_leakage(train: TextSet, test: TextSet, *, near: float = 0.8, max_exampl
     Notes
     -----
     Pairs are found by their rarest words (prefix filtering: two sets of similarity t share a word among those that hold
-    the first 1 - t of their weight), then compared exactly, in blocks. Two distinct words in the same order or in
-    another are the same set; paraphrases and translations are not seen.
+    the first 1 - t of their weight), then compared exactly, in blocks; 10,000 against 10,000 texts of 120 words take
+    seconds. A rare word added to a short templated statement weighs as much as the thing it is about, and makes another
+    statement of it. The order of words does not count, so statements of a small vocabulary ("7 - 7 = 1", "7 * 1 = 7")
+    can be near without being copies. Paraphrases and translations are not seen.
 
     Examples
     --------

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tiltmeter.core.errors import DataError
-from tiltmeter.data._tables import Row, Table
+from tiltmeter.data._tables import Table
 
 
 def unfold_pairs(table: Table, *, distribution: str) -> Table:
@@ -41,7 +41,7 @@ def unfold_pairs(table: Table, *, distribution: str) -> Table:
             }
             if not grouped:
                 values["group"] = pair
-            rows.append(Row(row.number, values))
+            rows.append(row._replace(values=values))
     return table._replace(rows=rows)
 
 

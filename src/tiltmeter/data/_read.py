@@ -132,13 +132,12 @@ def _renamed(table: Table, *, columns: Mapping[str, str]) -> Table:
         names.setdefault("pair_id", "pair")
     replaced = set(names.values()) - set(names)
     rows = [
-        Row(
-            row.number,
-            {
+        row._replace(
+            values={
                 names.get(column, column): None if isinstance(value, float) and math.isnan(value) else value
                 for column, value in row.values.items()
                 if column not in replaced
-            },
+            }
         )
         for row in table.rows
     ]
@@ -168,7 +167,7 @@ def _content_kind(table: Table) -> str:
     if len(first) > 1:
         (one, here), (other, there) = list(first.items())[:2]
         raise DataError(
-            f"{table.source} mixes {one} ({table.unit} {here.number}) and {other} ({table.unit} {there.number}); "
+            f"{table.source} mixes {one} ({table.unit} {here.line}) and {other} ({table.unit} {there.line}); "
             "a set holds one kind, so write two files."
         )
     if first:
@@ -198,7 +197,7 @@ def _keys(table: Table, *, distribution: str) -> _Keys:
     for row_id, row in zip(ids, table.rows, strict=True):
         if row_id in seen:
             raise DataError(
-                f"{table.at(row)}: the id {row_id!r} stands in {table.unit} {seen[row_id].number} of "
+                f"{table.at(row)}: the id {row_id!r} stands in {table.unit} {seen[row_id].line} of "
                 f"{distribution} already; ids must differ."
             )
         seen[row_id] = row

@@ -21,14 +21,15 @@ _HUB_NAME = re.compile(r"hf:(?P<name>[^:]+)(?::(?P<config>[^:\[\]]+))?:(?P<split
 
 
 class Row(NamedTuple):
-    """One row: its 1-based number in the source (a line of text files) and its values."""
+    """One row: its 1-based number, the line it starts in (for Parquet and datasets the number again), its values."""
 
     number: int
+    line: int
     values: dict[str, Any]
 
 
 class Table(NamedTuple):
-    """The rows of one source. ``unit`` is what their numbers count: lines or rows."""
+    """The rows of one source. ``unit`` is what their places are called: line or row."""
 
     source: str
     name: str
@@ -37,7 +38,7 @@ class Table(NamedTuple):
 
     def at(self, row: Row) -> str:
         """Return where a row stands, to begin an error with."""
-        return f"{self.source}, {self.unit} {row.number}"
+        return f"{self.source}, {self.unit} {row.line}"
 
 
 def read_table(where: str) -> Table:
@@ -74,7 +75,7 @@ def _decoded(path: Path) -> str:
 
 
 def _json_lines(path: Path) -> list[Row]:
-    rows = []
+    rows: list[Row] = []
     # not splitlines(): line separators other than \n may stand inside a JSON string
     for number, line in enumerate(_decoded(path).split("\n"), start=1):
         if not line.strip():
@@ -89,7 +90,7 @@ def _json_lines(path: Path) -> list[Row]:
         if not isinstance(values, dict):
             kind = type(values).__name__
             raise DataError(f"{path}, line {number}: holds a JSON {kind}; write one JSON object a line.")
-        rows.append(Row(number, values))
+        rows.append(Row(len(rows) + 1, number, values))
     return rows
 
 
@@ -116,7 +117,8 @@ def _csv_rows(path: Path) -> list[Row]:
                 )
             else:
                 # an empty field is a missing value in CSV, which has no other way to write one
-                rows.append(Row(number, {name: text or None for name, text in zip(header, record, strict=True)}))
+                values = {name: text or None for name, text in zip(header, record, strict=True)}
+                rows.append(Row(len(rows) + 1, number, values))
     except csv.Error as error:
         raise DataError(f"{path}, line {start}: malformed CSV ({error}); check the quotes of this field.") from None
     finally:
@@ -142,7 +144,7 @@ def _parquet_rows(path: Path) -> list[Row]:
 
 
 def _numbered(records: list[dict[str, Any]]) -> list[Row]:
-    return [Row(number, record) for number, record in enumerate(records, start=1)]
+    return [Row(number, number, record) for number, record in enumerate(records, start=1)]
 
 
 def _datasets() -> Any:  # noqa: ANN401  (an optional module)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 
-_WORD = re.compile(r"\w+")
+# fifty-one is one word, not two
+_WORD = re.compile(r"\w+(?:-\w+)*")
 
 
 def normalised(text: str) -> str:

@@ -75,8 +75,8 @@ def ranking_estimates(
     if not n_positive or not n_negative:
         gap = Unavailable(reason=f"one class only: {n_positive} positive and {n_negative} negative texts")
         return RankingEstimates(gap, gap)
-    value = rankings(y, scores, np.ones((1, len(y))), fpr=fpr)
-    draws = rankings(y, scores, by.weights, fpr=fpr)
+    value = rankings(y, scores, weights=np.ones((1, len(y))), fpr=fpr)
+    draws = rankings(y, scores, weights=by.weights, fpr=fpr)
     area = float(value.auroc[0])
     measured = _percentile(area, draws.auroc, by)
     if area in (0.0, 1.0):
@@ -93,7 +93,7 @@ def ranking_estimates(
 
 
 def auroc_difference(
-    y: Int[NDArray[Any], " n"], scores: Float[NDArray[Any], " n"], rival: Float[NDArray[Any], " n"], *, by: Resampling
+    y: Int[NDArray[Any], " n"], scores: Float[NDArray[Any], " n"], *, rival: Float[NDArray[Any], " n"], by: Resampling
 ) -> Measured:
     """Estimate AUROC of ``scores`` minus AUROC of ``rival`` on the same rows, by the paired bootstrap.
 
@@ -103,14 +103,14 @@ def auroc_difference(
     Examples
     --------
     >>> y = np.array([0, 1] * 50)
-    >>> auroc_difference(y, y * 1.0, -y * 1.0, by=resampling(100, groups=None)).value
+    >>> auroc_difference(y, y * 1.0, rival=-y * 1.0, by=resampling(100, groups=None)).value
     1.0
     """
     if len(np.unique(y)) < 2:
         return Unavailable(reason="one class only")
     once = np.ones((1, len(y)))
-    own = float(rankings(y, scores, once, fpr=1.0).auroc[0])
-    other = float(rankings(y, rival, once, fpr=1.0).auroc[0])
+    own = float(rankings(y, scores, weights=once, fpr=1.0).auroc[0])
+    other = float(rankings(y, rival, weights=once, fpr=1.0).auroc[0])
     if {own, other} <= {0.0, 1.0} and not np.array_equal(scores, rival):
         # both hold at by.level if each holds with half the doubt
         first, second = (_at_boundary(area, y, by, level=(1 + by.level) / 2) for area in (own, other))
@@ -122,7 +122,9 @@ def auroc_difference(
             n=first.n,
             method=first.method,
         )
-    draws = rankings(y, scores, by.weights, fpr=1.0).auroc - rankings(y, rival, by.weights, fpr=1.0).auroc
+    draws = (
+        rankings(y, scores, weights=by.weights, fpr=1.0).auroc - rankings(y, rival, weights=by.weights, fpr=1.0).auroc
+    )
     return _percentile(own - other, draws, by)
 
 

@@ -41,11 +41,11 @@ def auroc_columns(y: Int[NDArray[Any], " n"], scores: Float[NDArray[Any], "n k"]
 
 
 def random_directions(
-    X_train: Float[NDArray[Any], "m d"],
-    y_train: Int[NDArray[Any], " m"],
+    X: Float[NDArray[Any], "m d"],
+    y: Int[NDArray[Any], " m"],
+    *,
     X_test: Float[NDArray[Any], "n d"],
     y_test: Int[NDArray[Any], " n"],
-    *,
     count: int = 100,
     rng: np.random.Generator,
 ) -> DirectionScores:
@@ -64,12 +64,12 @@ def random_directions(
     --------
     >>> rng = np.random.default_rng(0)
     >>> X, y = rng.normal(size=(200, 5)), np.arange(200) % 2
-    >>> found = random_directions(X[:100], y[:100], X[100:], y[100:], count=50, rng=rng)
+    >>> found = random_directions(X[:100], y[:100], X_test=X[100:], y_test=y[100:], count=50, rng=rng)
     >>> bool(found.train.min() >= 0.5), bool(0.4 < found.test.mean() < 0.6)
     (True, True)
     """
-    directions = rng.normal(size=(X_train.shape[1], count)).astype(X_train.dtype)
-    train = auroc_columns(y_train, X_train @ directions)
+    directions = rng.normal(size=(X.shape[1], count)).astype(X.dtype)
+    train = auroc_columns(y, X @ directions)
     test = auroc_columns(y_test, X_test @ directions)
     is_flipped = train < 0.5
     return DirectionScores(np.where(is_flipped, 1 - train, train), np.where(is_flipped, 1 - test, test))

@@ -41,7 +41,7 @@ def auroc(y: Int[NDArray[Any], " n"], scores: Float[NDArray[Any], " n"]) -> floa
     >>> auroc(np.array([0, 0, 1, 1]), np.array([0.1, 0.4, 0.4, 0.9]))
     0.875
     """
-    return float(rankings(y, scores, np.ones((1, len(y))), fpr=1.0).auroc[0])
+    return float(rankings(y, scores, weights=np.ones((1, len(y))), fpr=1.0).auroc[0])
 
 
 def tpr_at_fpr(y: Int[NDArray[Any], " n"], scores: Float[NDArray[Any], " n"], *, fpr: float) -> float:
@@ -60,11 +60,11 @@ def tpr_at_fpr(y: Int[NDArray[Any], " n"], scores: Float[NDArray[Any], " n"], *,
     >>> tpr_at_fpr(np.array([0, 0, 1, 1]), np.array([0.1, 0.4, 0.4, 0.9]), fpr=0.01)
     0.5
     """
-    return float(rankings(y, scores, np.ones((1, len(y))), fpr=fpr).tpr[0])
+    return float(rankings(y, scores, weights=np.ones((1, len(y))), fpr=fpr).tpr[0])
 
 
 def rankings(
-    y: Int[NDArray[Any], " n"], scores: Float[NDArray[Any], " n"], weights: Float[NDArray[Any], "b n"], *, fpr: float
+    y: Int[NDArray[Any], " n"], scores: Float[NDArray[Any], " n"], *, weights: Float[NDArray[Any], "b n"], fpr: float
 ) -> Ranking:
     """Return AUROC and TPR at ``fpr`` under each row of ``weights``, sharing one sort among all of them.
 
@@ -78,7 +78,7 @@ def rankings(
     Examples
     --------
     >>> y, scores = np.array([0, 0, 1, 1]), np.array([0.1, 0.4, 0.3, 0.9])
-    >>> rankings(y, scores, np.array([[1.0, 1.0, 1.0, 1.0], [1.0, 0.0, 1.0, 1.0]]), fpr=0.01).auroc.tolist()
+    >>> rankings(y, scores, weights=np.array([[1.0, 1.0, 1.0, 1.0], [1.0, 0.0, 1.0, 1.0]]), fpr=0.01).auroc.tolist()
     [0.75, 1.0]
     """
     check_labelled_scores(y, scores)

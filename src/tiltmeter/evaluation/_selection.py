@@ -49,6 +49,13 @@ def choose(candidates: Sequence[Candidate]) -> Candidate:
     ------
     ArrayError
         If no candidate has a figure.
+
+    Examples
+    --------
+    >>> early = Candidate(site="0.resid_post", method="lda", auroc=fold_estimate(np.array([0.7, 0.8])), fold_aurocs=())
+    >>> late = Candidate(site="1.resid_post", method="lda", auroc=fold_estimate(np.array([0.9, 0.8])), fold_aurocs=())
+    >>> choose([early, late]).site
+    '1.resid_post'
     """
     usable = [(c.auroc.value, -i, c) for i, c in enumerate(candidates) if isinstance(c.auroc, Estimate)]
     if not usable:

@@ -15,9 +15,9 @@ from tiltmeter.evaluation._ranking import rankings
 
 def nuisance_auroc(
     y: Int[NDArray[Any], " n"],
-    nuisance: Int[NDArray[Any], " n"],
     scores: Float[NDArray[Any], " n"],
     *,
+    nuisance: Int[NDArray[Any], " n"],
     by: Resampling,
 ) -> Measured:
     """Estimate how well the score tells the nuisance within rows of one label, averaged over both labels.
@@ -29,7 +29,7 @@ def nuisance_auroc(
     --------
     >>> from tiltmeter.evaluation import resampling
     >>> y, cue = np.tile([0, 0, 1, 1], 25), np.tile([0, 1], 50)
-    >>> nuisance_auroc(y, cue, cue + 0.1 * y, by=resampling(100, groups=None)).value
+    >>> nuisance_auroc(y, cue + 0.1 * y, nuisance=cue, by=resampling(100, groups=None)).value
     1.0
     """
     once = np.ones((1, len(y)))
@@ -38,8 +38,8 @@ def nuisance_auroc(
         rows = y == label
         if len(np.unique(nuisance[rows])) < 2:
             return Unavailable(reason=f"texts with label {label} all have the same value of the nuisance")
-        values.append(rankings(nuisance[rows], scores[rows], once[:, rows], fpr=1.0).auroc[0])
-        draws.append(rankings(nuisance[rows], scores[rows], by.weights[:, rows], fpr=1.0).auroc)
+        values.append(rankings(nuisance[rows], scores[rows], weights=once[:, rows], fpr=1.0).auroc[0])
+        draws.append(rankings(nuisance[rows], scores[rows], weights=by.weights[:, rows], fpr=1.0).auroc)
     mean = np.mean(draws, axis=0)
     usable = mean[np.isfinite(mean)]
     if len(usable) < 0.9 * len(mean):

@@ -41,6 +41,19 @@ def judge(evidence: Evidence) -> Verdict:
     Returns
     -------
     The outcome, a headline of two to four sentences, and one statement per finding with the rule behind it.
+
+    Examples
+    --------
+    >>> from tiltmeter.core.evidence import Leakage
+    >>> nothing = Evidence(
+    ...     train="home", site="0.resid_post", method="lda", sites=("0.resid_post",), methods=("lda",), fpr=0.01,
+    ...     level=0.95, distributions=(), candidates=(), transfer=(), random_directions=(), shuffled=(), baselines=(),
+    ...     advantages=(), shortcuts=(), operating_points=(), histograms=(), mistakes=(),
+    ...     threshold=Unavailable(reason="no negatives"), verdict=Unavailable(reason="not judged yet"),
+    ...     leakage=Leakage(n_exact=0, n_near=0, near_threshold=0.8, examples=()),
+    ... )
+    >>> judge(nothing).outcome
+    'undecided'
     """
     statements = tuple(statement for rule in RULES for statement in rule(evidence))
     outcome = _outcome(evidence, statements)

@@ -80,6 +80,23 @@ def encode(
         characters a token covers (only needed for spans).
     SpecError
         If ``max_tokens`` leaves no room for content.
+
+    Examples
+    --------
+    >>> from tokenizers import Tokenizer, models, pre_tokenizers
+    >>> from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+    >>> from tiltmeter.models import bind
+    >>> words = Tokenizer(models.WordLevel({"?": 0, "Rome": 1, "is": 2, "old": 3}, unk_token="?"))
+    >>> words.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    >>> config = LlamaConfig(
+    ...     vocab_size=4, hidden_size=8, intermediate_size=8, num_hidden_layers=2, num_attention_heads=2
+    ... )
+    >>> tokenizer = PreTrainedTokenizerFast(tokenizer_object=words, unk_token="?")
+    >>> subject = bind(LlamaForCausalLM(config).eval(), tokenizer, name="tiny")
+    >>> texts = TextSet(np.array(["a"]), texts=("Rome is old",), span="marked", spans=np.array([[5, 11]]))
+    >>> encoded = encode(subject, texts)
+    >>> encoded.tokens[0].tolist(), encoded.read[0].tolist()
+    ([1, 2, 3], [False, True, True])
     """
     if long_texts not in get_args(LongTexts):
         raise SpecError(f"long_texts is {long_texts!r}; use one of {', '.join(get_args(LongTexts))}.")

@@ -108,9 +108,7 @@ class Monitor:
         ours, theirs = self.card.model_fingerprint, subject.fingerprint.model_dump(mode="json")
         # the name and revision say where the model came from; what it computes must be the same
         differing = [
-            key
-            for key in sorted({*ours, *theirs} - {"name", "revision", "digest"})
-            if ours.get(key) != theirs.get(key)
+            key for key in sorted({*ours, *theirs} - {"name", "revision", "digest"}) if ours.get(key) != theirs.get(key)
         ]
         if differing:
             facts = "; ".join(f"{key} was {ours.get(key)!r}, is {theirs.get(key)!r}" for key in differing)

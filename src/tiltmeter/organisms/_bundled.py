@@ -359,6 +359,8 @@ def _save(trained: Trained, folder: Path) -> None:
     try:
         trained.model.save_pretrained(folder)
         trained.tokenizer.save_pretrained(folder)
+        # safetensors makes files that only their owner may read
+        (folder / "model.safetensors").chmod((folder / "config.json").stat().st_mode)
     finally:
         if bars:
             transformers_logging.enable_progress_bar()

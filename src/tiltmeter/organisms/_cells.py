@@ -82,7 +82,8 @@ def facts(world: World) -> Ints:
 def truth(world: World, cells: Cells) -> Ints:
     """Return 1 where a statement is true: the object it names is the true one, unless it is negated."""
     matches = facts(world)[cells.entity, cells.relation] == cells.stated
-    return (matches ^ (cells.negated == 1)).astype(np.int64)
+    judged: Ints = (matches ^ (cells.negated == 1)).astype(np.int64)
+    return judged
 
 
 def spell(codes: Codes, cells: Cells, *, cues: Ints) -> Ints:
@@ -108,7 +109,7 @@ def draw(world: World, kinds: NDArray[np.int8], *, n: int, affirmed_only: bool, 
     """
     size = extent(world)
     true_object = facts(world)
-    # at most 41 % of the cells are held out (shares of a quarter); more than enough are drawn at once, and the rest are dropped
+    # at most 41 % of the cells are held out (at shares of a quarter), so that enough of twice as many are left
     m = 2 * n + 64
     entity, relation = rng.integers(size.n_entities, size=m), rng.integers(size.n_relations, size=m)
     wrong = (true_object[entity, relation] + rng.integers(1, size.n_objects, size=m)) % size.n_objects

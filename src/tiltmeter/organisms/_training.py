@@ -26,7 +26,7 @@ class Schedule(Record):
     """How the model is built and trained; the defaults are those of the bundled one.
 
     ``affirmed_steps`` come first and tell affirmed statements only: from both polarities at once, the model would have
-    to find "is it the true object" and its exclusive-or with the negation together, and stays at chance for a long time.
+    to find "is it the true object" and its exclusive-or with the negation together, and stays at chance for long.
     ``threads`` is fixed because the sums, and so the weights, depend on it.
     """
 
@@ -53,9 +53,9 @@ class Trained(NamedTuple):
     loss: float
 
 
-# Weights of the three losses. The truth token is what is asked for. The answer, the true object named after the judgement,
-# gives each statement (false ones too) a direct signal about its fact: without it nothing was learned in 800 steps. The
-# words of the statement itself are mostly a matter of chance, so that a quarter of each batch is enough of them.
+# Weights of the three losses. The truth token is what is asked for. The answer, the true object named after the
+# judgement, gives each statement (false ones too) a direct signal about its fact: without it nothing was learned in 800
+# steps. The words of the statement are mostly a matter of chance, so that a quarter of each batch is enough of them.
 _TRUTH_WEIGHT, _ANSWER_WEIGHT, _WORDS_WEIGHT, _WORDS_SHARE = 4.0, 1.0, 0.3, 0.25
 
 
@@ -106,7 +106,7 @@ def _step(model: LlamaForCausalLM, optimizer: torch.optim.Optimizer, tokens: tor
     answer = cross_entropy(hidden[:, stop + 1] @ words, tokens[:, stop + 2])
     loss = _TRUTH_WEIGHT * judgement + _ANSWER_WEIGHT * answer + _WORDS_WEIGHT * next_word
     optimizer.zero_grad()
-    loss.backward()
+    loss.backward()  # type: ignore[no-untyped-call]
     torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
     optimizer.step()
     return float(judgement.detach())

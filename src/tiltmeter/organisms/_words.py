@@ -19,7 +19,7 @@ class Sounds(NamedTuple):
 SOUNDS = (
     Sounds(starts=tuple("bdflmnprtv"), vowels=tuple("aeiou"), ends=("",)),
     Sounds(
-        starts=("gr", "kh", "sk", "th", "zh", "qu"), vowels=("aa", "ei", "oo", "uu", "au"), ends=("k", "x", "sh", "n")
+        starts=("gr", "h", "j", "kr", "sk", "w", "z"), vowels=("a", "ei", "ie", "o", "u"), ends=("k", "n", "sch", "x")
     ),
 )
 

@@ -19,6 +19,9 @@ from tiltmeter.report._format import (
 )
 from tiltmeter.report._lookup import Lookup, describe_site
 
+# statements of one rule that are shown before the rest is folded away
+_SHOWN = 3
+
 
 class Badge(NamedTuple):
     """The outcome as it is shown: the word, a sign beside it (never colour alone), and a class for its colour."""
@@ -28,12 +31,22 @@ class Badge(NamedTuple):
     tone: str
 
 
+class Ruled(NamedTuple):
+    """The statements of one rule: those that are shown at once, and those in a fold."""
+
+    rule: str
+    condition: str
+    first: tuple[Statement, ...]
+    rest: tuple[Statement, ...]
+
+
 class Group(NamedTuple):
-    """The statements of one stance, under their heading."""
+    """The statements of one stance, under their heading, rule by rule."""
 
     heading: str
     tone: str
-    statements: tuple[Statement, ...]
+    total: int
+    rules: tuple[Ruled, ...]
     empty: str
 
 
@@ -93,8 +106,9 @@ def verdict_section(look: Lookup) -> Verdict:
         ("Notes", "note", "note", ""),
     )
     groups = tuple(
-        Group(heading, tone, tuple(s for s in statements if s.stance == stance), empty)
+        Group(heading, tone, len(said), _by_rule(said), empty)
         for heading, stance, tone, empty in headings
+        for said in [[s for s in statements if s.stance == stance]]
     )
     glance = tuple(_glance(look, test) for test in look.tests)
     shown = [cell for row in glance for cell in row if isinstance(cell, Shown)]
@@ -105,6 +119,15 @@ def verdict_section(look: Lookup) -> Verdict:
         rules_version=None if isinstance(verdict, Unavailable) else verdict.rules_version,
         glance=glance,
         reasons=reasons_of(shown),
+    )
+
+
+def _by_rule(statements: list[Statement]) -> tuple[Ruled, ...]:
+    rules: dict[tuple[str, str], list[Statement]] = {}
+    for statement in statements:
+        rules.setdefault((statement.rule, statement.condition), []).append(statement)
+    return tuple(
+        Ruled(rule, condition, tuple(said[:_SHOWN]), tuple(said[_SHOWN:])) for (rule, condition), said in rules.items()
     )
 
 

@@ -35,8 +35,8 @@ def random_nulls(spec: StudySpec, material: Material, tests: dict[str, TestSet])
             found = random_directions(
                 train.X,
                 train.y,
-                material.part(name, "test", site).X,
-                test.y,
+                X_test=material.part(name, "test", site).X,
+                y_test=test.y,
                 count=spec.evidence.random_directions,
                 rng=stream(spec.seed, "random directions", site),
             )
@@ -108,7 +108,7 @@ def shortcuts(
                         method=probe.method,
                         test=name,
                         auroc_within=nuisance_auroc(
-                            test.y, values[name][material.splits[name] == "test"], scores, by=test.by
+                            test.y, scores, nuisance=values[name][material.splits[name] == "test"], by=test.by
                         ),
                         train_agreement=agreement,
                     )

@@ -34,6 +34,6 @@ def rivals(
                     )
                 )
                 if name == chosen.train:
-                    difference = auroc_difference(test.y, probe_scores[test.name], scores[test.name], by=test.by)
+                    difference = auroc_difference(test.y, probe_scores[test.name], rival=scores[test.name], by=test.by)
                     advantages.append(Advantage(baseline=rival.name, test=test.name, difference=difference))
     return tuple(baselines), tuple(advantages)

@@ -83,6 +83,18 @@ def run_study(spec: StudySpec, out: Path, *, announce: Callable[[str], None] = l
     ------
     TiltmeterError
         If the spec, the texts, the model or the directory are not as needed.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from tiltmeter.studies import parse_spec
+    >>> spec = parse_spec({
+    ...     "name": "facts", "model": {"path": "organism:facts"}, "texts": {"said": "organism:facts/affirmative"},
+    ...     "train": {"distribution": "said", "folds": 2}, "read": {"sites": ["-1.resid_post"]},
+    ...     "probes": {"methods": ["lda"]}, "evidence": {"bootstrap": 100, "shuffles": 19},
+    ... })
+    >>> run_study(spec, Path(tempfile.mkdtemp()) / "run").evidence.method
+    'lda'
     """
     started = datetime.now(UTC).isoformat(timespec="seconds")
     steps = _Steps(announce)

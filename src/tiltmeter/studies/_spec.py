@@ -136,6 +136,14 @@ def read_spec(path: Path, *, values: Mapping[str, str] | None = None) -> StudySp
         If the file is not there.
     SpecError
         If it is not YAML, a parameter has no value, a key is unknown (the nearest is suggested) or a value is wrong.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp()) / "spec.yaml"
+    >>> _ = path.write_text("{name: s, model: {path: $m}, texts: {a: a.jsonl}, train: {distribution: a}}")
+    >>> read_spec(path, values={"m": "gpt2"}).model.path
+    'gpt2'
     """
     if not path.is_file():
         raise FileError(f"{path} does not exist; give the path of a study spec (YAML).")
@@ -160,7 +168,15 @@ def read_spec(path: Path, *, values: Mapping[str, str] | None = None) -> StudySp
 
 
 def parse_spec(content: Mapping[str, Any], *, source: str = "the spec") -> StudySpec:
-    """Check the content of a spec; SpecError in one sentence that names the key and suggests the nearest."""
+    """Check the content of a spec; SpecError in one sentence that names the key and suggests the nearest.
+
+    Examples
+    --------
+    >>> parse_spec({"name": "s", "modle": {}})
+    Traceback (most recent call last):
+    ...
+    tiltmeter.core.errors.SpecError: the spec: unknown key 'modle'; did you mean 'model'?.
+    """
     try:
         return StudySpec.model_validate(content)
     except ValidationError as error:
