@@ -141,13 +141,18 @@ def test_a_negative_number_of_examples_is_refused():
         find_leakage(_texts("one"), _texts("two"), max_examples=-1)
 
 
-def test_many_texts_are_compared_in_blocks():
+def test_more_texts_than_one_block_holds_are_compared_like_a_full_matrix():
     rng = np.random.default_rng(0)
-    rows = [" ".join(f"w{int(k)}" for k in rng.pareto(0.8, 12)) for _ in range(4000)]
-    planted = [f"{row} extra" for row in rows[:20]]
-    found = find_leakage(_texts(*rows[:2000]), _texts(*rows[2000:], *planted), near=0.7)
-    leaked = {(leak.train_id, leak.test_id) for leak in find_leakage(_texts(*rows[:20]), _texts(*planted)).examples}
-    assert found.n_near >= len(leaked) > 0
+    has = rng.random((1900, 40)) < np.linspace(0.05, 0.6, 40)
+    has[:, -1] |= ~has.any(axis=1)
+    has = np.unique(has, axis=0)[rng.permutation(len(np.unique(has, axis=0)))]
+    rows = [" ".join(f"w{word}" for word in np.flatnonzero(row)) for row in has]
+    found = find_leakage(_texts(*rows[:1200]), _texts(*rows[1200:]), near=0.6, max_examples=0)
+    weights = np.log((len(has) + 1) / has.sum(axis=0))
+    shared = (has[:1200] * weights) @ has[1200:].T
+    total = has @ weights
+    similarity = shared / (total[:1200, None] + total[None, 1200:] - shared)
+    assert found.n_near == (similarity >= 0.6).sum() > 100
 
 
 # the real files

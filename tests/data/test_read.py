@@ -33,11 +33,15 @@ def _write_csv(path, rows):
     return path
 
 
+@pytest.fixture
+def datasets():
+    return pytest.importorskip("datasets", reason="needs the extra hub to be installed")
+
+
 # formats
 
 
-def test_every_format_gives_the_same_set(tmp_path, write_jsonl):
-    datasets = pytest.importorskip("datasets")
+def test_every_format_gives_the_same_set(datasets, tmp_path, write_jsonl):
     table = pa.Table.from_pylist(list(ROWS))
     pq.write_table(table, tmp_path / "some.parquet")
     datasets.Dataset(table).save_to_disk(str(tmp_path / "some"))
@@ -357,8 +361,7 @@ def test_a_missing_file_is_a_file_error(tmp_path):
 # Hugging Face datasets
 
 
-def test_a_saved_dataset_of_several_splits_is_read_by_the_folder_of_one(tmp_path):
-    datasets = pytest.importorskip("datasets")
+def test_a_saved_dataset_of_several_splits_is_read_by_the_folder_of_one(datasets, tmp_path):
     rows = datasets.Dataset.from_list([{"text": "one", "label": 1}, {"text": "two", "label": 0}])
     datasets.DatasetDict({"train": rows, "test": rows}).save_to_disk(str(tmp_path / "both"))
     with pytest.raises(DataError, match=r"holds the splits train, test; name one of them, for example .*both/train"):
@@ -366,8 +369,7 @@ def test_a_saved_dataset_of_several_splits_is_read_by_the_folder_of_one(tmp_path
     assert read_texts(tmp_path / "both" / "train").texts == ("one", "two")
 
 
-def test_a_folder_that_is_no_dataset_is_refused(tmp_path):
-    pytest.importorskip("datasets")
+def test_a_folder_that_is_no_dataset_is_refused(datasets, tmp_path):
     with pytest.raises(DataError, match="is a folder but no dataset saved with save_to_disk"):
         read_texts(tmp_path)
 
@@ -380,8 +382,7 @@ def test_a_folder_that_is_no_dataset_is_refused(tmp_path):
         ("hf:owner/name:train[:100]", ("owner/name", None, "train[:100]")),
     ],
 )
-def test_a_name_on_the_hub_is_handed_to_datasets(monkeypatch, where, arguments):
-    datasets = pytest.importorskip("datasets")
+def test_a_name_on_the_hub_is_handed_to_datasets(datasets, monkeypatch, where, arguments):
     asked = []
 
     def load(name, config, *, split):
@@ -395,8 +396,7 @@ def test_a_name_on_the_hub_is_handed_to_datasets(monkeypatch, where, arguments):
     assert texts.distribution == arguments[0].rsplit("/", 1)[-1]
 
 
-def test_a_hub_that_cannot_be_reached_is_one_sentence(monkeypatch):
-    datasets = pytest.importorskip("datasets")
+def test_a_hub_that_cannot_be_reached_is_one_sentence(datasets, monkeypatch):
 
     def load(name, config, *, split):
         raise ConnectionError("no network\nsecond line")

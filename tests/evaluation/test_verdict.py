@@ -69,7 +69,7 @@ def _sound(**changes: Any) -> Evidence:
             )
             for test in ("home", "away")
         ),
-        shuffled=(Shuffled(test="home", what="labels", aurocs=(0.4, 0.6), p_value=0.02),),
+        shuffled=(Shuffled(test="home", aurocs=(0.4, 0.6), p_value=0.02),),
         baselines=(),
         advantages=tuple(
             Advantage(baseline="bag of words", test=test, difference=_estimate(0.4)) for test in ("home", "away")
@@ -129,6 +129,13 @@ def test_a_probe_no_better_than_luck_at_home_is_refuted() -> None:
     assert ("random directions", "home") in _against(_sound(random_directions=nulls))
 
 
+def test_random_directions_that_all_read_the_label_are_an_objection_but_no_sign_of_luck() -> None:
+    home, away = _sound().random_directions
+    dominant = _sound(random_directions=(home.model_copy(update={"best": 1.0, "mean": 0.85}), away))
+    assert _against(dominant) == [("dominant label", "home")]
+    assert judge(dominant).outcome == "holds"
+
+
 def test_luck_on_another_test_set_leaves_a_probe_that_holds_at_home_only() -> None:
     home, away = _sound().random_directions
     assert judge(_sound(random_directions=(home, away.model_copy(update={"best": 0.93})))).outcome == (
@@ -137,9 +144,7 @@ def test_luck_on_another_test_set_leaves_a_probe_that_holds_at_home_only() -> No
 
 
 def test_a_refit_on_shuffled_labels_that_does_as_well_refutes() -> None:
-    assert (
-        judge(_sound(shuffled=(Shuffled(test="home", what="labels", aurocs=(0.9,), p_value=0.2),))).outcome == "refuted"
-    )
+    assert judge(_sound(shuffled=(Shuffled(test="home", aurocs=(0.9,), p_value=0.2),))).outcome == "refuted"
 
 
 def test_a_text_baseline_that_does_as_well_at_home_refutes_and_is_named() -> None:

@@ -104,7 +104,6 @@ def make_evidence(
         shuffled=tuple(
             Shuffled(
                 test=n,
-                what="labels",
                 aurocs=tuple(sorted(0.5 + rng.gauss(0, 0.04) for _ in range(100))),
                 p_value=1 / 101,
             )

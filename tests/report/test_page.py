@@ -202,7 +202,6 @@ FIGURES = [
     ("random_directions", {"chosen_on_train": 0.8765}, "chosen on train 0.88"),
     ("shuffled", {"aurocs": (0.1111, 0.5, 0.8888)}, "0.11 to 0.89"),
     ("shuffled", {"p_value": 0.0123}, "p = 0.012"),
-    ("shuffled", {"what": "pairs"}, "shuffles of its pairs"),
     ("baselines", {"auroc": MARK}, AUROC),
     ("baselines", {"description": "a marked description"}, "a marked description"),
     ("advantages", {"difference": MARK}, DIFFERENCE),

@@ -51,14 +51,13 @@ class RandomDirections(Record):
 
 
 class Shuffled(Record):
-    """The chosen probe refitted after its supervision was destroyed: its AUROCs on the test split, sorted.
+    """The chosen procedure on shuffled labels: its AUROCs on a test split, sorted.
 
-    A supervised probe has its train labels shuffled; one that learns from pairs has its pairs shuffled. ``p_value``
-    is (1 + number of shuffles that do as well) / (1 + number of shuffles).
+    The labels of the train, calibration and test splits are shuffled alike, each within itself, so that nothing is
+    left for a probe to read. ``p_value`` is (1 + number of shuffles that do as well) / (1 + number of shuffles).
     """
 
     test: str
-    what: Literal["labels", "pairs"]
     aurocs: tuple[float, ...]
     p_value: float
 

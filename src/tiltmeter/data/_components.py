@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Sequence
-from typing import Self, final
+from typing import final
 
 
 @final
@@ -15,9 +15,9 @@ class Forest:
         self._size = [1] * n
         self.largest = min(n, 1)
 
-    def copy(self) -> Self:
+    def copy(self) -> Forest:
         """Return a copy that can be joined further without changing this one."""
-        other = type(self)(0)
+        other = Forest(0)
         other._parent, other._size, other.largest = self._parent.copy(), self._size.copy(), self.largest
         return other
 

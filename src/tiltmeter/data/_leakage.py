@@ -164,8 +164,8 @@ def _table(rows: list[list[int]], *, rarity: NDArray[np.float64], near: float) -
     before = running - weights - np.repeat(running[ends[:-1]] - weights[ends[:-1]], lengths)
     left = np.repeat(total, lengths) - before
     # a word is outside the prefix where it and all after it weigh less than a near copy must share; the slack keeps
-    # words that rounding would drop
-    kept = left >= (near - 1e-9) * np.repeat(total, lengths)
+    # words that the rounding of the running sum over all rows would drop
+    kept = left >= (near - 1e-6) * np.repeat(total, lengths)
     shape = (len(rows), len(rarity))
     kept_ends = np.concatenate([[0], np.cumsum(kept)])[ends]
     return _Weighted(

@@ -6,7 +6,7 @@ import difflib
 import hashlib
 import json
 from dataclasses import dataclass, field, fields, replace
-from typing import Any, Literal, Self, TypedDict
+from typing import Any, Literal, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -113,7 +113,7 @@ class TextSet:
     def __len__(self) -> int:
         return len(self.ids)
 
-    def select(self, rows: NDArray[np.bool_] | NDArray[np.int64]) -> Self:
+    def select(self, rows: NDArray[np.bool_] | NDArray[np.int64]) -> TextSet:
         """Return the rows that ``rows`` names, a boolean mask or indices, in that order.
 
         A selection may divide a pair; :func:`split_by_group` never does.

@@ -17,7 +17,6 @@ from tiltmeter.evaluation._nulls import (
     random_directions,
     shuffle_labels,
     shuffle_p_value,
-    shuffle_pairs,
 )
 from tiltmeter.evaluation._ranking import Ranking, auroc, rankings, tpr_at_fpr
 from tiltmeter.evaluation._selection import choose, fold_estimate
@@ -45,7 +44,6 @@ __all__ = [
     "share",
     "shuffle_labels",
     "shuffle_p_value",
-    "shuffle_pairs",
     "threshold_at_fpr",
     "tpr_at_fpr",
 ]

@@ -1,4 +1,4 @@
-"""What luck alone reaches: random directions and shuffled supervision."""
+"""What luck alone reaches: random directions and shuffled labels."""
 
 from __future__ import annotations
 
@@ -95,17 +95,6 @@ def shuffle_labels(
         if (rows == 2).all() and (positives == 1).all():
             return np.asarray(np.where(rng.integers(2, size=len(names))[codes] == 1, 1 - y, y))
     return rng.permutation(y)
-
-
-def shuffle_pairs(pairs: Shaped[NDArray[Any], " n"], *, rng: np.random.Generator) -> Shaped[NDArray[Any], " n"]:
-    """Return pair identifiers dealt out again at random: every identifier as often as before, on other rows.
-
-    Examples
-    --------
-    >>> sorted(shuffle_pairs(np.array(["a", "a", "b", "b"]), rng=np.random.default_rng(0)).tolist())
-    ['a', 'a', 'b', 'b']
-    """
-    return rng.permutation(pairs)
 
 
 def shuffle_p_value(value: float, null: Float[NDArray[Any], " k"]) -> float:

@@ -20,6 +20,8 @@ _KEEPS = 0.8
 _FOLLOWS = 0.1
 # A shuffled refit as good as the probe in more than this share of cases: the figure is luck.
 _LUCK = 0.05
+# Random directions that read the label this well on average do so because it dominates the activations, not by luck.
+_DOMINATES = 0.6
 # Below this many independent units an interval is a rough guide.
 _FEW_UNITS = 50
 # Objections from these rules, on any test set, leave a probe that works at home only.
@@ -148,14 +150,17 @@ def _luck(evidence: Evidence) -> Iterable[Statement]:
         value = cells.get(null.test)
         if (null.site, null.train) != (evidence.site, evidence.train) or not isinstance(value, Estimate):
             continue
+        figures = f"AUROC {value.value:.2f} against {null.best:.2f} (mean {null.mean:.2f}, sd {null.sd:.2f})"
         if value.value <= null.best:
+            dominates = null.mean >= _DOMINATES
             yield Statement(
-                rule="random directions",
-                condition="the probe beats the best of them on every test set",
+                rule="dominant label" if dominates else "random directions",
+                condition="the probe beats the best of the random directions on every test set",
                 test=null.test,
                 stance="against",
-                text=f"On {null.test} it is no better than the best of {null.count} random directions.",
-                because=f"AUROC {value.value:.2f} against {null.best:.2f} (mean {null.mean:.2f}, sd {null.sd:.2f})",
+                text=f"On {null.test} it is no better than the best of {null.count} random directions"
+                + (": the label dominates the activations here, and most directions read it." if dominates else "."),
+                because=figures,
             )
         elif null.test == evidence.train:
             yield Statement(
@@ -164,7 +169,7 @@ def _luck(evidence: Evidence) -> Iterable[Statement]:
                 test=null.test,
                 stance="for",
                 text=f"It beats all of {null.count} random directions on {null.test}.",
-                because=f"AUROC {value.value:.2f} against at best {null.best:.2f}",
+                because=figures,
             )
     for shuffled in evidence.shuffled:
         if shuffled.test == evidence.train:
@@ -172,13 +177,13 @@ def _luck(evidence: Evidence) -> Iterable[Statement]:
             best = max(shuffled.aurocs)
             yield Statement(
                 rule="shuffled",
-                condition=f"at most 5 % of refits on shuffled {shuffled.what} do as well",
+                condition="on labels shuffled in every split, at most 5 % of refits do as well",
                 test=shuffled.test,
                 stance="against" if is_luck else "for",
                 text=(
-                    f"Fitted on shuffled {shuffled.what} the same procedure does as well too often to exclude luck."
+                    "On shuffled labels the same procedure does as well too often to exclude luck."
                     if is_luck
-                    else f"Fitted on shuffled {shuffled.what} the same procedure finds less."
+                    else "On shuffled labels the same procedure finds less."
                 ),
                 because=f"p = {shuffled.p_value:.3g} over {len(shuffled.aurocs)} shuffles, best {best:.2f}",
             )

@@ -288,7 +288,7 @@ def describe(organism: Organism) -> str:
     Examples
     --------
     >>> print(describe(load("facts")).splitlines()[0])
-    facts: a decoder with 587,520 parameters, trained on a planted world of facts
+    facts: a decoder with 587,712 parameters, trained on a planted world of facts
     """
     world, card = organism.world, organism.card
     lines = [

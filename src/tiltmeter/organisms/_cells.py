@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from tiltmeter.organisms._world import World, extent
 
 Ints = NDArray[np.int64]
-SPECIAL = ("<pad>", "<unk>", "<eos>", "<true>", "<false>")
+SPECIAL = ("<pad>", "<unk>", "<eos>", "<true>", "<false>", "<hedged>", "<sure>")
 TRUTH = ("<false>", "<true>")
+TONES = ("<hedged>", "<sure>")
 
 
 class Cells(NamedTuple):
@@ -38,6 +39,7 @@ class Codes(NamedTuple):
     verbs: Ints  # (languages, formats, 2 polarities)
     forms: Ints
     truth: Ints  # (2,): false, true
+    tones: Ints  # (2,): of the first cue, of the second
 
 
 _SLOTS = {"CUE": -1, "RELATION": -2, "ENTITY": -3, "VERB": -4, "OBJECT": -5}
@@ -71,6 +73,7 @@ def code(world: World) -> Codes:
         verbs=np.stack([places([(form.affirmed, form.negated) for form in language.formats]) for language in both]),
         forms=np.stack([places([form.words for form in language.formats]) for language in both]),
         truth=places([TRUTH])[0],
+        tones=places([TONES])[0],
     )
 
 

@@ -66,8 +66,8 @@ def _shuffled(look: Lookup, test: str) -> Bar:
         return Bar("shuffled supervision", "null", missing("not measured"))
     low, high = record.aurocs[0], record.aurocs[-1]
     figure = Shown(f"{decimal(low)} to {decimal(high)}", note="lowest and highest of all shuffles")
-    extra = f"the probe refitted on {len(record.aurocs)} shuffles of its {record.what}; p = {p_value(record.p_value)}"
-    return Bar(f"shuffled {record.what}", "null", figure, low, high, extra=extra)
+    extra = f"the same procedure on {len(record.aurocs)} shuffles of all labels; p = {p_value(record.p_value)}"
+    return Bar("shuffled labels", "null", figure, low, high, extra=extra)
 
 
 def _random(look: Lookup, test: str) -> Bar:

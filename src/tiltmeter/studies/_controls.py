@@ -1,4 +1,4 @@
-"""Controls on a study's probes: random directions, shuffled supervision, nuisances that must not be read."""
+"""Controls on a study's probes: random directions, shuffled labels, nuisances that must not be read."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from tiltmeter.core.errors import NoDirectionError
 from tiltmeter.core.evidence import RandomDirections, Shortcut, Shuffled
 from tiltmeter.core.seeds import stream
 from tiltmeter.evaluation import (
@@ -14,9 +15,8 @@ from tiltmeter.evaluation import (
     random_directions,
     shuffle_labels,
     shuffle_p_value,
-    shuffle_pairs,
 )
-from tiltmeter.studies._fitting import build, fit
+from tiltmeter.studies._fitting import fit
 from tiltmeter.studies._material import Material, nuisance_values
 from tiltmeter.studies._spec import StudySpec
 from tiltmeter.studies._transfer import Fitted, TestSet
@@ -59,30 +59,40 @@ def random_nulls(spec: StudySpec, material: Material, tests: dict[str, TestSet])
 def shuffled_refits(
     spec: StudySpec, material: Material, tests: dict[str, TestSet], chosen: Fitted
 ) -> tuple[Shuffled, ...]:
-    """Fit the chosen method at the chosen site again and again on shuffled supervision."""
-    train = material.part(chosen.train, "train", chosen.site)
-    orient_on = material.part(chosen.train, "calibration", chosen.site)
-    rows = {name: material.part(name, "test", chosen.site).X for name in tests}
-    what = "labels" if build(chosen.method, C=spec.probes.C).is_supervised else "pairs"
-    aurocs: dict[str, list[float]] = {name: [] for name, test in tests.items() if len(np.unique(test.y)) == 2}
+    """Run the chosen procedure again and again on labels that are shuffled in every split."""
+    parts = {
+        "train": material.part(chosen.train, "train", chosen.site),
+        "calibration": material.part(chosen.train, "calibration", chosen.site),
+        **{f"test {name}": material.part(name, "test", chosen.site) for name in tests},
+    }
+    judged = [name for name, test in tests.items() if len(np.unique(test.y)) == 2]
+    aurocs: dict[str, list[float]] = {name: [] for name in judged}
     for draw in range(spec.evidence.shuffles):
-        rng = stream(spec.seed, "shuffle", draw)
-        if what == "labels" and train.y is not None:
-            spoilt = replace(train, y=shuffle_labels(train.y, pairs=train.pairs, rng=rng))
-        elif train.pairs is not None:
-            paired = train.select(train.pairs != "")
-            spoilt = replace(paired, pairs=shuffle_pairs(paired.pairs, rng=rng)) if paired.pairs is not None else paired
-        probe = fit(chosen.method, spoilt, C=spec.probes.C, orient_on=orient_on)
-        for name in aurocs:
-            aurocs[name].append(auroc(tests[name].y, probe.decision_function(rows[name])))
+        spoilt = {
+            name: replace(
+                part, y=shuffle_labels(part.y, pairs=part.pairs, rng=stream(spec.seed, "shuffle", draw, name))
+            )
+            for name, part in parts.items()
+            if part.y is not None
+        }
+        try:
+            probe = fit(chosen.method, spoilt["train"], C=spec.probes.C, orient_on=spoilt["calibration"])
+        except NoDirectionError:  # shuffled class means may coincide; that finds nothing
+            for name in judged:
+                aurocs[name].append(0.5)
+            continue
+        for name in judged:
+            part = spoilt[f"test {name}"]
+            if part.y is not None:
+                aurocs[name].append(auroc(part.y, probe.decision_function(part.X)))
+    values = {name: auroc(tests[name].y, chosen.probe.decision_function(parts[f"test {name}"].X)) for name in judged}
     return tuple(
         Shuffled(
             test=name,
-            what=what,
-            aurocs=tuple(sorted(values)),
-            p_value=shuffle_p_value(auroc(tests[name].y, chosen.probe.decision_function(rows[name])), np.array(values)),
+            aurocs=tuple(sorted(aurocs[name])),
+            p_value=shuffle_p_value(values[name], np.array(aurocs[name])),
         )
-        for name, values in aurocs.items()
+        for name in judged
     )
 
 
