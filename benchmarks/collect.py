@@ -122,8 +122,8 @@ def main() -> None:
     padded = sum(len(batch) * lengths[batch].max() for batch in plan_batches(lengths, token_budget=8192))
     by_sixteen = sum(16 * lengths[i : i + 16].max() for i in range(0, n, 16))
     print(
-        f"{n} texts, median {int(np.median(lengths))} tokens, at most {lengths.max()}; {n_layers} blocks, d = {d_model}; "
-        f"{torch.get_num_threads()} threads, load {os.getloadavg()[0]:.1f}\n"
+        f"{n} texts, median {int(np.median(lengths))} tokens, at most {lengths.max()}; {n_layers} blocks, "
+        f"d = {d_model}; {torch.get_num_threads()} threads, load {os.getloadavg()[0]:.1f}\n"
         f"tokens computed for each real one: by hand {by_sixteen / lengths.sum():.2f}, "
         f"tiltmeter {padded / lengths.sum():.2f}\n\n"
         "| last token of | by hand, s | tiltmeter, s | bare forward, s | faster than by hand (processor time) "

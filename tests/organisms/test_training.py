@@ -48,11 +48,12 @@ def test_training_brings_the_loss_down_and_follows_from_the_seed(world):
     def run(steps, seed):
         return fit_world(world, schedule=TINY.model_copy(update={"steps": steps}), seed=seed, report=lambda *_: None)
 
-    first, again, other, longer = run(12, 0), run(12, 0), run(12, 1), run(60, 0)
+    first, again, other, longer = run(12, 0), run(12, 0), run(12, 1), run(150, 0)
     for name, weights in first.model.state_dict().items():
         assert torch.equal(weights, again.model.state_dict()[name])
     assert not torch.equal(first.model.lm_head.weight, other.model.lm_head.weight)
-    assert longer.loss < 0.8 < 1.2 < run(1, 0).loss
+    # after the full stop stand one of two judgements or, a quarter of the time, one of two tones: 1.26 by chance
+    assert longer.loss < 1.4 < 4 < run(1, 0).loss
 
 
 def test_training_leaves_the_random_state_and_the_threads_of_the_caller_alone(world):

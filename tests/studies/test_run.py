@@ -178,3 +178,19 @@ def test_a_study_that_fails_leaves_nothing(
     with pytest.raises(SpecError, match="7"):
         run_study(spec, tmp_path / "run")
     assert sorted(tmp_path.iterdir()) == before
+
+
+def test_texts_without_groups_can_be_split_by_the_rare_words_that_they_share(
+    tiny_model: Path, write_rows: Callable[..., Path], rows: list[dict[str, Any]], tmp_path: Path
+) -> None:
+    for i, row in enumerate(rows):
+        del row["group"], row["pair"]
+        row["text"] = f"w{i // 2 % 30} name{i // 2} {row['text']}"
+    spec = _spec(
+        tiny_model,
+        {"home": write_rows(rows)},
+        train={"distribution": "home", "folds": 3, "ungrouped": "shared_words"},
+    )
+    (home,) = run_study(spec, tmp_path / "run").evidence.distributions
+    assert home.grouped_by == "shared words"
+    assert sum(home.groups.values()) <= 40

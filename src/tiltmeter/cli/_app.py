@@ -32,9 +32,9 @@ For your own texts and model, copy a spec from examples/ and change its paths.
 app = typer.Typer(
     help=_HELP, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None, add_completion=True
 )
-app.command()(study)
-app.command()(report)
-app.command()(score)
+app.command(short_help="Texts and a model in; evidence, verdict, report and monitor out.")(study)
+app.command(short_help="Write a run's report again, and say where it is.")(report)
+app.command(short_help="Score texts with a monitor.")(score)
 app.add_typer(organism_app, name="organism")
 
 

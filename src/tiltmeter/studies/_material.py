@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
@@ -13,7 +13,7 @@ from tiltmeter.activations import collect
 from tiltmeter.core.activations import Activations
 from tiltmeter.core.errors import SpecError
 from tiltmeter.core.evidence import Distribution
-from tiltmeter.data import TextSet, require_two_classes, split_by_group
+from tiltmeter.data import TextSet, group_by_shared_words, require_two_classes, split_by_group
 from tiltmeter.models import SubjectModel
 from tiltmeter.studies._sources import open_texts
 from tiltmeter.studies._spec import ReadSpec, StudySpec
@@ -29,8 +29,9 @@ class Material:
 
     texts: dict[str, TextSet]
     splits: dict[str, NDArray[np.str_]]
-    activations: dict[str, dict[str, Activations]]
-    truncated: dict[str, int]
+    grouped_by: dict[str, str]
+    activations: dict[str, dict[str, Activations]] = field(default_factory=dict)
+    truncated: dict[str, int] = field(default_factory=dict)
 
     @property
     def sites(self) -> tuple[str, ...]:
@@ -49,12 +50,17 @@ class Material:
 def open_material(spec: StudySpec) -> Material:
     """Read and split the texts of a study, and refuse what cannot be judged before any model is loaded."""
     texts: dict[str, TextSet] = {}
+    grouped_by: dict[str, str] = {}
     for name, where in spec.texts.items():
         opened = open_texts(where, distribution=name)
         require_two_classes(opened)
         if spec.read.span is not None:
             opened = replace(opened, span=spec.read.span)
         _check_nuisances(opened, name, spec)
+        grouped_by[name] = "group" if opened.groups is not None else "pair" if opened.pairs is not None else "row"
+        if opened.groups is None and spec.train.ungrouped == "shared_words":
+            opened = replace(opened, groups=group_by_shared_words(opened).groups)
+            grouped_by[name] = "shared words"
         texts[name] = opened
     splits = _split(texts, spec)
     for name, split in splits.items():
@@ -65,7 +71,7 @@ def open_material(spec: StudySpec) -> Material:
                 raise SpecError(
                     f"The {part} split of {name} does not hold both labels; add groups or change train.fractions."
                 )
-    return Material(texts, splits, {}, {})
+    return Material(texts, splits, grouped_by)
 
 
 def _split(texts: dict[str, TextSet], spec: StudySpec) -> dict[str, NDArray[np.str_]]:
@@ -130,7 +136,7 @@ def describe(material: Material) -> tuple[Distribution, ...]:
                 rows={part: int((split == part).sum()) for part in SPLITS},
                 groups={part: len(np.unique(units[split == part])) for part in SPLITS},
                 positives={part: int(labels[split == part].sum()) for part in SPLITS},
-                grouped_by="group" if texts.groups is not None else "pair" if texts.pairs is not None else "row",
+                grouped_by=material.grouped_by[name],
                 truncated=material.truncated.get(name, 0),
             )
         )

@@ -32,11 +32,13 @@ class TrainSpec(Record):
     ``fractions`` are train, calibration and test, by rows; groups are never divided. ``benign`` names the
     distributions whose calibration negatives set the threshold (default: the training one). ``judge_only`` names
     distributions that nothing is fitted on: all their texts are test texts, but for those whose group stands in the
-    train or calibration split of another distribution, which are left out.
+    train or calibration split of another distribution, which are left out. ``ungrouped`` says what a distribution
+    without groups is split by: its rows (or pairs), or groups of texts that share rare words.
     """
 
     distribution: str
     judge_only: tuple[str, ...] = ()
+    ungrouped: Literal["rows", "shared_words"] = "rows"
     fractions: tuple[float, float, float] = (0.5, 0.25, 0.25)
     folds: int = Field(default=5, ge=2, le=20)
     benign: tuple[str, ...] = ()
