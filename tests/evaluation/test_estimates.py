@@ -248,3 +248,11 @@ def test_a_share_of_rows_in_groups_is_no_surer_than_one_row_a_group():
     assert (rows.n, groups.n) == (200, 20)
     assert groups.value == rows.value == 0.75
     assert (groups.low, groups.high) == pytest.approx((share(hits[::10]).low, share(hits[::10]).high))
+
+
+def test_a_perfect_score_against_a_constant_one_leaves_doubt_about_the_difference():
+    y = np.arange(40) % 2
+    found = auroc_difference(y, y * 1.0, rival=np.zeros(40), by=resampling(40, groups=None))
+    assert found.value == 0.5
+    assert found.low < 0.45
+    assert found.high == 0.5

@@ -35,3 +35,11 @@ def test_a_score_of_the_nuisance_is_found_out_even_where_it_predicts_the_label()
 def test_a_nuisance_that_is_the_label_cannot_be_told_from_it() -> None:
     y = np.arange(100) % 2
     assert isinstance(nuisance_auroc(y, y * 1.0, nuisance=y, by=resampling(100, groups=None)), Unavailable)
+
+
+def test_a_score_that_is_the_nuisance_has_an_interval_of_some_width() -> None:
+    y, cue = np.tile([0, 0, 1, 1], 25), np.tile([0, 1], 50)
+    found = nuisance_auroc(y, cue * 1.0, nuisance=cue, by=resampling(100, groups=None))
+    assert isinstance(found, Estimate)
+    assert (found.value, found.high) == (1.0, 1.0)
+    assert found.low < 0.95

@@ -8,6 +8,7 @@ import pytest
 
 from tiltmeter.core.evidence import (
     Advantage,
+    Candidate,
     Cell,
     Distribution,
     Evidence,
@@ -134,6 +135,21 @@ def test_random_directions_that_all_read_the_label_are_an_objection_but_no_sign_
     dominant = _sound(random_directions=(home.model_copy(update={"best": 1.0, "mean": 0.85}), away))
     assert _against(dominant) == [("dominant label", "home")]
     assert judge(dominant).outcome == "holds"
+    beaten = judge(_sound(random_directions=(home.model_copy(update={"best": 0.9, "mean": 0.85}), away)))
+    assert [s.stance for s in beaten.statements if s.rule == "dominant label"] == ["note"]
+
+
+def test_candidates_that_tie_on_the_training_folds_are_noted() -> None:
+    tied = tuple(
+        Candidate(site=site, method="lda", auroc=_estimate(value, 0.0), fold_aurocs=())
+        for site, value in (("0", 1.0), ("1", 1.0), ("2", 0.9))
+    )
+    notes = [s.text for s in judge(_sound(candidates=tied)).statements if s.rule == "choice"]
+    assert notes == [
+        "2 of 3 pairs of site and method tie on the training folds; of these, the earliest site and the simplest "
+        "method was taken."
+    ]
+    assert not [s for s in judge(_sound(candidates=tied[1:])).statements if s.rule == "choice"]
 
 
 def test_luck_on_another_test_set_leaves_a_probe_that_holds_at_home_only() -> None:

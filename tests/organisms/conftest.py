@@ -1,4 +1,4 @@
-"""One thread for the tiny models of these tests: on a busy machine, threads that wait for each other take far longer."""
+"""One thread for the tiny models of these tests: on a busy machine, threads that wait for each other are slow."""
 
 from collections.abc import Iterator
 

@@ -5,7 +5,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from tiltmeter.core.errors import FileError, ModelError
 from tiltmeter.organisms import Schedule, knowledge, make_world, read_organism, train_world
-from tiltmeter.organisms._cells import Cells, code, draw, spell, truth, vocabulary
+from tiltmeter.organisms._cells import Cells, code, draw, facts, spell, truth, vocabulary
 from tiltmeter.organisms._training import fit_world
 from tiltmeter.organisms._world import cell_kinds
 
@@ -69,6 +69,7 @@ def test_the_model_is_told_no_held_out_cell_and_as_many_truths_as_falsehoods(aff
     cells = draw(world, kinds, n=20_000, affirmed_only=affirmed_only, rng=np.random.default_rng(0))
     assert len(cells.entity) == 20_000
     assert (kinds[tuple(cells)] == 0).all()
+    assert (facts(world)[cells.entity, cells.relation] == cells.stated).mean() == 0.5
     assert truth(world, cells).mean() == pytest.approx(0.5, abs=0.02)
     assert cells.negated.mean() == pytest.approx(0 if affirmed_only else 0.5, abs=0.02)
 

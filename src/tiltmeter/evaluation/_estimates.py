@@ -78,9 +78,7 @@ def ranking_estimates(
     value = rankings(y, scores, weights=np.ones((1, len(y))), fpr=fpr)
     draws = rankings(y, scores, weights=by.weights, fpr=fpr)
     area = float(value.auroc[0])
-    measured = _percentile(area, draws.auroc, by)
-    if area in (0.0, 1.0):
-        measured = _at_boundary(area, y, by, level=by.level)
+    measured = _area(area, draws.auroc, y, by=by, level=by.level)
     rate: Measured
     if n_negative * fpr < 1 - 1e-9:  # 49 * (1 / 49) is less than 1 in floating point
         needed = int(np.ceil(1 / fpr - 1e-9))
@@ -97,8 +95,8 @@ def auroc_difference(
 ) -> Measured:
     """Estimate AUROC of ``scores`` minus AUROC of ``rival`` on the same rows, by the paired bootstrap.
 
-    Where neither has a row out of order (AUROC 0 or 1) the bootstrap would have no width; there the interval is that
-    of the two exact ones taken together, which is wider than need be.
+    Where one of them has no row out of order (AUROC 0 or 1) the bootstrap would know nothing of its doubt; there the
+    interval is that of the two taken together, each at half the doubt, which is wider than need be.
 
     Examples
     --------
@@ -111,21 +109,25 @@ def auroc_difference(
     once = np.ones((1, len(y)))
     own = float(rankings(y, scores, weights=once, fpr=1.0).auroc[0])
     other = float(rankings(y, rival, weights=once, fpr=1.0).auroc[0])
-    if {own, other} <= {0.0, 1.0} and not np.array_equal(scores, rival):
-        # both hold at by.level if each holds with half the doubt
-        first, second = (_at_boundary(area, y, by, level=(1 + by.level) / 2) for area in (own, other))
-        return Estimate(
-            value=own - other,
-            low=first.low - second.high,
-            high=first.high - second.low,
-            level=by.level,
-            n=first.n,
-            method=first.method,
-        )
-    draws = (
-        rankings(y, scores, weights=by.weights, fpr=1.0).auroc - rankings(y, rival, weights=by.weights, fpr=1.0).auroc
+    own_draws = rankings(y, scores, weights=by.weights, fpr=1.0).auroc
+    other_draws = rankings(y, rival, weights=by.weights, fpr=1.0).auroc
+    if not {own, other} & {0.0, 1.0} or np.array_equal(scores, rival):
+        return percentile_interval(own - other, own_draws - other_draws, by=by, level=by.level)
+    first = _area(own, own_draws, y, by=by, level=(1 + by.level) / 2)
+    second = _area(other, other_draws, y, by=by, level=(1 + by.level) / 2)
+    if isinstance(first, Unavailable):
+        return first
+    if isinstance(second, Unavailable):
+        return second
+    return Estimate(
+        value=own - other,
+        low=first.low - second.high,
+        high=first.high - second.low,
+        level=by.level,
+        n=min(first.n, second.n),
+        method=f"{first.method} and {second.method}, each at half the doubt",
+        seed=by.seed,
     )
-    return _percentile(own - other, draws, by)
 
 
 def share(
@@ -158,35 +160,44 @@ def share(
     )
 
 
-def _at_boundary(area: float, y: Int[NDArray[Any], " n"], by: Resampling, *, level: float) -> Estimate:
-    n_positive = int(y.sum())
-    # each of these disjoint pairs is an independent trial of "the positive scores higher"
-    n_pairs = max(1, min(n_positive, len(y) - n_positive, by.n_units // 2))
-    low, high = clopper_pearson(round(area) * n_pairs, n_pairs, level=level)
-    return Estimate(value=area, low=low, high=high, level=level, n=n_pairs, method="exact binomial on disjoint pairs")
+def boundary_interval(area: float, *, n_pairs: int, level: float) -> Estimate:
+    """Bound an AUROC of 0 or 1: each disjoint pair is an independent trial of "the positive scores higher"."""
+    n = max(1, n_pairs)
+    low, high = clopper_pearson(round(area) * n, n, level=level)
+    return Estimate(value=area, low=low, high=high, level=level, n=n, method="exact binomial on disjoint pairs")
 
 
-def _percentile(value: float, draws: Float[NDArray[Any], " b"], by: Resampling) -> Measured:
+def percentile_interval(value: float, draws: Float[NDArray[Any], " b"], *, by: Resampling, level: float) -> Measured:
+    """Bound a figure by the percentiles of its bootstrap draws; NaN draws are those that held one class only."""
     usable = draws[np.isfinite(draws)]
     # with few groups some draws hold one class only; too many of them and the interval describes other data
     if len(usable) < 0.9 * len(draws):
         return Unavailable(reason=f"{by.n_units} {by.unit} are too few to resample: many draws hold one class only")
-    tail = (1 - by.level) / 2
+    tail = (1 - level) / 2
     low, high = np.quantile(usable, [tail, 1 - tail])
     return Estimate(
         value=value,
         low=min(float(low), value),
         high=max(float(high), value),
-        level=by.level,
+        level=level,
         n=by.n_units,
         method=f"percentile bootstrap over {by.unit}",
         seed=by.seed,
     )
 
 
+def _area(
+    area: float, draws: Float[NDArray[Any], " b"], y: Int[NDArray[Any], " n"], *, by: Resampling, level: float
+) -> Measured:
+    if area not in (0.0, 1.0):
+        return percentile_interval(area, draws, by=by, level=level)
+    n_positive = int(y.sum())
+    return boundary_interval(area, n_pairs=min(n_positive, len(y) - n_positive, by.n_units // 2), level=level)
+
+
 def _share(value: float, draws: Ranking, n_positive: int, by: Resampling) -> Measured:
     if value not in (0.0, 1.0):
-        return _percentile(value, draws.tpr, by)
+        return percentile_interval(value, draws.tpr, by=by, level=by.level)
     n = min(n_positive, by.n_units)
     low, high = clopper_pearson(round(value) * n, n, level=by.level)
     return Estimate(value=value, low=low, high=high, level=by.level, n=n, method="exact binomial")

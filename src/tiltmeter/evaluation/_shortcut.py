@@ -8,8 +8,8 @@ import numpy as np
 from jaxtyping import Float, Int
 from numpy.typing import NDArray
 
-from tiltmeter.core.records import Estimate, Measured, Unavailable
-from tiltmeter.evaluation._estimates import Resampling
+from tiltmeter.core.records import Measured, Unavailable
+from tiltmeter.evaluation._estimates import Resampling, boundary_interval, percentile_interval
 from tiltmeter.evaluation._ranking import rankings
 
 
@@ -40,18 +40,8 @@ def nuisance_auroc(
             return Unavailable(reason=f"texts with label {label} all have the same value of the nuisance")
         values.append(rankings(nuisance[rows], scores[rows], weights=once[:, rows], fpr=1.0).auroc[0])
         draws.append(rankings(nuisance[rows], scores[rows], weights=by.weights[:, rows], fpr=1.0).auroc)
-    mean = np.mean(draws, axis=0)
-    usable = mean[np.isfinite(mean)]
-    if len(usable) < 0.9 * len(mean):
-        return Unavailable(reason=f"{by.n_units} {by.unit} are too few to resample")
-    tail = (1 - by.level) / 2
-    low, high = np.quantile(usable, [tail, 1 - tail])
-    return Estimate(
-        value=float(np.mean(values)),
-        low=float(low),
-        high=float(high),
-        level=by.level,
-        n=by.n_units,
-        method=f"percentile bootstrap over {by.unit}",
-        seed=by.seed,
-    )
+    value = float(np.mean(values))
+    if value in (0.0, 1.0):
+        smallest = min(int((y[nuisance == side] == label).sum()) for side in (0, 1) for label in (0, 1))
+        return boundary_interval(value, n_pairs=min(smallest, by.n_units // 2), level=by.level)
+    return percentile_interval(value, np.mean(draws, axis=0), by=by, level=by.level)

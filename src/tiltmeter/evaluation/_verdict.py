@@ -122,6 +122,23 @@ def _in_distribution(evidence: Evidence) -> Iterable[Statement]:
     )
 
 
+def _choice(evidence: Evidence) -> Iterable[Statement]:
+    values = [c.auroc.value for c in evidence.candidates if isinstance(c.auroc, Estimate)]
+    tied = sum(value >= max(values) - 1e-9 for value in values)
+    if tied > 1:
+        yield Statement(
+            rule="choice",
+            condition="one site and method is the best on the training folds",
+            test=None,
+            stance="note",
+            text=(
+                f"{tied} of {len(values)} pairs of site and method tie on the training folds; of these, the earliest "
+                "site and the simplest method was taken."
+            ),
+            because=f"validation AUROC {max(values):.3f} each",
+        )
+
+
 def _elsewhere(evidence: Evidence) -> Iterable[Statement]:
     home = _home(evidence)
     words: dict[str, tuple[Literal["for", "against", "note"], str]] = {
@@ -150,27 +167,28 @@ def _luck(evidence: Evidence) -> Iterable[Statement]:
         value = cells.get(null.test)
         if (null.site, null.train) != (evidence.site, evidence.train) or not isinstance(value, Estimate):
             continue
-        figures = f"AUROC {value.value:.2f} against {null.best:.2f} (mean {null.mean:.2f}, sd {null.sd:.2f})"
+        dominates = null.mean >= _DOMINATES
+        figures = f"AUROC {value.value:.3f} against {null.best:.3f} (mean {null.mean:.2f}, sd {null.sd:.2f})"
+        everywhere = "the label dominates the activations here, and most directions read it"
+        stance: Literal["for", "against", "note"]
         if value.value <= null.best:
-            dominates = null.mean >= _DOMINATES
-            yield Statement(
-                rule="dominant label" if dominates else "random directions",
-                condition="the probe beats the best of the random directions on every test set",
-                test=null.test,
-                stance="against",
-                text=f"On {null.test} it is no better than the best of {null.count} random directions"
-                + (": the label dominates the activations here, and most directions read it." if dominates else "."),
-                because=figures,
-            )
-        elif null.test == evidence.train:
-            yield Statement(
-                rule="random directions",
-                condition="the probe beats the best of them on every test set",
-                test=null.test,
-                stance="for",
-                text=f"It beats all of {null.count} random directions on {null.test}.",
-                because=figures,
-            )
+            stance = "against"
+            text = f"On {null.test} it is no better than the best of {null.count} random directions"
+            text += f": {everywhere}." if dominates else "."
+        elif null.test != evidence.train:
+            continue
+        else:
+            stance = "note" if dominates else "for"
+            text = f"It beats all of {null.count} random directions on {null.test}"
+            text += f", but {everywhere}." if dominates else "."
+        yield Statement(
+            rule="dominant label" if dominates else "random directions",
+            condition="the probe beats the best of the random directions on every test set",
+            test=null.test,
+            stance=stance,
+            text=text,
+            because=figures,
+        )
     for shuffled in evidence.shuffled:
         if shuffled.test == evidence.train:
             is_luck = shuffled.p_value > _LUCK
@@ -355,6 +373,7 @@ def _data(evidence: Evidence) -> Iterable[Statement]:
 
 RULES: tuple[Rule, ...] = (
     _in_distribution,
+    _choice,
     _elsewhere,
     _luck,
     _text_alone,

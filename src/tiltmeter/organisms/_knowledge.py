@@ -70,6 +70,7 @@ def knowledge(
     Examples
     --------
     >>> from transformers import AutoModelForCausalLM, AutoTokenizer
+    >>> from tiltmeter.organisms import load
     >>> organism = load("facts")
     >>> model = AutoModelForCausalLM.from_pretrained(organism.folder)
     >>> tokenizer = AutoTokenizer.from_pretrained(organism.folder)

@@ -63,6 +63,7 @@ def statements(
 
     Examples
     --------
+    >>> from tiltmeter.organisms import make_world
     >>> texts = statements(make_world(0, sizes=(8, 8, 8)), "affirmative")
     >>> len(texts), len(texts.texts[0].split()), int(texts.y[:2].sum())
     (96, 8, 1)

@@ -30,7 +30,7 @@ class Schedule(Record):
     ``threads`` is fixed because the sums, and so the weights, depend on it.
     """
 
-    steps: int = 2000
+    steps: int = 2400
     affirmed_steps: int = 450
     warmup_steps: int = 100
     batch_size: int = 512

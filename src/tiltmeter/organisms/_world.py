@@ -63,7 +63,6 @@ class World(Record):
 
     Examples
     --------
-    >>> from tiltmeter.organisms import make_world
     >>> world = make_world(0, sizes=(8, 8, 8))
     >>> len(world.facts), len(world.languages[0].entities), world.splits[0]
     (24, 24, 'train')
