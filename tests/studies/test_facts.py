@@ -63,6 +63,12 @@ def test_early_sites_do_not_carry_over_to_negation_and_late_ones_do(evidence: Ev
         assert _auroc(evidence, "3.resid_post", "lda", test) > 0.95
 
 
+def test_no_probe_reads_what_the_model_was_never_told(evidence: Evidence) -> None:
+    untold = [c.auroc for c in evidence.transfer if c.test == "untold" and isinstance(c.auroc, Estimate)]
+    assert untold
+    assert all(auroc.low < 0.6 for auroc in untold)
+
+
 def test_some_methods_follow_the_cue_and_lda_follows_it_less(evidence: Evidence) -> None:
     for method in ("mean_difference", "lat"):
         assert _cue(evidence, "3.resid_post", method, "affirmative") > 0.9
