@@ -58,7 +58,8 @@ def rows() -> list[dict[str, Any]]:
     made = []
     for i in range(40):
         for label, word in ((1, "w38"), (0, "w39")):
-            made.append({"text": f"w{i % 30} is {word} .", "label": label, "group": f"g{i}", "pair": f"p{i}"})
+            text = f"w{i % 30} w{i // 30} is {word} ."
+            made.append({"text": text, "label": label, "group": f"g{i}", "pair": f"p{i}"})
     return made
 
 

@@ -155,3 +155,32 @@ def test_a_nuisance_without_a_column(refused: Refused, write_rows: Callable[...,
 def test_an_unknown_organism(refused: Refused, write_rows: Callable[..., Path], rows: Rows) -> None:
     message = refused(write_rows(rows), model={"path": "organism:fact"})
     assert "facts" in message
+
+
+def test_a_run_directory_that_cannot_be_made_leaves_nothing(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    spec = tmp_path / "spec.yaml"
+    spec.write_text(
+        "{name: s, model: {path: 'organism:facts'}, texts: {a: none.jsonl}, train: {distribution: a}}", encoding="utf-8"
+    )
+    # inside a file; below folders that do not exist yet, where the texts are missing
+    for out in (spec / "run", tmp_path / "deep" / "er" / "run"):
+        monkeypatch.setattr(sys, "argv", ["tiltmeter", "study", str(spec), "--out", str(out)])
+        with pytest.raises(SystemExit) as stopped:
+            main()
+        assert stopped.value.code == 2
+        assert capsys.readouterr().err.count("tiltmeter: ") == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["spec.yaml"]
+
+
+def test_what_the_file_system_refuses_is_one_sentence(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    file = tmp_path / "file"
+    file.write_text("x", encoding="utf-8")
+    monkeypatch.setattr(sys, "argv", ["tiltmeter", "score", str(file), "organism:facts/negated"])
+    with pytest.raises(SystemExit) as stopped:
+        main()
+    assert stopped.value.code == 2
+    assert "Traceback" not in capsys.readouterr().err

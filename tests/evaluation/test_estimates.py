@@ -32,7 +32,7 @@ def test_the_values_are_those_of_the_rows():
 
 
 def test_the_interval_equals_the_naive_twin():
-    # every draw repeated as rows, its AUROC taken, the percentiles read off
+    # every draw repeated as rows, its AUROC taken, the percentiles read off and stretched from normal to Student's
     y, scores = separated(60, area=0.75, rng=np.random.default_rng(1))
     by = resampling(60, groups=None, n_draws=200, level=0.9, seed=3)
     areas = []
@@ -40,7 +40,31 @@ def test_the_interval_equals_the_naive_twin():
         index = [i for i, weight in enumerate(weights) for _ in range(int(weight))]
         areas.append(auroc(y[index], scores[index]))
     found = ranking_estimates(y, scores, fpr=0.1, by=by).auroc
-    assert (found.low, found.high) == pytest.approx(tuple(np.quantile(areas, [0.05, 0.95])))
+    stretch = 1.6710930 / 1.6448536  # quantiles at 0.95: Student's with 59 degrees of freedom, normal
+    low, high = np.quantile(areas, [0.05, 0.95])
+    area = auroc(y, scores)
+    assert (found.low, found.high) == pytest.approx((area - stretch * (area - low), area + stretch * (high - area)))
+
+
+@pytest.mark.parametrize("n_groups", [10, 30])
+def test_the_interval_covers_the_truth_with_few_groups_that_differ(n_groups):
+    # within a group the score follows the label with a slope of its own, 0 on average: the true AUROC is 0.5
+    covered = 0
+    for seed in range(200):
+        rng = np.random.default_rng([seed, n_groups])
+        y = np.arange(20 * n_groups) % 2
+        groups = np.arange(20 * n_groups) // 20
+        scores = rng.normal(size=n_groups)[groups] * y + rng.normal(size=len(y))
+        found = interval(y, scores, groups=groups, seed=seed).auroc
+        covered += found.low <= 0.5 <= found.high
+    assert covered / 200 >= 0.88
+
+
+def test_fewer_than_eight_units_have_no_interval_and_so_no_figure():
+    y = np.arange(70) % 2
+    scores = y + np.random.default_rng(0).normal(size=70)
+    assert isinstance(interval(y, scores, groups=np.arange(70) // 10).auroc, Unavailable)
+    assert interval(y, scores, groups=np.arange(70) // 7).auroc.n == 10
 
 
 @pytest.mark.parametrize(
@@ -102,7 +126,7 @@ def test_the_same_seed_gives_the_same_interval():
 
 
 @pytest.mark.parametrize("sign", [1, -1])
-@pytest.mark.parametrize("n", [4, 20, 200])
+@pytest.mark.parametrize("n", [8, 20, 200])
 def test_a_perfect_score_has_an_interval_of_some_width(sign, n):
     y = np.arange(n) % 2
     found = interval(y, sign * (y + 0.01 * np.arange(n) / n), fpr=0.5).auroc
@@ -114,9 +138,9 @@ def test_a_perfect_score_has_an_interval_of_some_width(sign, n):
 
 def test_few_groups_count_at_the_boundary_not_their_many_rows():
     y = np.arange(200) % 2
-    narrow, wide = (interval(y, y * 1.0, groups=groups).auroc for groups in (np.arange(200), np.arange(200) // 50))
-    assert wide.n == 2 < narrow.n == 100
-    assert wide.low < 0.2 < narrow.low
+    narrow, wide = (interval(y, y * 1.0, groups=groups).auroc for groups in (np.arange(200), np.arange(200) // 20))
+    assert wide.n == 5 < narrow.n == 100
+    assert wide.low < 0.5 < narrow.low
 
 
 @pytest.mark.parametrize("reached", [0.0, 1.0])
@@ -156,10 +180,10 @@ def test_exactly_enough_negatives_are_enough_in_floating_point(n):
 
 
 def test_too_few_groups_to_resample_have_a_reason():
-    # three groups, one of them with all positives: 30 % of draws lack it
-    groups = np.repeat(np.arange(3), 20)
+    # ten groups, one of them with all positives: 35 % of draws lack it
+    groups = np.repeat(np.arange(10), 6)
     found = interval((groups == 0).astype(int), np.random.default_rng(0).normal(size=60), groups=groups)
-    assert found.auroc.reason == "3 groups are too few to resample: many draws hold one class only"
+    assert found.auroc.reason == "10 groups are too few to resample: many draws hold one class only"
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
@@ -256,3 +280,12 @@ def test_a_perfect_score_against_a_constant_one_leaves_doubt_about_the_differenc
     assert found.value == 0.5
     assert found.low < 0.45
     assert found.high == 0.5
+
+
+def test_a_share_over_groups_of_unlike_sizes_rests_on_their_effective_number():
+    hits = np.array([True] * 200 + [True, False] * 100)
+    groups = np.concatenate([np.zeros(200), 1 + np.arange(200) // 2])
+    found = share(hits, groups=groups)
+    assert found.value == 0.75
+    assert found.n == int(400**2 / (200**2 + 100 * 2**2))  # 3, not 101
+    assert found.low < 0.5

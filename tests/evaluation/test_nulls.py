@@ -7,7 +7,7 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from tiltmeter.core.errors import ArrayError
-from tiltmeter.evaluation import auroc_columns, random_directions, shuffle_labels, shuffle_p_value
+from tiltmeter.evaluation import auroc, auroc_columns, random_directions, shuffle_labels, shuffle_p_value
 
 
 def _rows(n: int, d: int, *, shift: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -82,6 +82,35 @@ def test_pairs_of_equal_labels_are_shuffled_as_rows() -> None:
     shuffled = shuffle_labels(y, pairs=pairs, rng=np.random.default_rng(0))
     assert shuffled.sum() == 20
     assert (shuffled != y).any()
+
+
+def test_labels_of_whole_groups_are_exchanged_as_wholes() -> None:
+    groups = np.repeat(np.arange(24), 10)
+    y = np.repeat(np.arange(24) % 2, 10)
+    shuffled = shuffle_labels(y, groups=groups, rng=np.random.default_rng(0))
+    assert (shuffled != y).any()
+    assert all(len(np.unique(shuffled[groups == group])) == 1 for group in range(24))
+    assert shuffled.sum() == y.sum()
+
+
+def test_labels_within_groups_that_hold_both_are_permuted_within_them() -> None:
+    groups = np.repeat(np.arange(20), 5)
+    y = np.tile([0, 0, 1, 1, 1], 20)
+    shuffled = shuffle_labels(y, groups=groups, rng=np.random.default_rng(0))
+    assert (shuffled != y).any()
+    assert all(shuffled[groups == group].sum() == 3 for group in range(20))
+
+
+def test_a_label_of_authors_and_a_score_of_authors_give_an_honest_p_value() -> None:
+    # pure null: both label and score belong to the author, independently; rows of an author repeat each other
+    small = 0
+    for seed in range(200):
+        rng = np.random.default_rng(seed)
+        groups = np.repeat(np.arange(24), 10)
+        y, scores = rng.permutation(np.arange(24) % 2)[groups], rng.normal(size=24)[groups]
+        null = [auroc(shuffle_labels(y, groups=groups, rng=rng), scores) for _ in range(19)]
+        small += shuffle_p_value(auroc(y, scores), np.array(null)) <= 0.05
+    assert small / 200 < 0.05 + 3 * np.sqrt(0.05 * 0.95 / 200)
 
 
 def test_a_p_value_is_never_zero_and_is_uniform_under_the_null() -> None:

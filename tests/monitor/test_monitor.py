@@ -12,7 +12,7 @@ from transformers import AutoModelForCausalLM
 
 from tiltmeter import models
 from tiltmeter.core.direction import Direction
-from tiltmeter.core.errors import FileError, FormatError, ModelError, SpecError
+from tiltmeter.core.errors import DataError, FileError, FormatError, ModelError, SpecError
 from tiltmeter.core.records import Threshold, Unavailable
 from tiltmeter.core.site import Site
 from tiltmeter.data import TextSet
@@ -152,3 +152,27 @@ def test_a_monitor_never_overwrites(tiny_model: Path, tmp_path: Path) -> None:
     _monitor(tiny_model).save(tmp_path / "m")
     with pytest.raises(FileError, match="exists already"):
         _monitor(tiny_model).save(tmp_path / "m")
+
+
+def test_a_changed_threshold_or_reading_rule_is_refused(tiny_model: Path, tmp_path: Path) -> None:
+    _monitor(tiny_model, threshold=_threshold(0.5)).save(tmp_path / "m")
+    path = tmp_path / "m" / "monitor.json"
+    content = json.loads(path.read_text(encoding="utf-8"))
+    for part, key, value in (("threshold", "value", 9.0), ("reading", "pooling", "mean")):
+        changed = {**content, part: {**content[part], key: value}}
+        path.write_text(json.dumps(changed), encoding="utf-8")
+        with pytest.raises(FormatError, match="does not match the hash that it holds"):
+            Monitor.load(tmp_path / "m")
+
+
+def test_the_span_of_the_monitor_is_read_whatever_the_texts_say(tiny_model: Path) -> None:
+    subject = models.load(str(tiny_model))
+    spans = np.array([[0, 2], [0, 2], [0, 3]])
+    marked = TextSet(_TEXTS.ids, texts=_TEXTS.texts, span="marked", spans=spans)
+    whole = _monitor(tiny_model)
+    np.testing.assert_array_equal(whole.score(subject, marked).scores, whole.score(subject, _TEXTS).scores)
+    reading = whole.card.reading.model_copy(update={"span": "marked"})
+    narrow = Monitor(whole.direction, whole.card.model_copy(update={"reading": reading}))
+    assert (narrow.score(subject, marked).scores != whole.score(subject, _TEXTS).scores).any()
+    with pytest.raises(DataError, match="marks no spans"):
+        narrow.score(subject, _TEXTS)

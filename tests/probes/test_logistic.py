@@ -183,3 +183,11 @@ def test_much_penalty_collapses_the_labels_but_not_the_ranking():
     assert probe.predict(X).sum() == 0
     scores = probe.decision_function(X)
     assert scores[y == 1].mean() > scores[y == 0].mean()
+
+
+def test_a_large_offset_does_not_swallow_the_ranking_in_single_precision():
+    rng = np.random.default_rng(0)
+    y = (np.arange(400) % 10 == 0).astype(int)
+    X = (rng.normal(size=(400, 20)) + 2.0 * y[:, None] * np.eye(20)[0]).astype(np.float32)
+    scores = Logistic(C=1e-9).fit(X, y).decision_function(X)
+    assert len(np.unique(scores)) > 390

@@ -345,7 +345,7 @@ def _verdict(names: tuple[str, ...], method: str, site: str) -> Verdict:
     ]
     return Verdict(
         rules_version=1,
-        outcome="holds in distribution only",
+        outcome="holds in part",
         headline=f"{method} at {site} reads the label on {names[0]} and on no other set. "
         "Use it only where texts look like those it was trained on.",
         statements=tuple(statements),

@@ -89,7 +89,7 @@ def test_a_script_in_a_dataset_text_stays_text(browser: Any, folder: Path, width
     show(browser, folder / "evil.html", width=width)
     with pytest.raises(NoAlertPresentException):
         _ = browser.switch_to.alert.text
-    assert browser.title == "truth-first-light: Holds in distribution only"
+    assert browser.title == "truth-first-light: Holds in part"
     assert browser.execute_script("return document.scripts.length + document.images.length") == 0
     shown = browser.find_element("css selector", "#mistakes blockquote").text
     assert shown == f"{EVIL} the literal text"
@@ -100,7 +100,7 @@ def test_the_policy_stops_a_script_even_if_one_got_in(browser: Any, folder: Path
     path = folder / "injected.html"
     path.write_text(page.replace("<main>", "<main><script>document.title = 'ran'</script>"), encoding="utf-8")
     show(browser, path, width=1280)
-    assert browser.title == "truth-first-light: Holds in distribution only"
+    assert browser.title == "truth-first-light: Holds in part"
 
 
 def test_the_page_loads_nothing_and_complains_of_nothing(browser: Any, folder: Path) -> None:

@@ -88,7 +88,7 @@ def test_the_threshold_is_certified_on_groups(evidence: Evidence) -> None:
 
 def test_the_verdict_names_the_set_that_the_probe_fails_on(evidence: Evidence) -> None:
     assert isinstance(evidence.verdict, Verdict)
-    assert evidence.verdict.outcome == "holds in distribution only"
+    assert evidence.verdict.outcome == "holds in part"
     assert any(
         s.rule == "transfer" and s.test == "negated" and s.stance == "against" for s in evidence.verdict.statements
     )

@@ -194,3 +194,32 @@ def test_texts_without_groups_can_be_split_by_the_rare_words_that_they_share(
     (home,) = run_study(spec, tmp_path / "run").evidence.distributions
     assert home.grouped_by == "shared words"
     assert sum(home.groups.values()) <= 40
+
+
+def test_units_are_joined_over_sets_by_groups_and_by_pairs_and_never_by_row_numbers(
+    tiny_model: Path, write_rows: Callable[..., Path], rows: list[dict[str, Any]], tmp_path: Path
+) -> None:
+    # the same pairs without their groups; and rows of other texts that happen to have the same numbers
+    by_pair = [{"text": f"not {row['text']}", "label": row["label"], "pair": row["pair"]} for row in rows]
+    alone = [{"text": f"the city {row['text']}", "label": row["label"]} for row in rows]
+    texts = {
+        "home": write_rows(rows, name="home.jsonl"),
+        "by pair": write_rows(by_pair, name="pair.jsonl"),
+        "alone": write_rows(alone, name="alone.jsonl"),
+    }
+    spec = _spec(tiny_model, texts, train={"distribution": "home", "folds": 3, "judge_only": ["by pair", "alone"]})
+    home, paired, single = run_study(spec, tmp_path / "run").evidence.distributions
+    assert paired.rows["test"] == home.rows["test"]
+    assert single.rows["test"] == 80
+
+
+def test_copies_in_the_calibration_split_leave_no_threshold_and_copies_in_the_test_split_no_verdict(
+    tiny_model: Path, write_rows: Callable[..., Path], rows: list[dict[str, Any]], tmp_path: Path
+) -> None:
+    copies = [{"text": row["text"], "label": row["label"]} for row in rows for _ in range(8)]
+    spec = _spec(tiny_model, {"home": write_rows(copies)}, threshold={"fpr": 0.3})
+    evidence = run_study(spec, tmp_path / "run").evidence
+    assert isinstance(evidence.threshold, Unavailable)
+    assert "copies of training texts" in evidence.threshold.reason
+    assert isinstance(evidence.verdict, Verdict)
+    assert evidence.verdict.outcome == "undecided"

@@ -26,6 +26,9 @@ def test_a_minimal_spec_gets_every_default() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
+        ({"read": {"sites": "2.resid_post"}}, r"give all, or a list such as \[2.resid_post"),
+        ({"probes": {"methods": []}}, "'probes.methods'"),
+        ({"texts": {"a": ""}}, "'texts"),
         ({"modle": {}}, r"unknown key 'modle'; did you mean 'model'\?"),
         ({"threshold": {"fprr": 0.1}}, r"unknown key 'threshold.fprr'; did you mean 'fpr'\?"),
         ({"read": {"zzz": 1}}, r"unknown key 'read.zzz'; known keys here are sites, pooling"),
@@ -73,4 +76,35 @@ def test_every_shipped_example_is_a_valid_spec() -> None:
     examples = sorted((Path(__file__).parents[2] / "examples").glob("*.yaml"))
     assert len(examples) >= 3
     for path in examples:
-        assert read_spec(path, values={"data": "d", "model": "m"}).texts
+        asks = path.read_text(encoding="utf-8").count("path: $model")
+        assert read_spec(path, values={"data": "d", "model": "m"} if asks else {}).texts
+
+
+def test_a_misspelt_key_that_is_needed_is_told_as_misspelt() -> None:
+    with pytest.raises(SpecError, match=r"unknown key 'modle'; did you mean 'model'\?"):
+        parse_spec({"name": "s", "modle": {"path": "m"}, "texts": {"a": "a"}, "train": {"distribution": "a"}})
+
+
+def test_a_key_that_stands_twice_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(SpecError, match="the key 'a' stands twice"):
+        read_spec(_write(tmp_path, "name: s\ntexts: {a: one.jsonl, a: two.jsonl}\n"))
+
+
+def test_a_value_that_no_parameter_takes_is_refused(tmp_path: Path) -> None:
+    path = _write(tmp_path, "name: s\nmodel: {path: m}\ntexts: {a: a.jsonl}\ntrain: {distribution: a}\n")
+    with pytest.raises(SpecError, match="--set gives a value for 'modle'"):
+        read_spec(path, values={"modle": "x"})
+
+
+def test_a_dollar_in_a_comment_is_no_parameter_and_a_value_may_hold_anything(tmp_path: Path) -> None:
+    path = _write(tmp_path, "name: s  # costs $5\nmodel: {path: $m}\ntexts: {a: a.jsonl}\ntrain: {distribution: a}\n")
+    assert read_spec(path, values={"m": "a: {odd} path"}).model.path == "a: {odd} path"
+
+
+def test_a_spec_that_is_no_text_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "spec.yaml"
+    path.write_bytes("name: é".encode("utf-16"))
+    with pytest.raises(FileError, match="cannot be read as UTF-8"):
+        read_spec(path)
+    with pytest.raises(FileError, match="is a folder"):
+        read_spec(tmp_path)

@@ -57,9 +57,12 @@ def main() -> None:
     """Run the command line: Tiltmeter's own errors become one sentence and exit code 2, others keep their traceback."""
     try:
         app()
-    except TiltmeterError as error:
+    except (TiltmeterError, OSError) as error:
+        # what the file system refuses (a full disk, a read-only folder) is no fault of the program either
         print(f"tiltmeter: {error}", file=sys.stderr)
         sys.exit(2)
-    except KeyboardInterrupt:
-        print("tiltmeter: stopped; nothing half-written is left.", file=sys.stderr)
-        sys.exit(130)
+    except (KeyboardInterrupt, SystemExit) as stopped:
+        if isinstance(stopped, KeyboardInterrupt) or stopped.code == 130:
+            print("tiltmeter: stopped; nothing half-written is left.", file=sys.stderr)
+            sys.exit(130)
+        raise

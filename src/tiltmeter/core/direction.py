@@ -81,7 +81,8 @@ class Direction:
             raise ArrayError(f"The direction by {name} has no sign; orient the probe on calibration labels.")
         if X.ndim != 2 or X.shape[1] != len(self.vector):
             raise ArrayError(f"X has shape {X.shape}; the direction reads rows of width {len(self.vector)}.")
-        return np.asarray(self.sign * (X @ self.vector + self.offset))
+        # in float64: a large offset would swallow the differences between single-precision scores
+        return np.asarray(self.sign * ((X @ self.vector).astype(np.float64) + self.offset))
 
     def save(self, folder: Path, *, stem: str = "direction") -> None:
         """Write ``stem.safetensors`` and, last, ``stem.json`` with the hash of the other into ``folder``."""

@@ -135,13 +135,26 @@ class Leak(Record):
     test_text: str
 
 
+class Leaked(Record):
+    """How many rows of a set, of how many, stand exactly or nearly in the train split.
+
+    ``test`` names a distribution's test split, or is ``calibration`` for that of the training distribution.
+    """
+
+    test: str
+    n_exact: int
+    n_near: int
+    n_rows: int
+
+
 class Leakage(Record):
-    """What the leakage check found: counts over all pairs looked at, and the worst examples."""
+    """What the leakage check found: pairs over all sets looked at, the worst examples, and rows per set."""
 
     n_exact: int
     n_near: int
     near_threshold: float
     examples: tuple[Leak, ...]
+    by_set: tuple[Leaked, ...] = ()
 
 
 class Statement(Record):
@@ -162,12 +175,12 @@ class Verdict(Record):
     """Whether a probe can be trusted, in words. ``headline`` is one short paragraph; each statement has its rule.
 
     ``outcome`` is ``refuted`` if it does not hold even on held-out texts of its own distribution, or does no better
-    there than chance, luck or the text alone; ``holds in distribution only`` if it fails elsewhere or follows a
+    there than chance, luck or the text alone; ``holds in part`` if it fails elsewhere or follows a
     shortcut; ``undecided`` if the data are too few to tell.
     """
 
     rules_version: int
-    outcome: Literal["holds", "holds in distribution only", "refuted", "undecided"]
+    outcome: Literal["holds", "holds in part", "refuted", "undecided"]
     headline: str
     statements: tuple[Statement, ...]
 

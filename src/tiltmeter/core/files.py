@@ -79,8 +79,13 @@ def new_folder(path: Path) -> Iterator[Path]:
     """
     if path.exists():
         raise FileError(f"{path} exists already; name another folder or remove it first.")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
+    made = [parent for parent in path.parents if not parent.exists()]
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
+    except OSError as error:
+        _remove_empty(made)
+        raise FileError(f"{path} cannot be made here ({error}); name another folder.") from error
     try:
         yield temporary
         umask = os.umask(0)
@@ -92,4 +97,14 @@ def new_folder(path: Path) -> Iterator[Path]:
             raise FileError(f"{path} appeared while it was being made ({error}); name another folder.") from error
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
+        _remove_empty(made)
         raise
+
+
+def _remove_empty(folders: list[Path]) -> None:
+    """Remove the folders that were made on the way, innermost first, unless somebody put something there."""
+    for folder in folders:
+        try:
+            folder.rmdir()
+        except OSError:
+            return

@@ -3,7 +3,7 @@
 from tiltmeter.data._leakage import find_leakage
 from tiltmeter.data._read import read_texts
 from tiltmeter.data._shared_words import SharedWordGroups, group_by_shared_words
-from tiltmeter.data._split import Fold, group_folds, split_by_group
+from tiltmeter.data._split import Fold, group_folds, independent_units, split_by_group
 from tiltmeter.data._textset import Chat, Message, Scalar, Span, TextSet, plain_texts, require_two_classes
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "find_leakage",
     "group_by_shared_words",
     "group_folds",
+    "independent_units",
     "plain_texts",
     "read_texts",
     "require_two_classes",

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from tiltmeter.core.errors import SpecError
-from tiltmeter.core.evidence import Leak, Leakage
+from tiltmeter.core.evidence import Leak, Leakage, Leaked
 from tiltmeter.data._textset import TextSet, plain_texts
 from tiltmeter.data._words import normalised, words
 
@@ -55,8 +55,8 @@ def find_leakage(train: TextSet, test: TextSet, *, near: float = 0.8, max_exampl
 
     Returns
     -------
-    Numbers of exact and of near pairs (a near pair is not exact) over all pairs of a train and a test text, and
-    examples.
+    Numbers of exact and of near pairs (a near pair is not exact) over all pairs of a train and a test text, examples,
+    and the number of test rows that stand in such pairs.
 
     Raises
     ------
@@ -94,7 +94,7 @@ def find_leakage(train: TextSet, test: TextSet, *, near: float = 0.8, max_exampl
     train_texts, test_texts = plain_texts(train), plain_texts(test)
     ours, theirs = _rows_by_text(train_texts), _rows_by_text(test_texts)
     copies = [(1.0, ours[text][0], theirs[text][0]) for text in ours if text in theirs]
-    n_near, close = _near_pairs(ours, theirs, near=near, max_examples=max_examples)
+    n_near, n_near_rows, close = _near_pairs(ours, theirs, near=near, max_examples=max_examples)
     return Leakage(
         n_exact=sum(len(ours[text]) * len(theirs[text]) for text in ours if text in theirs),
         n_near=n_near,
@@ -110,6 +110,14 @@ def find_leakage(train: TextSet, test: TextSet, *, near: float = 0.8, max_exampl
             )
             for index, (similarity, i, j) in enumerate([*copies, *close][:max_examples])
         ),
+        by_set=(
+            Leaked(
+                test=test.distribution,
+                n_exact=sum(len(theirs[text]) for text in theirs if text in ours),
+                n_near=n_near_rows,
+                n_rows=len(test),
+            ),
+        ),
     )
 
 
@@ -123,8 +131,11 @@ def _rows_by_text(texts: Sequence[str]) -> dict[str, list[int]]:
 
 def _near_pairs(
     ours: dict[str, list[int]], theirs: dict[str, list[int]], *, near: float, max_examples: int
-) -> tuple[int, list[tuple[float, int, int]]]:
-    """Count the near pairs that are not copies, and return the most similar ones with their first rows."""
+) -> tuple[int, int, list[tuple[float, int, int]]]:
+    """Count the near pairs that are not copies, and the test rows in them; return the most similar pairs' first rows.
+
+    A test row that is a copy of some train row is not counted among the rows.
+    """
     one, two = _weigh(list(ours), list(theirs), near=near)
     number = {text: index for index, text in enumerate(ours)}
     # the index among the train texts of the text that each test text is a copy of
@@ -132,14 +143,16 @@ def _near_pairs(
     count, other_count = (np.array([len(rows) for rows in side.values()]) for side in (ours, theirs))
     first, other_first = ([rows[0] for rows in side.values()] for side in (ours, theirs))
     n_near, best = 0, list[tuple[float, int, int]]()
+    is_near = np.zeros(len(theirs), dtype=np.bool_)
     for found in _similar(one, two, near=near):
         new = copy_of[found.test] != found.train
         i, j, similarity = found.train[new], found.test[new], found.similarity[new]
         n_near += int((count[i] * other_count[j]).sum())
+        is_near[j] = True
         top = np.argsort(-similarity, kind="stable")[:max_examples]
         best += [(float(similarity[k]), first[i[k]], other_first[j[k]]) for k in top]
         best = sorted(best, key=lambda pair: (-pair[0], *pair[1:]))[:max_examples]
-    return n_near, best
+    return n_near, int(other_count[is_near & (copy_of < 0)].sum()), best
 
 
 def _weigh(ours: list[str], theirs: list[str], *, near: float) -> tuple[_Weighted, _Weighted]:

@@ -138,6 +138,35 @@ def group_folds(groups: NDArray[np.str_], y: NDArray[np.int64], *, n_folds: int,
     return [Fold(np.flatnonzero(chosen != fold), np.flatnonzero(chosen == fold)) for fold in range(n_folds)]
 
 
+def independent_units(sets: Mapping[str, TextSet]) -> dict[str, NDArray[np.str_]]:
+    """Name what each row must not be divided from: its connected component of groups and pairs over all sets.
+
+    Two rows have the same unit if a group or a pair joins them, directly or by way of other rows, in whichever sets
+    they stand. A row with neither is a unit of its own, whatever its identifier.
+
+    Parameters
+    ----------
+    sets
+        Distributions by name.
+
+    Returns
+    -------
+    Shape (n,) by name: units are named by number.
+
+    Examples
+    --------
+    >>> one = TextSet(np.array(["1", "2"]), texts=("a", "b"), groups=np.array(["Rome", "Oslo"]))
+    >>> two = TextSet(np.array(["1", "2"]), texts=("c", "d"), groups=np.array(["Oslo", "Lima"]))
+    >>> found = independent_units({"one": one, "two": two})
+    >>> bool(found["one"][1] == found["two"][0]), bool(found["one"][0] == found["two"][1])
+    (True, False)
+    """
+    keys = [key for name, texts in sets.items() for key in _row_keys(texts, name=name)]
+    units = np.array(components(keys), dtype=np.int64).astype(np.str_)
+    ends = np.cumsum([len(texts) for texts in sets.values()])
+    return dict(zip(sets, np.split(units, ends[:-1]), strict=True))
+
+
 def _row_keys(texts: TextSet, *, name: str) -> list[list[tuple[str, ...]]]:
     """Return what holds each row together with others; a row with nothing is held by itself."""
     keys: list[list[tuple[str, ...]]] = [[("row", name, str(index))] for index in range(len(texts))]

@@ -76,12 +76,18 @@ def random_directions(
 
 
 def shuffle_labels(
-    y: Int[NDArray[Any], " n"], *, pairs: Shaped[NDArray[Any], " n"] | None, rng: np.random.Generator
+    y: Int[NDArray[Any], " n"],
+    *,
+    pairs: Shaped[NDArray[Any], " n"] | None = None,
+    groups: Shaped[NDArray[Any], " n"] | None = None,
+    rng: np.random.Generator,
 ) -> Int[NDArray[Any], " n"]:
-    """Return labels that say nothing about the rows, as balanced as before.
+    """Return labels that say nothing about the rows, with the structure of the old ones.
 
-    Where every pair holds one positive and one negative row, each pair is swapped or not by the toss of a coin, so
-    that the structure of pairs stays; otherwise the labels are permuted among all rows.
+    Where every pair holds one positive and one negative row, each pair is swapped or not by the toss of a coin.
+    Otherwise, with ``groups``, labels are permuted within each group that holds both, and groups of one label exchange
+    their labels as wholes: rows of a group are no independent witnesses. Without either, labels are permuted among all
+    rows.
 
     Examples
     --------
@@ -94,7 +100,20 @@ def shuffle_labels(
         rows, positives = np.bincount(codes), np.bincount(codes, weights=y)
         if (rows == 2).all() and (positives == 1).all():
             return np.asarray(np.where(rng.integers(2, size=len(names))[codes] == 1, 1 - y, y))
-    return rng.permutation(y)
+    if groups is None:
+        return rng.permutation(y)
+    names, codes = np.unique(groups, return_inverse=True)
+    shuffled = y.copy()
+    share = np.bincount(codes, weights=y) / np.bincount(codes)
+    for code in np.flatnonzero((share > 0) & (share < 1)):
+        rows = np.flatnonzero(codes == code)
+        shuffled[rows] = rng.permutation(y[rows])
+    whole = np.flatnonzero((share == 0) | (share == 1))
+    exchanged = np.zeros(len(names), dtype=y.dtype)
+    exchanged[whole] = rng.permutation(share[whole]).astype(y.dtype)
+    is_whole = np.isin(codes, whole)
+    shuffled[is_whole] = exchanged[codes[is_whole]]
+    return shuffled
 
 
 def shuffle_p_value(value: float, null: Float[NDArray[Any], " k"]) -> float:

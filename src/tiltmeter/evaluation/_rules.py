@@ -21,11 +21,17 @@ _FOLLOWS = 0.1
 _LUCK = 0.05
 # Random directions that read the label this well on average do so because it dominates the activations, not by luck.
 _DOMINATES = 0.6
+# A probe below this AUROC at home is of no use, however certain it is that it is not chance.
+_FAINT = 0.6
+# An interval wider than this that contains chance says that the texts are few, not that the probe fails.
+_WIDE = 0.3
+# A lead over a text baseline of this size, if the interval contains 0, says that the texts are few.
+_CLEAR = 0.1
 # Below this many independent units an interval is a rough guide.
 _FEW_UNITS = 50
 
 Rule = Callable[[Evidence], Iterable[Statement]]
-Fate = Literal["carries", "weakens", "fails", "inverts", "unknown"]
+Fate = Literal["carries", "weakens", "fails", "unclear", "inverts", "unknown"]
 
 
 def figure(measured: Measured) -> str:
@@ -38,7 +44,14 @@ def figure(measured: Measured) -> str:
     """
     if isinstance(measured, Unavailable):
         return f"not available ({measured.reason})"
-    return f"{measured.value:.2f} [{measured.low:.2f}, {measured.high:.2f}]"
+    return f"{number(measured.value)} [{number(measured.low)}, {number(measured.high)}]"
+
+
+def number(value: float) -> str:
+    """Write two decimals, but never round to 0 or 1 what is neither."""
+    if 0.995 <= value < 1 or 0 < value < 0.005:
+        return ">0.999" if value > 0.9995 else "<0.001" if value < 0.0005 else f"{value:.3f}"
+    return f"{value:.2f}"
 
 
 def chosen_cells(evidence: Evidence) -> list[Cell]:
@@ -55,10 +68,12 @@ def fate(cell: Cell, home: Measured) -> Fate:
     """Sort a test set by what becomes of the probe there."""
     if isinstance(cell.auroc, Unavailable) or isinstance(home, Unavailable):
         return "unknown"
+    if home.low <= 0.5:
+        return "unknown"  # nothing was read at home that could carry over
     if cell.auroc.high < 0.5:
         return "inverts"
     if cell.auroc.low <= 0.5:
-        return "fails"
+        return "unclear" if cell.auroc.high - cell.auroc.low > _WIDE else "fails"
     return "carries" if cell.auroc.value - 0.5 >= _KEEPS * (home.value - 0.5) else "weakens"
 
 
@@ -67,6 +82,8 @@ def _in_distribution(evidence: Evidence) -> Iterable[Statement]:
     if isinstance(home, Unavailable):
         stance: Literal["for", "against", "note"] = "note"
         text = f"It could not be judged on held-out {evidence.train} texts."
+    elif home.low > 0.5 and home.value < _FAINT:
+        stance, text = "against", f"It reads the label on held-out {evidence.train} texts only faintly."
     elif home.low > 0.5:
         stance, text = "for", f"It reads the label on held-out {evidence.train} texts."
     elif home.high < 0.5:
@@ -93,8 +110,8 @@ def _choice(evidence: Evidence) -> Iterable[Statement]:
             test=None,
             stance="note",
             text=(
-                f"{tied} of {len(values)} pairs of site and method tie on the training folds; of these, the earliest "
-                "site and the simplest method was taken."
+                f"{tied} of the {len(values)} pairs of site and method that could be judged tie on the training folds; "
+                "of these, the earliest site and the simplest method was taken."
             ),
             because=f"validation AUROC {max(values):.3f} each",
         )
@@ -107,6 +124,7 @@ def _elsewhere(evidence: Evidence) -> Iterable[Statement]:
         "weakens": ("against", "It still reads the label on {}, but lost more than a fifth of its lead over chance."),
         "fails": ("against", "On {} it cannot be told from chance."),
         "inverts": ("against", "On {} it reads the opposite of the label."),
+        "unclear": ("against", "The texts of {} are too few to tell it from chance."),
         "unknown": ("note", "It could not be judged on {}."),
     }
     for cell in chosen_cells(evidence):
@@ -122,11 +140,38 @@ def _elsewhere(evidence: Evidence) -> Iterable[Statement]:
             )
 
 
+def _others(evidence: Evidence) -> Iterable[Statement]:
+    """Name a probe that does hold where the chosen one does not."""
+    home = home_auroc(evidence)
+    for cell in chosen_cells(evidence):
+        if cell.test == evidence.train or fate(cell, home) in ("carries", "unknown"):
+            continue
+        others = [
+            (other.auroc.low, other.auroc.value, other)
+            for other in evidence.transfer
+            if (other.train, other.test) == (evidence.train, cell.test) and isinstance(other.auroc, Estimate)
+        ]
+        best = max(others, key=lambda found: found[:2], default=None)
+        if best is not None and isinstance(cell.auroc, Estimate) and best[0] > max(0.5, cell.auroc.high):
+            other = best[2]
+            yield Statement(
+                rule="others",
+                condition="where the chosen probe fails, no other that was fitted on the same texts does well",
+                test=cell.test,
+                stance="note",
+                text=f"{other.method} at {other.site}, fitted on the same texts, does read {cell.test}; it was found "
+                "by looking at that test set, so try it on fresh texts.",
+                because=f"AUROC {figure(other.auroc)}",
+            )
+
+
 def _luck(evidence: Evidence) -> Iterable[Statement]:
-    cells = {cell.test: cell.auroc for cell in chosen_cells(evidence)}
+    cells, failed = {cell.test: cell.auroc for cell in chosen_cells(evidence)}, _failed(evidence)
     for null in evidence.random_directions:
         value = cells.get(null.test)
         if (null.site, null.train) != (evidence.site, evidence.train) or not isinstance(value, Estimate):
+            continue
+        if null.test in failed:
             continue
         dominates = null.mean >= _DOMINATES
         figures = f"AUROC {value.value:.3f} against {null.best:.3f} (mean {null.mean:.2f}, sd {null.sd:.2f})"
@@ -168,19 +213,33 @@ def _luck(evidence: Evidence) -> Iterable[Statement]:
             )
 
 
+def _failed(evidence: Evidence) -> set[str]:
+    """Return the test sets of which it is said already that nothing is read there."""
+    home = home_auroc(evidence)
+    return {
+        cell.test
+        for cell in chosen_cells(evidence)
+        if cell.test != evidence.train and fate(cell, home) in ("fails", "inverts", "unclear")
+    }
+
+
 def _text_alone(evidence: Evidence) -> Iterable[Statement]:
     for test in dict.fromkeys(advantage.test for advantage in evidence.advantages):
         rivals = [a for a in evidence.advantages if a.test == test and isinstance(a.difference, Estimate)]
         equal = [a for a in rivals if isinstance(a.difference, Estimate) and a.difference.low <= 0]
         condition = "the paired AUROC difference to every text-only baseline lies above 0"
-        if equal:
+        if equal and test not in _failed(evidence):
             worst = min(equal, key=lambda a: a.difference.value if isinstance(a.difference, Estimate) else 0.0)
+            # a large lead that the interval cannot hold is no sign that the text does as well
+            unclear = isinstance(worst.difference, Estimate) and worst.difference.value >= _CLEAR
             yield Statement(
-                rule="text alone",
+                rule="text alone, unclear" if unclear else "text alone",
                 condition=condition,
                 test=test,
                 stance="against",
-                text=f"No better than {listed([a.baseline for a in equal])} on {test}: the text alone does as well.",
+                text=f"On {test} it cannot be told from {listed([a.baseline for a in equal])}: the texts are too few."
+                if unclear
+                else f"No better than {listed([a.baseline for a in equal])} on {test}: the text alone does as well.",
                 because=f"difference to {worst.baseline} {figure(worst.difference)}",
             )
         elif rivals and test == evidence.train:
@@ -192,6 +251,27 @@ def _text_alone(evidence: Evidence) -> Iterable[Statement]:
                 stance="for",
                 text=f"On {test} the activations add to what the text alone gives.",
                 because=f"difference to {closest.baseline}, the best rival, {figure(closest.difference)}",
+            )
+        elif not rivals and test == evidence.train:
+            yield Statement(
+                rule="text alone",
+                condition=condition,
+                test=test,
+                stance="note",
+                text=f"It could not be compared with text-only baselines on {test}.",
+                because=next((figure(a.difference) for a in evidence.advantages if a.test == test), "no baseline"),
+            )
+    for baseline in evidence.baselines:
+        below = isinstance(baseline.auroc, Estimate) and baseline.auroc.high < 0.5
+        if below and (baseline.train, baseline.test) == (evidence.train, evidence.train):
+            yield Statement(
+                rule="grouping",
+                condition="no text baseline reads the opposite of the label on held-out texts of its own kind",
+                test=evidence.train,
+                stance="against",
+                text=f"{baseline.name} reads the opposite of the label on held-out {evidence.train} texts: related "
+                "texts seem to stand on both sides of the split.",
+                because=f"AUROC {figure(baseline.auroc)}",
             )
 
 
@@ -214,28 +294,34 @@ def _embedding(evidence: Evidence) -> Iterable[Statement]:
 
 
 def _shortcuts(evidence: Evidence) -> Iterable[Statement]:
+    condition = "with the label fixed, the score reads no nuisance beyond 0.5 ± 0.1"
     for shortcut in evidence.shortcuts:
-        if (shortcut.site, shortcut.method, shortcut.test) != (evidence.site, evidence.method, evidence.train):
+        if (shortcut.site, shortcut.method) != (evidence.site, evidence.method):
             continue
-        within = shortcut.auroc_within
+        within, at_home = shortcut.auroc_within, shortcut.test == evidence.train
+        coupling = f"in training {shortcut.nuisance} agreed with the label in {shortcut.train_agreement:.0%} of texts"
         if isinstance(within, Unavailable):
+            if at_home:
+                yield Statement(
+                    rule="shortcut",
+                    condition=condition,
+                    test=shortcut.test,
+                    stance="against",
+                    text=f"Whether its score follows {shortcut.nuisance} instead of the label cannot be told.",
+                    because=f"{within.reason}; {coupling}",
+                )
             continue
         follows = (within.low > 0.5 or within.high < 0.5) and abs(within.value - 0.5) >= _FOLLOWS
-        yield Statement(
-            rule="shortcut",
-            condition="with the label fixed, the score reads no nuisance beyond 0.5 ± 0.1",
-            test=shortcut.test,
-            stance="against" if follows else "for",
-            text=(
-                f"Its score also follows {shortcut.nuisance}."
-                if follows
-                else f"With the label fixed, its score hardly follows {shortcut.nuisance}."
-            ),
-            because=(
-                f"AUROC for {shortcut.nuisance} {figure(within)}; in training {shortcut.nuisance} agreed with the "
-                f"label in {shortcut.train_agreement:.0%} of texts"
-            ),
-        )
+        if follows or at_home:
+            yield Statement(
+                rule="shortcut",
+                condition=condition,
+                test=shortcut.test,
+                stance="against" if follows else "for",
+                text=f"With the label fixed, its score {'also' if follows else 'hardly'} follows {shortcut.nuisance} "
+                f"on {shortcut.test}.",
+                because=f"AUROC for {shortcut.nuisance} {figure(within)}; {coupling}",
+            )
 
 
 def _alarms(evidence: Evidence) -> Iterable[Statement]:
@@ -283,16 +369,16 @@ def _alarms(evidence: Evidence) -> Iterable[Statement]:
 
 
 def _data(evidence: Evidence) -> Iterable[Statement]:
-    leakage = evidence.leakage
-    if leakage.n_exact or leakage.n_near:
-        yield Statement(
-            rule="leakage",
-            condition="no test text stands in the training texts",
-            test=None,
-            stance="against",
-            text="Test texts stand, exactly or nearly, in the training texts too.",
-            because=f"{leakage.n_exact} exact and {leakage.n_near} near duplicates",
-        )
+    for part in evidence.leakage.by_set:
+        if part.n_exact or part.n_near:
+            yield Statement(
+                rule="leakage",
+                condition="no test or calibration text stands in the training texts",
+                test=evidence.train if part.test == "calibration" else part.test,
+                stance="against",
+                text=f"Texts of {part.test} stand, exactly or nearly, in the training texts too.",
+                because=f"{part.n_exact} exact and {part.n_near} near copies among {part.n_rows} texts",
+            )
     home = home_auroc(evidence)
     if isinstance(home, Estimate) and home.n < _FEW_UNITS:
         yield Statement(
@@ -336,6 +422,7 @@ RULES: tuple[Rule, ...] = (
     _in_distribution,
     _choice,
     _elsewhere,
+    _others,
     _luck,
     _text_alone,
     _embedding,

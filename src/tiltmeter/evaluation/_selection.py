@@ -59,7 +59,9 @@ def choose(candidates: Sequence[Candidate]) -> Candidate:
     """
     usable = [(c.auroc.value, -i, c) for i, c in enumerate(candidates) if isinstance(c.auroc, Estimate)]
     if not usable:
-        raise ArrayError("No site and method could be judged on the training folds; give more groups or fewer folds.")
+        reasons = {c.auroc.reason for c in candidates if isinstance(c.auroc, Unavailable)}
+        why = reasons.pop() if len(reasons) == 1 else "give more groups or fewer folds, or look at the texts"
+        raise ArrayError(f"No site and method could be judged on the training folds: {why.rstrip('.')}.")
     # differences below 1e-9 are rounding, not quality
     best = max(value for value, _, _ in usable)
     return next(c for value, _, c in usable if value >= best - 1e-9)

@@ -7,10 +7,23 @@ from typing import Literal
 
 from tiltmeter.core.evidence import Evidence, Statement, Verdict
 from tiltmeter.core.records import Estimate, Threshold, Unavailable
-from tiltmeter.evaluation._rules import RULES, RULES_VERSION, chosen_cells, fate, figure, home_auroc, listed
+from tiltmeter.evaluation._rules import RULES, RULES_VERSION, chosen_cells, fate, figure, home_auroc, listed, number
 
 # Objections from these rules, on any test set, leave a probe that works at home only.
-_LOCAL = ("transfer", "shortcut", "random directions", "text alone", "leakage", "false alarms")
+_LOCAL = (
+    "transfer",
+    "shortcut",
+    "random directions",
+    "text alone",
+    "text alone, unclear",
+    "grouping",
+    "leakage",
+    "false alarms",
+)
+# Objections from these rules at home refute.
+_FATAL = ("in distribution", "random directions", "shuffled", "text alone", "embedding")
+# Where more of the home test texts than this are copies of training texts, its figures say nothing.
+_MOST_LEAKED = 0.01
 
 
 def judge(evidence: Evidence) -> Verdict:
@@ -52,49 +65,64 @@ def judge(evidence: Evidence) -> Verdict:
 
 def _outcome(
     evidence: Evidence, statements: Iterable[Statement]
-) -> Literal["holds", "holds in distribution only", "refuted", "undecided"]:
+) -> Literal["holds", "holds in part", "refuted", "undecided"]:
     home = home_auroc(evidence)
     if isinstance(home, Unavailable):
         return "undecided"
+    copied = [p for p in evidence.leakage.by_set if p.test == evidence.train]
+    if any(p.n_exact + p.n_near > _MOST_LEAKED * p.n_rows for p in copied):
+        return "undecided"
     if home.low <= 0.5:
-        # a wide interval that contains chance refutes nothing; a narrow one does
+        # an interval that contains chance and a useful value too refutes nothing
         return "undecided" if home.high >= 0.7 else "refuted"
     against = {(s.rule, s.test) for s in statements if s.stance == "against"}
-    if any((rule, evidence.train) in against for rule in ("random directions", "shuffled", "text alone", "embedding")):
+    if any((rule, evidence.train) in against for rule in _FATAL):
         return "refuted"
+    if ("text alone, unclear", evidence.train) in against:
+        return "undecided"
     is_local = any(rule in _LOCAL for rule, _ in against)
-    return "holds in distribution only" if is_local else "holds"
+    return "holds in part" if is_local else "holds"
 
 
 def _headline(evidence: Evidence, outcome: str) -> str:
     home = home_auroc(evidence)
     opening = {
         "holds": "The probe holds on every test set of this study.",
-        "holds in distribution only": "The probe holds on texts like its own, but not everywhere it was tried.",
+        "holds in part": "The probe holds on texts like its own, but not everywhere it was tried.",
         "refuted": "Do not trust this probe.",
         "undecided": "These data cannot tell whether the probe works.",
     }[outcome]
-    parts = [
-        opening,
-        f"{evidence.method} at {evidence.site}, trained on {evidence.train}, reads the label on held-out texts of the "
-        f"same kind at AUROC {figure(home)}.",
-    ]
+    name = f"{evidence.method} at {evidence.site}, trained on {evidence.train},"
+    if isinstance(home, Unavailable):
+        parts = [opening, f"{name} could not be judged on held-out texts of the same kind: {home.reason}."]
+    else:
+        parts = [opening, f"{name} reads the label on held-out texts of the same kind at AUROC {figure(home)}."]
     fates: dict[str, list[str]] = {}
     for cell in chosen_cells(evidence):
         if cell.test != evidence.train:
-            value = f" ({cell.auroc.value:.2f})" if isinstance(cell.auroc, Estimate) else ""
+            value = f" ({number(cell.auroc.value)})" if isinstance(cell.auroc, Estimate) else ""
             fates.setdefault(fate(cell, home), []).append(f"{cell.test}{value}")
     verbs = {
         "carries": "It carries over to",
         "weakens": "It weakens on",
         "fails": "It fails on",
         "inverts": "It is inverted on",
+        "unclear": "There are too few texts to judge it on",
         "unknown": "It could not be judged on",
     }
     parts += [f"{verbs[fate]} {listed(names)}." for fate, names in fates.items()]
+    if not fates and outcome == "holds":
+        parts[0] = "The probe holds on held-out texts of its own kind; no other texts were tried."
+    if "unknown" in fates and outcome == "holds":
+        parts[0] = "The probe holds on every test set on which it could be judged."
     point = next((p for p in evidence.operating_points if p.test == evidence.train), None)
-    if isinstance(evidence.threshold, Threshold) and point is not None and isinstance(point.tpr, Estimate):
-        parts.append(
-            f"At a threshold certified for {evidence.threshold.fpr:.0%} false alarms it catches {point.tpr.value:.0%}."
-        )
+    threshold = evidence.threshold
+    broken = (
+        isinstance(threshold, Threshold)
+        and point is not None
+        and isinstance(point.unit_fpr, Estimate)
+        and (point.unit_fpr.low > threshold.fpr)
+    )
+    if not broken and isinstance(threshold, Threshold) and point is not None and isinstance(point.tpr, Estimate):
+        parts.append(f"At a threshold certified for {threshold.fpr:.0%} false alarms it catches {point.tpr.value:.0%}.")
     return " ".join(parts)

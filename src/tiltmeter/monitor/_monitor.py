@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, Self
 
@@ -48,6 +49,12 @@ class Card(Record):
     threshold: Threshold | Unavailable
     data: dict[str, str]
     direction_sha256: str = ""
+    sha256_of_the_rest: str = ""
+
+    def digest(self) -> str:
+        """Return the hash of everything in the card but this hash itself."""
+        rest = self.model_dump(mode="json", exclude={"sha256_of_the_rest"})
+        return sha256(json.dumps(rest, sort_keys=True).encode())
 
 
 class Scores(NamedTuple):
@@ -96,6 +103,7 @@ class Monitor:
         """
         self.check(subject)
         reading = self.card.reading
+        texts = replace(texts, span=reading.span)
         acts = collect(subject, texts, sites=[reading.site], pooling=reading.pooling, long_texts=reading.long_texts)[
             reading.site
         ]
@@ -120,6 +128,7 @@ class Monitor:
             self.direction.save(temporary)
             digest = sha256((temporary / "direction.json").read_bytes())
             card = self.card.model_copy(update={"direction_sha256": digest})
+            card = card.model_copy(update={"sha256_of_the_rest": card.digest()})
             write_json(temporary / "monitor.json", card.model_dump(mode="json"))
 
     @classmethod
@@ -135,6 +144,8 @@ class Monitor:
             problem = error.errors()[0]
             where = ".".join(map(str, problem["loc"]))
             raise FormatError(f"{path} is not a whole monitor: {where}: {problem['msg']}.") from None
+        if card.digest() != card.sha256_of_the_rest:
+            raise FormatError(f"{path} does not match the hash that it holds; it was changed after it was saved.")
         direction = Direction.load(folder)
         if sha256((folder / "direction.json").read_bytes()) != card.direction_sha256:
             raise FormatError(f"{folder / 'direction.json'} does not match the hash in monitor.json; it was changed.")

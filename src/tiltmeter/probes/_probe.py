@@ -46,7 +46,8 @@ class Probe(ABC, BaseEstimator):  # type: ignore[misc]  # scikit-learn ships no 
         """Score rows, shape (n, d) to (n,); higher means more of the concept."""
         check_is_fitted(self, "direction_")
         rows = validate_data(self, X, reset=False, dtype=[np.float64, np.float32])
-        return np.asarray(rows @ self.direction_.astype(rows.dtype) + rows.dtype.type(self.intercept_))
+        # in float64: a large offset would swallow the differences between single-precision scores
+        return np.asarray((rows @ self.direction_.astype(rows.dtype)).astype(np.float64) + self.intercept_)
 
     def as_direction(self, *, site: Site | None = None, provenance: dict[str, Any] | None = None) -> Direction:
         """Return the fitted direction with its sign ("unknown" where no label fixed it), not yet assessed."""

@@ -168,7 +168,7 @@ def baselines_on(evidence: Evidence, test: str) -> list[tuple[Baseline, Advantag
 def _badge(outcome: str) -> Badge:
     signs = {
         "holds": Badge("Holds", "✓", "good"),
-        "holds in distribution only": Badge("Holds in distribution only", "◐", "mixed"),
+        "holds in part": Badge("Holds in part", "◐", "mixed"),
         "refuted": Badge("Refuted", "✗", "bad"),
     }
     return signs.get(outcome, Badge(outcome.capitalize(), "?", "open"))
@@ -194,7 +194,7 @@ def _glance(look: Lookup, test: str) -> Glance:
         advantage=show_difference(advantage.difference if advantage else None),
         luck=_luck(luck, cell.auroc if cell else None),
         tpr=_at_threshold(look, point.tpr if point else None),
-        fpr=_at_threshold(look, point.fpr if point else None, limit=evidence.fpr),
+        fpr=_at_threshold(look, point.unit_fpr if point else None, limit=evidence.fpr),
     )
 
 

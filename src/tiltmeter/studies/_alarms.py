@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tiltmeter.core.errors import TooFewNegativesError
-from tiltmeter.core.evidence import Histogram, Mistake, OperatingPoint
+from tiltmeter.core.evidence import Histogram, Leakage, Mistake, OperatingPoint
 from tiltmeter.core.records import Threshold, Unavailable
 from tiltmeter.data import plain_texts
 from tiltmeter.evaluation import share, threshold_at_fpr
@@ -18,6 +18,8 @@ from tiltmeter.studies._transfer import Fitted, TestSet
 
 _BINS = 30
 _WORST = 6
+# a share of copies among the calibration texts beyond which a threshold is not certified
+_MOST_COPIES = 0.01
 
 
 class Alarms(NamedTuple):
@@ -29,9 +31,11 @@ class Alarms(NamedTuple):
     mistakes: tuple[Mistake, ...]
 
 
-def alarms(spec: StudySpec, material: Material, tests: dict[str, TestSet], chosen: Fitted) -> Alarms:
+def alarms(
+    spec: StudySpec, material: Material, tests: dict[str, TestSet], *, chosen: Fitted, leakage: Leakage
+) -> Alarms:
     """Certify a threshold on calibration negatives and apply it to every test set."""
-    threshold = certify(spec, material, chosen)
+    threshold = certify(spec, material, chosen=chosen, leakage=leakage)
     scores = {name: chosen.probe.decision_function(material.part(name, "test", chosen.site).X) for name in tests}
     points = tuple(_operate(threshold, test, scores[name], level=spec.evidence.level) for name, test in tests.items())
     everything = np.concatenate(list(scores.values()))
@@ -49,9 +53,15 @@ def alarms(spec: StudySpec, material: Material, tests: dict[str, TestSet], chose
     return Alarms(threshold, points, histograms, worst)
 
 
-def certify(spec: StudySpec, material: Material, chosen: Fitted) -> Threshold | Unavailable:
-    """Choose the threshold on the calibration negatives of the benign distributions."""
+def certify(spec: StudySpec, material: Material, *, chosen: Fitted, leakage: Leakage) -> Threshold | Unavailable:
+    """Choose the threshold on the calibration negatives of the benign distributions, if they are fresh texts."""
     names = spec.train.benign or (chosen.train,)
+    seen = next((part for part in leakage.by_set if part.test == "calibration"), None)
+    if seen is not None and seen.n_exact > _MOST_COPIES * seen.n_rows:
+        return Unavailable(
+            reason=f"{seen.n_exact} of {seen.n_rows} calibration texts are copies of training texts; the threshold "
+            "would say nothing about fresh ones"
+        )
     parts = [material.part(name, "calibration", chosen.site) for name in names]
     negatives = [part.select(part.y == 0) for part in parts if part.y is not None]
     scores = np.concatenate([chosen.probe.decision_function(part.X) for part in negatives])
@@ -61,15 +71,22 @@ def certify(spec: StudySpec, material: Material, chosen: Fitted) -> Threshold | 
             scores,
             fpr=spec.threshold.fpr,
             confidence=spec.threshold.confidence,
-            groups=units if len(np.unique(units)) < len(units) or _has_groups(material, names) else None,
-            population=f"texts without the concept like those of {' and '.join(names)}",
+            groups=units if _has_groups(material, names) else None,
+            population=_population(names, [len(part) for part in negatives]),
         )
     except TooFewNegativesError as error:
         return Unavailable(reason=str(error))
 
 
+def _population(names: tuple[str, ...], counts: list[int]) -> str:
+    if len(names) == 1:
+        return f"texts without the concept like those of {names[0]}"
+    mixed = " and ".join(f"{name} ({count})" for name, count in zip(names, counts, strict=True))
+    return f"texts without the concept mixed as here from {mixed}, and no promise for each of them alone"
+
+
 def _has_groups(material: Material, names: tuple[str, ...]) -> bool:
-    return any(material.texts[name].groups is not None for name in names)
+    return any(material.grouped_by[name] != "row" for name in names)
 
 
 def _operate(

@@ -70,7 +70,10 @@ def shuffled_refits(
     for draw in range(spec.evidence.shuffles):
         spoilt = {
             name: replace(
-                part, y=shuffle_labels(part.y, pairs=part.pairs, rng=stream(spec.seed, "shuffle", draw, name))
+                part,
+                y=shuffle_labels(
+                    part.y, pairs=part.pairs, groups=part.groups, rng=stream(spec.seed, "shuffle", draw, name)
+                ),
             )
             for name, part in parts.items()
             if part.y is not None
@@ -103,9 +106,9 @@ def shortcuts(
     home = spec.train.distribution
     found = []
     for nuisance in spec.evidence.nuisances:
-        train = material.rows(home, "train")
-        agreement = float((nuisance_values(train, nuisance) == train.y).mean())
-        values = {name: nuisance_values(material.texts[name], nuisance) for name in tests}
+        values = {name: nuisance_values(texts, nuisance) for name, texts in material.texts.items()}
+        in_train = material.splits[home] == "train"
+        agreement = float((values[home][in_train] == material.rows(home, "train").y).mean())
         for probe in fitted:
             if probe.train != home:
                 continue

@@ -11,12 +11,14 @@ _EXAMPLES = 20
 
 
 def leaks(material: Material, tests: dict[str, TestSet], home: str) -> Leakage:
-    """Look for the test texts of every distribution among the train texts of ``home``.
+    """Look for the texts of every test split, and of the calibration split, among the train texts of ``home``.
 
-    Counts are summed over test sets; the worst examples are kept, a test text being named ``SET:ID``.
+    Counts of pairs are summed over sets; the worst examples are kept, a text being named ``SET:ID``; ``by_set`` holds
+    the number of rows concerned in each set.
     """
     train = material.rows(home, "train")
-    found = {name: find_leakage(train, material.rows(name, "test"), max_examples=_EXAMPLES) for name in tests}
+    sets = {name: material.rows(name, "test") for name in tests} | {"calibration": material.rows(home, "calibration")}
+    found = {name: find_leakage(train, rows, max_examples=_EXAMPLES) for name, rows in sets.items()}
     examples = [
         leak.model_copy(update={"test_id": f"{name}:{leak.test_id}"})
         for name, leakage in found.items()
@@ -28,4 +30,7 @@ def leaks(material: Material, tests: dict[str, TestSet], home: str) -> Leakage:
         n_near=sum(leakage.n_near for leakage in found.values()),
         near_threshold=next(iter(found.values())).near_threshold,
         examples=tuple(worst),
+        by_set=tuple(
+            part.model_copy(update={"test": name}) for name, leakage in found.items() for part in leakage.by_set
+        ),
     )

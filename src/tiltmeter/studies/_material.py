@@ -13,7 +13,14 @@ from tiltmeter.activations import collect
 from tiltmeter.core.activations import Activations
 from tiltmeter.core.errors import SpecError
 from tiltmeter.core.evidence import Distribution
-from tiltmeter.data import TextSet, group_by_shared_words, require_two_classes, split_by_group
+from tiltmeter.data import (
+    TextSet,
+    group_by_shared_words,
+    independent_units,
+    plain_texts,
+    require_two_classes,
+    split_by_group,
+)
 from tiltmeter.models import SubjectModel
 from tiltmeter.studies._sources import open_texts
 from tiltmeter.studies._spec import ReadSpec, StudySpec
@@ -25,9 +32,13 @@ Split = Literal["train", "calibration", "test"]
 
 @dataclass(frozen=True, slots=True)
 class Material:
-    """Distributions by name: their texts, the split of each row, and (once collected) activations by site."""
+    """Distributions by name: their texts, units, the split of each row, and (once collected) activations by site.
+
+    A unit is what is split, folded and resampled as one.
+    """
 
     texts: dict[str, TextSet]
+    units: dict[str, NDArray[np.str_]]
     splits: dict[str, NDArray[np.str_]]
     grouped_by: dict[str, str]
     activations: dict[str, dict[str, Activations]] = field(default_factory=dict)
@@ -58,33 +69,49 @@ def open_material(spec: StudySpec) -> Material:
             opened = replace(opened, span=spec.read.span)
         _check_nuisances(opened, name, spec)
         grouped_by[name] = "group" if opened.groups is not None else "pair" if opened.pairs is not None else "row"
-        if opened.groups is None and spec.train.ungrouped == "shared_words":
-            opened = replace(opened, groups=group_by_shared_words(opened).groups)
-            grouped_by[name] = "shared words"
         texts[name] = opened
-    splits = _split(texts, spec)
-    for name, split in splits.items():
-        for part in ("train", "calibration", "test"):
-            labels = texts[name].y
-            found = np.unique(labels[split == part]) if labels is not None else np.array([])
-            if name == spec.train.distribution and len(found) < 2:
-                raise SpecError(
-                    f"The {part} split of {name} does not hold both labels; add groups or change train.fractions."
-                )
-    return Material(texts, splits, grouped_by)
+    if spec.train.ungrouped == "shared_words":
+        texts, grouped_by = _group_by_words(texts, grouped_by)
+    units = independent_units(texts)
+    splits = _split(texts, units, spec)
+    home = spec.train.distribution
+    for part in SPLITS:
+        labels = texts[home].y
+        if labels is None or len(np.unique(labels[splits[home] == part])) < 2:
+            raise SpecError(
+                f"The {part} split of {home} does not hold both labels; add groups or change train.fractions."
+            )
+    return Material(texts, units, splits, grouped_by)
 
 
-def _split(texts: dict[str, TextSet], spec: StudySpec) -> dict[str, NDArray[np.str_]]:
-    """Split what is fitted on; what is only judged is test text, unless its group is fitted on elsewhere."""
-    fitted_on = {name: chosen for name, chosen in texts.items() if name not in spec.train.judge_only}
+def _group_by_words(texts: dict[str, TextSet], grouped_by: dict[str, str]) -> tuple[dict[str, TextSet], dict[str, str]]:
+    """Group the sets that come without groups by the rare words that they share, within and between them."""
+    bare = {name: chosen for name, chosen in texts.items() if chosen.groups is None}
+    if not bare:
+        return texts, grouped_by
+    strings = tuple(text for chosen in bare.values() for text in plain_texts(chosen))
+    together = TextSet(np.arange(len(strings)).astype(np.str_), texts=strings, distribution="all texts")
+    groups = np.split(group_by_shared_words(together).groups, np.cumsum([len(chosen) for chosen in bare.values()])[:-1])
+    grouped = {name: replace(bare[name], groups=found) for name, found in zip(bare, groups, strict=True)}
+    return {**texts, **grouped}, {**grouped_by, **dict.fromkeys(bare, "shared words")}
+
+
+def _split(
+    texts: dict[str, TextSet], units: dict[str, NDArray[np.str_]], spec: StudySpec
+) -> dict[str, NDArray[np.str_]]:
+    """Split what is fitted on; what is only judged is test text, unless its unit is fitted on elsewhere."""
+    fitted_on = {
+        # the units of all sets, so that a row that is only judged can join two that are fitted on
+        name: replace(chosen, groups=units[name], pairs=None)
+        for name, chosen in texts.items()
+        if name not in spec.train.judge_only
+    }
     splits = split_by_group(fitted_on, fractions=spec.train.fractions, seed=spec.seed)
     place = {
-        unit: part
-        for name, chosen in fitted_on.items()
-        for unit, part in zip(independent_units(chosen).tolist(), splits[name].tolist(), strict=True)
+        unit: part for name in fitted_on for unit, part in zip(units[name].tolist(), splits[name].tolist(), strict=True)
     }
     for name in spec.train.judge_only:
-        places = [place.get(unit, "test") for unit in independent_units(texts[name]).tolist()]
+        places = [place.get(unit, "test") for unit in units[name].tolist()]
         splits[name] = np.array([part if part == "test" else UNUSED for part in places])
         if "test" not in splits[name]:
             raise SpecError(f"Every group of {name} stands in the train or calibration split of another distribution.")
@@ -107,26 +134,16 @@ def collect_material(
             token_budget=read.token_budget,
             long_texts=read.long_texts,
         )
-        units = independent_units(texts)
-        activations[name] = {site: replace(acts, groups=units) for site, acts in collected.items()}
+        activations[name] = {site: replace(acts, groups=material.units[name]) for site, acts in collected.items()}
         truncated[name] = len(collected.truncated)
     return replace(material, activations=activations, truncated=truncated)
-
-
-def independent_units(texts: TextSet) -> NDArray[np.str_]:
-    """Return what is resampled and folded as one: groups, else pairs, else rows."""
-    if texts.groups is not None:
-        return texts.groups
-    if texts.pairs is not None:
-        return np.where(texts.pairs == "", np.char.add("row:", texts.ids), texts.pairs)
-    return np.char.add("row:", texts.ids)
 
 
 def describe(material: Material) -> tuple[Distribution, ...]:
     """Describe each distribution as it was used."""
     described = []
     for name, texts in material.texts.items():
-        split, units = material.splits[name], independent_units(texts)
+        split, units = material.splits[name], material.units[name]
         labels = texts.y if texts.y is not None else np.zeros(len(texts), dtype=np.int64)
         described.append(
             Distribution(
@@ -144,15 +161,16 @@ def describe(material: Material) -> tuple[Distribution, ...]:
 
 
 def nuisance_values(texts: TextSet, nuisance: str) -> NDArray[np.int64]:
-    """Return a two-valued column as 0 and 1, the larger value being 1."""
-    values = [str(value) for value in texts.meta[nuisance]]
-    return np.array([int(value == max(values)) for value in values])
+    """Return a two-valued column as 0 and 1, the larger value being 1; numbers count as numbers."""
+    values = texts.meta[nuisance]
+    larger = max(set(values), key=lambda value: (isinstance(value, str), value if value is not None else -1))
+    return np.array([int(value == larger) for value in values])
 
 
 def _check_nuisances(texts: TextSet, name: str, spec: StudySpec) -> None:
     for nuisance in spec.evidence.nuisances:
         if nuisance not in texts.meta:
             raise SpecError(f"evidence.nuisances names {nuisance!r}, which {name} has no column for.")
-        found = len(set(map(str, texts.meta[nuisance])))
+        found = len(set(texts.meta[nuisance]))
         if found != 2:
             raise SpecError(f"The nuisance {nuisance!r} has {found} values in {name}; it must have two.")

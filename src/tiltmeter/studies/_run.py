@@ -154,10 +154,10 @@ def _assess(
         found_shortcuts = shortcuts(spec, material, tests, fitted)
     with steps("fitting text baselines"):
         baselines, advantages = rivals(material, tests, chosen, fpr=spec.threshold.fpr)
-    with steps("certifying the threshold"):
-        operated = alarms(spec, material, tests, chosen)
     with steps("looking for leakage"):
         leakage = leaks(material, tests, home)
+    with steps("certifying the threshold"):
+        operated = alarms(spec, material, tests, chosen=chosen, leakage=leakage)
     evidence = Evidence(
         train=home,
         site=chosen.site,

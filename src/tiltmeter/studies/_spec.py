@@ -6,7 +6,7 @@ import difflib
 import string
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import Field, ValidationError, model_validator
@@ -15,6 +15,7 @@ from tiltmeter.core.errors import FileError, SpecError
 from tiltmeter.core.records import Record
 
 Method = Literal["mean_difference", "logistic", "lda", "lat"]
+Named = Annotated[str, Field(min_length=1)]
 
 
 class ModelSpec(Record):
@@ -66,7 +67,7 @@ class ProbeSpec(Record):
     ``methods`` None: all that the texts allow (``lat`` needs pairs).
     """
 
-    methods: tuple[Method, ...] | None = None
+    methods: tuple[Method, ...] | None = Field(default=None, min_length=1)
     C: float = Field(default=0.1, gt=0)
 
 
@@ -101,7 +102,7 @@ class StudySpec(Record):
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._-]*$")
     seed: int = Field(default=0, ge=0)
     model: ModelSpec
-    texts: dict[str, str] = Field(min_length=1)
+    texts: dict[Named, Named] = Field(min_length=1)
     train: TrainSpec
     read: ReadSpec = ReadSpec()
     probes: ProbeSpec = ProbeSpec()
@@ -148,17 +149,18 @@ def read_spec(path: Path, *, values: Mapping[str, str] | None = None) -> StudySp
     'gpt2'
     """
     if not path.is_file():
-        raise FileError(f"{path} does not exist; give the path of a study spec (YAML).")
-    text = path.read_text(encoding="utf-8")
+        what = "is a folder" if path.is_dir() else "does not exist"
+        raise FileError(f"{path} {what}; give the path of a study spec (YAML).")
     try:
-        content = yaml.safe_load(string.Template(text).substitute(values or {}))
-    except KeyError as error:
-        name = error.args[0]
-        raise SpecError(f"{path} has the parameter ${name} without a value; add --set {name}=VALUE.") from None
-    except ValueError as error:
-        raise SpecError(f"{path} has a stray $ ({error}); write $$ for a dollar sign.") from None
+        content = yaml.load(path.read_text(encoding="utf-8"), Loader=_UniqueKeys)
+    except (OSError, UnicodeDecodeError) as error:
+        raise FileError(f"{path} cannot be read as UTF-8 text ({error}).") from None
     except yaml.YAMLError as error:
         raise SpecError(f"{path} is not valid YAML: {' '.join(str(error).split())}.") from None
+    given, used = dict(values or {}), set[str]()
+    content = _filled(content, given, used=used, path=path)
+    if unused := sorted(set(given) - used):
+        raise SpecError(f"--set gives a value for {unused[0]!r}, but {path} has no ${unused[0]}.")
     if not isinstance(content, dict):
         raise SpecError(f"{path} must hold keys and values such as name, model, texts and train.")
     spec = parse_spec(content, source=str(path))
@@ -185,8 +187,38 @@ def parse_spec(content: Mapping[str, Any], *, source: str = "the spec") -> Study
         raise SpecError(f"{source}: {_first_problem(error)}.") from None
 
 
+class _UniqueKeys(yaml.SafeLoader):
+    """YAML in which no key may stand twice: the second would silently replace the first."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT001, FBT002
+        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
+        for key in keys:
+            if keys.count(key) > 1:
+                raise yaml.MarkedYAMLError(problem=f"the key {key!r} stands twice", problem_mark=node.start_mark)
+        return super().construct_mapping(node, deep=deep)
+
+
+def _filled(content: Any, given: Mapping[str, str], *, used: set[str], path: Path) -> Any:  # noqa: ANN401
+    """Replace each ``$name`` in the strings of a spec."""
+    if isinstance(content, dict):
+        return {key: _filled(value, given, used=used, path=path) for key, value in content.items()}
+    if isinstance(content, list):
+        return [_filled(value, given, used=used, path=path) for value in content]
+    if not isinstance(content, str):
+        return content
+    template = string.Template(content)
+    if not template.is_valid():
+        raise SpecError(f"{path} has a stray $ in {content!r}; write $$ for a dollar sign.")
+    for name in template.get_identifiers():
+        if name not in given:
+            raise SpecError(f"{path} has the parameter ${name} without a value; add --set {name}=VALUE.")
+        used.add(name)
+    return template.substitute(given)
+
+
 def _first_problem(error: ValidationError) -> str:
-    problem = error.errors()[0]
+    # a misspelt key is a missing one and an unknown one: the unknown one tells what was meant
+    problem = min(error.errors(), key=lambda found: found["type"] != "extra_forbidden")
     where = [str(part) for part in problem["loc"]]
     if problem["type"] == "extra_forbidden":
         known = _known_keys(where[:-1])
@@ -195,6 +227,10 @@ def _first_problem(error: ValidationError) -> str:
         return f"unknown key {'.'.join(where)!r}; {hint}"
     if problem["type"] == "missing":
         return f"the key {'.'.join(where)!r} is missing"
+    if where[:2] == ["read", "sites"]:
+        return "'read.sites': give all, or a list such as [2.resid_post, -1.resid_post]"
+    if problem["type"] == "model_type":
+        return f"{'.'.join(where)!r}: give keys and values, such as {', '.join(_known_keys(where))}"
     message = problem["msg"].removeprefix("Value error, ")
     at = f"{'.'.join(where)!r}: " if where else ""
     return f"{at}{message[0].lower()}{message[1:]}"

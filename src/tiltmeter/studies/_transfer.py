@@ -13,7 +13,7 @@ from tiltmeter.core.records import Unavailable
 from tiltmeter.evaluation import Resampling, ranking_estimates, resampling
 from tiltmeter.probes import Probe
 from tiltmeter.studies._fitting import can_fit, fit
-from tiltmeter.studies._material import Material, independent_units
+from tiltmeter.studies._material import Material
 from tiltmeter.studies._spec import Method, StudySpec
 
 
@@ -58,7 +58,7 @@ def test_sets(spec: StudySpec, material: Material) -> dict[str, TestSet]:
         rows = texts.select(material.splits[name] == "test")
         if rows.y is None or not len(rows):
             continue
-        units = independent_units(rows)
+        units = material.units[name][material.splits[name] == "test"]
         # rows that are their own group need no grouping, and say so in the figure
         groups = units if len(np.unique(units)) < len(units) else None
         by = resampling(
