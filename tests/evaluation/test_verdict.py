@@ -247,6 +247,23 @@ def test_a_large_lead_over_text_that_few_texts_cannot_hold_is_undecided() -> Non
     assert judge(_sound(advantages=(rival,))).outcome == "undecided"
 
 
+def test_other_probes_that_follow_a_nuisance_are_named_with_their_farthest_site() -> None:
+    others = tuple(
+        _shortcut(value).model_copy(update={"site": site, "method": method})
+        for site, method, value in (("0", "lat", 0.7), ("1", "lat", 0.95), ("0", "logistic", 0.52), ("0", "svm", 0.1))
+    )
+    notes = [s for s in judge(_sound(shortcuts=others)).statements if s.rule == "followers"]
+    assert [s.text for s in notes] == ["Of the other probes, lat at 1 and svm at 0 follow cue with the label fixed."]
+    assert judge(_sound(shortcuts=others)).outcome == "holds"
+
+
+def test_where_a_set_is_lost_a_probe_that_reads_it_is_named_as_found_there() -> None:
+    lost = (_cell("home", 0.95), _cell("away", 0.52, half=0.05), _cell("away", 0.9, site="2.resid_post"))
+    notes = [s.text for s in judge(_sound(transfer=lost)).statements if s.rule == "others"]
+    assert len(notes) == 1
+    assert notes[0].startswith("lda at 2.resid_post, fitted on the same texts, does read away")
+
+
 def test_a_nuisance_that_cannot_be_told_from_the_label_is_an_objection() -> None:
     stuck = _shortcut(0.5).model_copy(update={"auroc_within": Unavailable(reason="always equal")})
     assert ("shortcut", "home") in _against(_sound(shortcuts=(stuck,)))

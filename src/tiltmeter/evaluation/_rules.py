@@ -324,6 +324,32 @@ def _shortcuts(evidence: Evidence) -> Iterable[Statement]:
             )
 
 
+def _followers(evidence: Evidence) -> Iterable[Statement]:
+    """Name the other probes, fitted on the same texts, that follow a nuisance at home: the farthest site a method."""
+    for nuisance in dict.fromkeys(shortcut.nuisance for shortcut in evidence.shortcuts):
+        farthest: dict[str, tuple[float, str]] = {}
+        for shortcut in evidence.shortcuts:
+            within = shortcut.auroc_within
+            is_chosen = (shortcut.site, shortcut.method) == (evidence.site, evidence.method)
+            if (shortcut.nuisance, shortcut.test) != (nuisance, evidence.train) or is_chosen:
+                continue
+            if isinstance(within, Estimate) and (within.low > 0.5 or within.high < 0.5):
+                reach = abs(within.value - 0.5)
+                if reach >= max(_FOLLOWS, farthest.get(shortcut.method, (0.0, ""))[0]):
+                    farthest[shortcut.method] = reach, f"{shortcut.method} at {shortcut.site}"
+        if farthest:
+            ranked = sorted(farthest.values(), key=lambda found: -found[0])
+            yield Statement(
+                rule="followers",
+                condition="no other probe that was fitted on the same texts follows a nuisance",
+                test=evidence.train,
+                stance="note",
+                text=f"Of the other probes, {listed([name for _, name in ranked])} follow{'s' * (len(ranked) == 1)} "
+                f"{nuisance} with the label fixed.",
+                because="AUROC " + ", ".join(f"0.5 ± {reach:.2f}" for reach, _ in ranked),
+            )
+
+
 def _alarms(evidence: Evidence) -> Iterable[Statement]:
     threshold = evidence.threshold
     if isinstance(threshold, Unavailable):
@@ -427,6 +453,7 @@ RULES: tuple[Rule, ...] = (
     _text_alone,
     _embedding,
     _shortcuts,
+    _followers,
     _alarms,
     _data,
 )
