@@ -227,6 +227,14 @@ def test_a_faint_probe_is_refuted_however_certain_it_is_no_chance() -> None:
 def test_what_is_chance_at_home_carries_over_to_nothing() -> None:
     headline = judge(_sound(transfer=(_cell("home", 0.51), _cell("away", 0.7)))).headline
     assert "carries over" not in headline
+    assert "away" not in headline
+
+
+@pytest.mark.parametrize(
+    ("value", "said"), [(0.95, "reads the label"), (0.2, "reads the opposite"), (0.5, "finds nothing")]
+)
+def test_the_headline_says_what_the_figure_at_home_says(value: float, said: str) -> None:
+    assert f" {said} on held-out texts of the same kind" in judge(_sound(transfer=(_cell("home", value),))).headline
 
 
 def test_a_set_that_is_too_small_is_not_said_to_fail() -> None:

@@ -119,6 +119,8 @@ def _choice(evidence: Evidence) -> Iterable[Statement]:
 
 def _elsewhere(evidence: Evidence) -> Iterable[Statement]:
     home = home_auroc(evidence)
+    if isinstance(home, Estimate) and home.low <= 0.5:
+        return  # nothing was read at home that could carry over
     words: dict[str, tuple[Literal["for", "against", "note"], str]] = {
         "carries": ("for", "It carries over to {}."),
         "weakens": ("against", "It still reads the label on {}, but lost more than a fifth of its lead over chance."),

@@ -96,10 +96,12 @@ def _headline(evidence: Evidence, outcome: str) -> str:
     if isinstance(home, Unavailable):
         parts = [opening, f"{name} could not be judged on held-out texts of the same kind: {home.reason}."]
     else:
-        parts = [opening, f"{name} reads the label on held-out texts of the same kind at AUROC {figure(home)}."]
+        reads = "reads the label" if home.low > 0.5 else "reads the opposite" if home.high < 0.5 else "finds nothing"
+        parts = [opening, f"{name} {reads} on held-out texts of the same kind: AUROC {figure(home)}."]
     fates: dict[str, list[str]] = {}
+    is_read = isinstance(home, Unavailable) or home.low > 0.5
     for cell in chosen_cells(evidence):
-        if cell.test != evidence.train:
+        if cell.test != evidence.train and is_read:
             value = f" ({number(cell.auroc.value)})" if isinstance(cell.auroc, Estimate) else ""
             fates.setdefault(fate(cell, home), []).append(f"{cell.test}{value}")
     verbs = {
