@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from datetime import date
 from pathlib import Path
 from typing import Annotated
@@ -41,4 +40,3 @@ def study(
     verdict(done.evidence)
     print(f"\nReport:  {(folder / 'report.html').resolve()}")
     print(f"Monitor: {folder / 'monitors' / 'best'}")
-    sys.stdout.flush()

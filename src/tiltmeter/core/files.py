@@ -24,10 +24,7 @@ def write_bytes(path: Path, content: bytes) -> None:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        # mkstemp makes private files; a report or a monitor is meant to be read by others, as the umask allows
-        umask = os.umask(0)
-        os.umask(umask)
-        os.chmod(name, 0o666 & ~umask)
+        _open_up(name, mode=0o666)
         os.replace(name, path)
     except BaseException:
         Path(name).unlink(missing_ok=True)
@@ -88,9 +85,7 @@ def new_folder(path: Path) -> Iterator[Path]:
         raise FileError(f"{path} cannot be made here ({error}); name another folder.") from error
     try:
         yield temporary
-        umask = os.umask(0)
-        os.umask(umask)
-        os.chmod(temporary, 0o777 & ~umask)
+        _open_up(temporary, mode=0o777)
         try:
             os.rename(temporary, path)
         except OSError as error:
@@ -99,6 +94,13 @@ def new_folder(path: Path) -> Iterator[Path]:
         shutil.rmtree(temporary, ignore_errors=True)
         _remove_empty(made)
         raise
+
+
+def _open_up(path: str | Path, *, mode: int) -> None:
+    """Undo that tempfile makes private things: a report or a monitor may be read by whom the umask allows."""
+    umask = os.umask(0)
+    os.umask(umask)
+    os.chmod(path, mode & ~umask)
 
 
 def _remove_empty(folders: list[Path]) -> None:

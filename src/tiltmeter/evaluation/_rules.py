@@ -226,11 +226,12 @@ def _failed(evidence: Evidence) -> set[str]:
 
 
 def _text_alone(evidence: Evidence) -> Iterable[Statement]:
+    failed = _failed(evidence)
     for test in dict.fromkeys(advantage.test for advantage in evidence.advantages):
         rivals = [a for a in evidence.advantages if a.test == test and isinstance(a.difference, Estimate)]
         equal = [a for a in rivals if isinstance(a.difference, Estimate) and a.difference.low <= 0]
         condition = "the paired AUROC difference to every text-only baseline lies above 0"
-        if equal and test not in _failed(evidence):
+        if equal and test not in failed:
             worst = min(equal, key=lambda a: a.difference.value if isinstance(a.difference, Estimate) else 0.0)
             # a large lead that the interval cannot hold is no sign that the text does as well
             unclear = isinstance(worst.difference, Estimate) and worst.difference.value >= _CLEAR

@@ -14,7 +14,7 @@ from tiltmeter.data import plain_texts
 from tiltmeter.evaluation import share, threshold_at_fpr
 from tiltmeter.studies._material import Material
 from tiltmeter.studies._spec import StudySpec
-from tiltmeter.studies._transfer import Fitted, TestSet
+from tiltmeter.studies._transfer import Fitted, TestSet, test_scores
 
 _BINS = 30
 _WORST = 6
@@ -36,7 +36,7 @@ def alarms(
 ) -> Alarms:
     """Certify a threshold on calibration negatives and apply it to every test set."""
     threshold = certify(spec, material, chosen=chosen, leakage=leakage)
-    scores = {name: chosen.probe.decision_function(material.part(name, "test", chosen.site).X) for name in tests}
+    scores = test_scores(chosen, material, tests)
     points = tuple(_operate(threshold, test, scores[name], level=spec.evidence.level) for name, test in tests.items())
     everything = np.concatenate(list(scores.values()))
     edges = np.linspace(float(everything.min()), float(everything.max()), _BINS + 1)

@@ -19,7 +19,7 @@ from tiltmeter.evaluation import (
 from tiltmeter.studies._fitting import fit
 from tiltmeter.studies._material import Material, nuisance_values
 from tiltmeter.studies._spec import StudySpec
-from tiltmeter.studies._transfer import Fitted, TestSet
+from tiltmeter.studies._transfer import Fitted, TestSet, test_scores
 
 
 def random_nulls(spec: StudySpec, material: Material, tests: dict[str, TestSet]) -> tuple[RandomDirections, ...]:
@@ -88,7 +88,8 @@ def shuffled_refits(
             part = spoilt[f"test {name}"]
             if part.y is not None:
                 aurocs[name].append(auroc(part.y, probe.decision_function(part.X)))
-    values = {name: auroc(tests[name].y, chosen.probe.decision_function(parts[f"test {name}"].X)) for name in judged}
+    scores = test_scores(chosen, material, tests)
+    values = {name: auroc(tests[name].y, scores[name]) for name in judged}
     return tuple(
         Shuffled(
             test=name,
@@ -112,8 +113,8 @@ def shortcuts(
         for probe in fitted:
             if probe.train != home:
                 continue
-            for name, test in tests.items():
-                scores = probe.probe.decision_function(material.part(name, "test", probe.site).X)
+            for name, scores in test_scores(probe, material, tests).items():
+                test = tests[name]
                 found.append(
                     Shortcut(
                         nuisance=nuisance,

@@ -9,7 +9,7 @@ from tiltmeter.core.evidence import Advantage, Baseline
 from tiltmeter.data import plain_texts
 from tiltmeter.evaluation import auroc_difference, ranking_estimates
 from tiltmeter.studies._material import Material
-from tiltmeter.studies._transfer import Fitted, TestSet
+from tiltmeter.studies._transfer import Fitted, TestSet, test_scores
 
 
 def rivals(
@@ -17,7 +17,7 @@ def rivals(
 ) -> tuple[tuple[Baseline, ...], tuple[Advantage, ...]]:
     """Fit each text baseline on every train split and judge it on every test split, beside the chosen probe."""
     strings = {name: plain_texts(material.rows(name, "test")) for name in tests}
-    probe_scores = {name: chosen.probe.decision_function(material.part(name, "test", chosen.site).X) for name in tests}
+    probe_scores = test_scores(chosen, material, tests)
     baselines: list[Baseline] = []
     advantages: list[Advantage] = []
     for name in material.texts:

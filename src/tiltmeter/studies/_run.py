@@ -7,12 +7,12 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 from typing import NamedTuple
 
-from tiltmeter.core.direction import Direction
 from tiltmeter.core.evidence import Evidence
 from tiltmeter.core.files import new_folder, write_json
 from tiltmeter.core.records import Unavailable
@@ -106,10 +106,7 @@ def run_study(spec: StudySpec, out: Path, *, announce: Callable[[str], None] = l
             subject = open_model(spec.model)
         with steps("collecting activations"):
             material = collect_material(material, subject, spec.read, progress=announce)
-        evidence, fitted = _assess(spec, material, methods, steps)
-        chosen = next(
-            f for f in fitted if (f.train, f.site, f.method) == (evidence.train, evidence.site, evidence.method)
-        )
+        evidence, fitted, chosen = _assess(spec, material, methods, steps)
         with steps("writing the run"):
             _save_probes(folder, [f for f in fitted if f.train == evidence.train])
             _monitor(spec, material, subject, evidence, chosen).save(folder / "monitors" / "best")
@@ -135,8 +132,8 @@ def run_study(spec: StudySpec, out: Path, *, announce: Callable[[str], None] = l
 
 def _assess(
     spec: StudySpec, material: Material, methods: tuple[Method, ...], steps: _Steps
-) -> tuple[Evidence, tuple[Fitted, ...]]:
-    """Choose, fit, and measure everything that the evidence holds."""
+) -> tuple[Evidence, tuple[Fitted, ...], Fitted]:
+    """Choose, fit, and measure everything that the evidence holds; return also all probes and the chosen one."""
     home = spec.train.distribution
     with steps("choosing site and method on training folds"):
         judged = candidates(spec, material, methods)
@@ -181,7 +178,7 @@ def _assess(
         leakage=leakage,
         verdict=Unavailable(reason="not judged yet"),
     )
-    return evidence.model_copy(update={"verdict": judge(evidence)}), fitted
+    return evidence.model_copy(update={"verdict": judge(evidence)}), fitted, chosen
 
 
 def _save_probes(folder: Path, fitted: list[Fitted]) -> None:
@@ -191,15 +188,9 @@ def _save_probes(folder: Path, fitted: list[Fitted]) -> None:
 
 
 def _monitor(spec: StudySpec, material: Material, subject: SubjectModel, evidence: Evidence, chosen: Fitted) -> Monitor:
-    plain = chosen.probe.as_direction(site=Site.parse(chosen.site))
-    direction = Direction(
-        plain.vector,
-        offset=plain.offset,
-        site=plain.site,
-        sign=plain.sign,
-        method=plain.method,
-        provenance={**plain.provenance, "train": chosen.train, "study": spec.name, "seed": spec.seed},
-        evidence=evidence,
+    provenance = {"train": chosen.train, "study": spec.name, "seed": spec.seed}
+    direction = replace(
+        chosen.probe.as_direction(site=Site.parse(chosen.site), provenance=provenance), evidence=evidence
     )
     fingerprint = subject.fingerprint.model_dump(mode="json")
     reading = Reading(

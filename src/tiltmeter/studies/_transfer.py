@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from tiltmeter.core.errors import NoDirectionError
 from tiltmeter.core.evidence import Cell
 from tiltmeter.core.records import Unavailable
-from tiltmeter.evaluation import Resampling, ranking_estimates, resampling
+from tiltmeter.evaluation import RankingEstimates, Resampling, ranking_estimates, resampling
 from tiltmeter.probes import Probe
 from tiltmeter.studies._fitting import can_fit, fit
 from tiltmeter.studies._material import Material
@@ -96,39 +96,33 @@ def fit_all(spec: StudySpec, material: Material, methods: tuple[Method, ...]) ->
 def transfer(fits: Fits, material: Material, tests: dict[str, TestSet], *, fpr: float) -> tuple[Cell, ...]:
     """Judge every fitted probe on the test split of every distribution."""
     rows: dict[tuple[str, str], NDArray[Any]] = {}
-    cells = [_empty(gap, test) for gap in fits.failed for test in tests.values()]
+    cells = []
+    for gap in fits.failed:
+        nothing = Unavailable(reason=gap.reason)
+        cells += [_cell(gap, test, RankingEstimates(nothing, nothing)) for test in tests.values()]
     for probe in fits.fitted:
         for name, test in tests.items():
             if (name, probe.site) not in rows:
                 rows[name, probe.site] = material.part(name, "test", probe.site).X
             scores = probe.probe.decision_function(rows[name, probe.site])
-            figures = ranking_estimates(test.y, scores, fpr=fpr, by=test.by)
-            n_positive = int(test.y.sum())
-            cells.append(
-                Cell(
-                    site=probe.site,
-                    method=probe.method,
-                    train=probe.train,
-                    test=name,
-                    auroc=figures.auroc,
-                    tpr=figures.tpr,
-                    n_positive=n_positive,
-                    n_negative=len(test.y) - n_positive,
-                )
-            )
+            cells.append(_cell(probe, test, ranking_estimates(test.y, scores, fpr=fpr, by=test.by)))
     return tuple(cells)
 
 
-def _empty(gap: NotFitted, test: TestSet) -> Cell:
-    nothing = Unavailable(reason=gap.reason)
+def test_scores(chosen: Fitted, material: Material, tests: dict[str, TestSet]) -> dict[str, NDArray[Any]]:
+    """Score the test rows of every distribution with one probe."""
+    return {name: chosen.probe.decision_function(material.part(name, "test", chosen.site).X) for name in tests}
+
+
+def _cell(probe: Fitted | NotFitted, test: TestSet, figures: RankingEstimates) -> Cell:
     n_positive = int(test.y.sum())
     return Cell(
-        site=gap.site,
-        method=gap.method,
-        train=gap.train,
+        site=probe.site,
+        method=probe.method,
+        train=probe.train,
         test=test.name,
-        auroc=nothing,
-        tpr=nothing,
+        auroc=figures.auroc,
+        tpr=figures.tpr,
         n_positive=n_positive,
         n_negative=len(test.y) - n_positive,
     )
