@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from tiltmeter.numerics import Moments
 from tiltmeter.probes import LAT, LDA, Logistic, MeanDifference, Probe, RandomDirection
 
 
@@ -14,7 +15,7 @@ class Method(NamedTuple):
     """A probe as the shared tests run it.
 
     ``probe`` makes a fresh one. ``is_closed_form``: no iteration, so the direction does not depend on the scale of X.
-    ``learns``: it finds a planted concept, which a null must not.
+    ``learns``: it finds a planted concept, which a null must not. ``fits_moments``: moments of the rows are enough.
     """
 
     probe: type[Probe]
@@ -23,6 +24,7 @@ class Method(NamedTuple):
     needs_pairs: bool
     is_closed_form: bool
     learns: bool
+    fits_moments: bool
 
     def make(self) -> Probe:
         return self.probe(**self.hyperparameters)
@@ -35,15 +37,25 @@ class Method(NamedTuple):
             return self.make().fit(planted.X, pairs=planted.pairs)  # type: ignore[call-arg]
         return self.make().fit(planted.X)  # type: ignore[attr-defined, no-any-return]
 
+    def fit_moments(self, planted: Planted, *, batch: int = 64) -> Probe:
+        """Fit on moments of the same rows, gathered in batches that divide no pair: ``batch`` is even."""
+        moments = Moments(planted.X.shape[1])
+        for start in range(0, len(planted.X), batch):
+            rows = slice(start, start + batch)
+            moments.update(planted.X[rows], planted.y[rows], pairs=planted.pairs[rows])
+        return self.make().fit_moments(moments)  # type: ignore[attr-defined, no-any-return]
+
     def __str__(self) -> str:
         shown = ", ".join(f"{name}={value}" for name, value in self.hyperparameters.items())
         return f"{self.probe.__name__}({shown})"
 
 
 PROBES: tuple[Method, ...] = (
-    Method(MeanDifference, {}, is_supervised=True, needs_pairs=False, is_closed_form=True, learns=True),
-    Method(LDA, {}, is_supervised=True, needs_pairs=False, is_closed_form=True, learns=True),
-    Method(Logistic, {}, is_supervised=True, needs_pairs=False, is_closed_form=False, learns=True),
+    Method(
+        MeanDifference, {}, is_supervised=True, needs_pairs=False, is_closed_form=True, learns=True, fits_moments=True
+    ),
+    Method(LDA, {}, is_supervised=True, needs_pairs=False, is_closed_form=True, learns=True, fits_moments=True),
+    Method(Logistic, {}, is_supervised=True, needs_pairs=False, is_closed_form=False, learns=True, fits_moments=False),
     Method(
         Logistic,
         {"penalty_scale": "within"},
@@ -51,8 +63,9 @@ PROBES: tuple[Method, ...] = (
         needs_pairs=False,
         is_closed_form=False,
         learns=True,
+        fits_moments=False,
     ),
-    Method(LAT, {}, is_supervised=False, needs_pairs=True, is_closed_form=True, learns=True),
+    Method(LAT, {}, is_supervised=False, needs_pairs=True, is_closed_form=True, learns=True, fits_moments=True),
     Method(
         LAT,
         {"order": "shuffled", "is_centred": True},
@@ -60,8 +73,17 @@ PROBES: tuple[Method, ...] = (
         needs_pairs=True,
         is_closed_form=True,
         learns=True,
+        fits_moments=False,
     ),
-    Method(RandomDirection, {}, is_supervised=False, needs_pairs=False, is_closed_form=True, learns=False),
+    Method(
+        RandomDirection,
+        {},
+        is_supervised=False,
+        needs_pairs=False,
+        is_closed_form=True,
+        learns=False,
+        fits_moments=True,
+    ),
 )
 
 

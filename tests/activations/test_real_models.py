@@ -63,4 +63,5 @@ def test_a_marked_word_is_found_again_among_its_tokens(word):
     start = text.index(word)
     marked = TextSet(np.array(["x"]), texts=(text,), span="marked", spans=np.array([[start, start + len(word)]]))
     encoded = encode(subject, marked)
-    assert subject.tokenizer.decode(encoded.tokens[0][encoded.read[0]]).strip() == word
+    tokens, read = encoded.row(0)
+    assert subject.tokenizer.decode(tokens[read]).strip() == word

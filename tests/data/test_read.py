@@ -164,6 +164,11 @@ def test_positive_and_negative_without_groups_are_grouped_by_pair(write_jsonl):
     assert texts.pairs.tolist() == texts.groups.tolist() == ["q1", "q1"]
 
 
+def test_what_other_programs_leave_empty_beside_the_content_is_ignored(write_jsonl):
+    message = {"role": "assistant", "content": "Hi", "tool_calls": None, "function_call": {}, "thinking": ""}
+    assert read_texts(write_jsonl({"messages": [message]})).messages == (({"role": "assistant", "content": "Hi"},),)
+
+
 def test_positive_and_negative_may_be_chats(write_jsonl):
     yes, no = ([{"role": "user", "content": word}] for word in ("yes", "no"))
     assert plain_texts(read_texts(write_jsonl({"positive": yes, "negative": no}))) == ("yes", "no")
@@ -265,8 +270,32 @@ def test_columns_of_other_names_are_read_under_ours(write_jsonl):
         ([{"messages": []}], "line 1: messages is empty"),
         ([{"messages": {"role": "user"}}], "line 1: messages is a JSON object"),
         ([{"messages": "Hi"}], "line 1: messages is a string that is not JSON"),
-        ([{"messages": ["Hi"]}], "line 1: a message lacks a role or content"),
-        ([{"messages": [{"role": "user", "content": None}]}], "line 1: a message lacks a role or content"),
+        (
+            [{"messages": [{"role": "user", "content": "Hi"}]}, _good()],
+            r"mixes messages \(line 1\) and text \(line 2\); a set holds one kind, so write two files",
+        ),
+        ([{"text": "Hi", "messages": [{"role": "user", "content": "Hi"}]}], r"mixes text \(line 1\) and messages"),
+        ([{"text": [{"role": "user", "content": "Hi"}]}], "line 1: the text is a list; it must be a string"),
+        ([{"messages": [{"role": "user", "content": "Hi"}]}, {"messages": []}], "line 2: messages is empty"),
+        ([{"messages": [{"role": "user", "content": "Hi"}]}, {"messages": None}], "line 2: messages is empty"),
+        ([{"messages": ["Hi"]}], r"line 1: message 0 \(counted from 0\) has no role that is a string"),
+        ([{"messages": [{"content": "Hi"}]}], "message 0 .* has no role that is a string; a chat is a list such as"),
+        (
+            [{"messages": [{"role": "user", "content": "Hi"}, {"role": "tool", "content": None}]}],
+            "line 1: message 1 .*, of the role tool, has no content; it must be one string",
+        ),
+        (
+            [{"messages": [{"role": "user", "content": [{"type": "text", "text": "Hi"}]}]}],
+            r"message 0 .* has content that is a list; it must be one string \(join the texts of its parts\)",
+        ),
+        (
+            [{"messages": [{"role": "assistant", "content": "", "tool_calls": [{"name": "look"}]}]}],
+            "message 0 .* holds tool_calls, which would be lost; write into its content",
+        ),
+        (
+            [{"messages": [{"role": "assistant", "content": "Hi", "reasoning_content": "hm"}]}],
+            "holds reasoning_content, which would be lost",
+        ),
         ([{"messages": [{"role": "user", "content": " "}]}], "line 1: the chat is empty"),
     ],
 )

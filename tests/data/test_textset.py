@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tiltmeter.core.errors import DataError
-from tiltmeter.data import Chat, Message, TextSet, plain_texts, require_two_classes
+from tiltmeter.core.errors import DataError, SpecError
+from tiltmeter.data import Between, Chat, Message, NthMessage, TextSet, plain_texts, require_two_classes
 
 
 def _cities(**changes) -> TextSet:
@@ -97,6 +97,10 @@ def test_the_fingerprint_tells_where_one_text_ends():
         ({"texts": ("one", " \n", "three")}, "row b: the text is empty"),
         ({"span": "marked"}, "marks no spans"),
         ({"span": "assistant"}, "needs chats"),
+        ({"span": NthMessage(2)}, r"the span \{message: 2\} needs chats"),
+        ({"span": Between("Rome", ".")}, "cities, row c: 'Rome', after which it is read, is not in it"),
+        ({"span": Between("is", "Peru")}, "row a: no 'Peru', up to which it is read, follows the first 'is'"),
+        ({"span": Between("Rome", " is")}, "row a: nothing stands between"),
         ({"spans": np.array([0, 4])}, r"spans has shape \(2,\)"),
         ({"spans": np.array([[0, 4], [4, 4], [0, 4]])}, "row b: the span 4 to 4 is no range"),
         ({"spans": np.array([[0, 4], [0, 4], [0, 19]])}, "row c: the span 0 to 19 is no range within its 18"),
@@ -114,6 +118,41 @@ def test_the_assistant_span_needs_a_message_of_the_assistant_in_every_chat():
     assert replace(texts.select(np.array([0])), span="assistant").span == "assistant"
     with pytest.raises(DataError, match="row 2: the chat has no message of the assistant"):
         replace(texts, span="assistant")
+
+
+def test_the_message_that_is_read_must_be_in_every_chat():
+    chats = (_chat(("user", "Hi"), ("assistant", "Hello")), _chat(("user", "Hi")))
+    texts = TextSet(np.array(["1", "2"]), messages=chats)
+    for index in (0, -1):
+        assert replace(texts, span=NthMessage(index)).span == NthMessage(index)
+    for index in (1, -2):
+        with pytest.raises(DataError, match=f"row 2: the chat has 1 messages, none of which is number {index} "):
+            replace(texts, span=NthMessage(index))
+
+
+def test_markers_of_chats_are_looked_for_once_the_template_has_written_them():
+    texts = TextSet(np.array(["1"]), messages=(_chat(("user", "Hi")),), span=Between("<turn>", "<end>"))
+    assert texts.select(np.array([0])).span == Between("<turn>", "<end>")
+
+
+def test_each_span_rule_has_a_fingerprint_of_its_own():
+    chats = (_chat(("user", "Hi"), ("assistant", "Hello")),)
+    rules = ["all", "assistant", NthMessage(0), NthMessage(1), NthMessage(-1), Between("a", "b"), Between("b", "a")]
+    found = [TextSet(np.array(["1"]), messages=chats, span=rule).fingerprint() for rule in rules]
+    assert len(set(found)) == len(rules)
+
+
+@pytest.mark.usefixtures("without_run_time_types")
+def test_a_span_that_is_no_rule_is_refused():
+    with pytest.raises(SpecError, match="The span is 'asistant'; did you mean 'assistant'"):
+        _cities(span="asistant")
+
+
+@pytest.mark.parametrize("content", [None, [{"type": "text", "text": "Hi"}]])
+def test_a_message_whose_content_is_no_string_is_refused(content):
+    chats = (_chat(("user", "Hi")), ({"role": "tool", "content": content},))
+    with pytest.raises(DataError, match=f"row 2: a message has the role 'tool' and, .* a {type(content).__name__};"):
+        TextSet(np.array(["1", "2"]), messages=chats)
 
 
 def test_marked_spans_do_not_go_with_chats():

@@ -10,10 +10,12 @@ import pytest
 import torch
 import transformers
 from safetensors.torch import load_file, save_file
-from tiny_models import FAMILIES, tiny_subject, word_tokenizer
+from tiny_models import FAMILIES, tiny_config, tiny_subject, word_tokenizer
+from transformers import T5ForConditionalGeneration
 
+from tiltmeter.core import Site
 from tiltmeter.core.errors import FormatError, ModelError, SpecError
-from tiltmeter.models import load
+from tiltmeter.models import LoadedFrom, bind, load
 
 TOKENS = torch.tensor([[6, 7, 8]])
 
@@ -83,6 +85,73 @@ def test_using_the_tokenizer_does_not_change_the_fingerprint(tmp_path):
     assert used.fingerprint.digest == load(folder).fingerprint.digest
 
 
+def test_differences_name_the_fields_and_never_where_a_model_came_from(tmp_path):
+    one, other = load(_save(tmp_path / "one")).fingerprint, load(_save(tmp_path / "other")).fingerprint
+    assert one != other
+    assert one.differences(other) == ()
+    changed = load(tmp_path / "other", dtype="bfloat16", attention="eager").fingerprint
+    assert one.differences(changed) == ("dtype", "attention", "weights_sha256")
+    assert changed.differences(one) == one.differences(changed)
+
+
+def test_what_was_loaded_says_how_to_load_it_again(tmp_path):
+    folder = _save(tmp_path / "model")
+    source = load(folder, dtype="bfloat16", attention="eager").loaded_from
+    assert source == LoadedFrom(path_or_name=str(folder), revision=None, dtype="bfloat16", attention="eager")
+    again = load(source.path_or_name, revision=source.revision, dtype=source.dtype, attention=source.attention)
+    assert again.loaded_from == source
+    assert load(folder).loaded_from.attention == "sdpa"
+    with pytest.raises(ValueError, match="frozen"):
+        source.dtype = "float32"
+
+
+@pytest.mark.parametrize("family", ["gptj", "gemma2", "gpt-oss"])
+def test_a_family_without_the_fast_kernel_takes_the_plain_one(tmp_path, family):
+    folder = _save(tmp_path / "model", family)
+    subject = load(folder)
+    assert subject.fingerprint.attention == subject.loaded_from.attention == "eager"
+    with pytest.raises(SpecError, match=r"attention is 'sdpa'; for .* models use eager, or None\."):
+        load(folder, attention="sdpa")
+
+
+def test_of_an_encoder_decoder_the_encoder_is_loaded(tmp_path):
+    torch.manual_seed(0)
+    whole = T5ForConditionalGeneration(tiny_config("t5")).eval()
+    whole.save_pretrained(tmp_path / "model")
+    word_tokenizer(eos=True).save_pretrained(tmp_path / "model")
+    subject = load(tmp_path / "model")
+    assert type(subject.model).__name__ == "T5EncoderModel"
+    site = Site(1, "resid_post")
+    bound = bind(whole, subject.tokenizer, name="t5")
+    assert torch.equal(subject.read(TOKENS, sites=[site])[site], bound.read(TOKENS, sites=[site])[site])
+
+
+def test_quantized_weights_are_refused_before_they_are_read(tmp_path):
+    folder = _save(tmp_path / "model")
+    (folder / "model.safetensors").unlink()
+    _change_config(folder, quantization_config={"quant_method": "gptq", "bits": 4})
+    with pytest.raises(
+        ModelError, match=r"model are quantized \(gptq\), which is not supported: load it in bfloat16\.$"
+    ):
+        load(folder)
+    folder = _save(tmp_path / "nested", "gemma3-multimodal")
+    text = json.loads((folder / "config.json").read_text())["text_config"]
+    _change_config(folder, text_config=text | {"quantization_config": {"quant_method": "awq"}})
+    with pytest.raises(ModelError, match=r"nested are quantized \(awq\)"):
+        load(folder)
+
+
+def test_a_configuration_that_cannot_be_made_is_refused(tmp_path):
+    folder = _save(tmp_path / "model")
+    _change_config(folder, num_hidden_layers="three")
+    with pytest.raises(ModelError, match=r"config\.json of .*model could not be read"):
+        load(folder)
+    folder = _save(tmp_path / "falcon", "falcon-new")
+    _change_config(folder, parallel_attn=False)
+    with pytest.raises(ModelError, match="has a layout that is not known here"):
+        load(folder)
+
+
 def test_dtype_is_as_asked_for(tmp_path):
     assert load(_save(tmp_path / "model"), dtype="bfloat16").model.dtype == torch.bfloat16
 
@@ -129,7 +198,7 @@ def test_a_file_or_a_folder_without_config_is_refused(tmp_path):
 def test_an_unknown_architecture_lists_the_known_ones(tmp_path):
     folder = _save(tmp_path / "model")
     _change_config(folder, model_type="mamba")
-    with pytest.raises(ModelError, match=r"'mamba'.*known types are llama, mistral, qwen2, bert"):
+    with pytest.raises(ModelError, match=r"'mamba'.*known types are llama, mistral, qwen2, .*xlm-roberta, t5"):
         load(folder)
     _change_config(folder, model_type=None)
     with pytest.raises(ModelError, match="names no model_type"):

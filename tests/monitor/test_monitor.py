@@ -13,9 +13,10 @@ from transformers import AutoModelForCausalLM
 from tiltmeter import models
 from tiltmeter.core.direction import Direction
 from tiltmeter.core.errors import DataError, FileError, FormatError, ModelError, SpecError
+from tiltmeter.core.files import sha256
 from tiltmeter.core.records import Threshold, Unavailable
 from tiltmeter.core.site import Site
-from tiltmeter.data import TextSet
+from tiltmeter.data import Between, NthMessage, TextSet
 from tiltmeter.monitor import Card, Monitor, Reading
 
 _TEXTS = TextSet(np.array(["a", "b", "c"]), texts=("w1 w2 .", "w3 .", "the city is not in w5 ."))
@@ -176,3 +177,48 @@ def test_the_span_of_the_monitor_is_read_whatever_the_texts_say(tiny_model: Path
     assert (narrow.score(subject, marked).scores != whole.score(subject, _TEXTS).scores).any()
     with pytest.raises(DataError, match="marks no spans"):
         narrow.score(subject, _TEXTS)
+
+
+def test_the_first_positions_and_long_texts_are_read_as_in_training(tiny_model: Path) -> None:
+    subject = models.load(str(tiny_model))
+    monitor = _monitor(tiny_model)
+
+    def scores(texts: TextSet, **reading: object) -> np.ndarray:
+        changed = monitor.card.reading.model_copy(update=reading)
+        return (
+            Monitor(monitor.direction, monitor.card.model_copy(update={"reading": changed}))
+            .score(subject, texts)
+            .scores
+        )
+
+    long = TextSet(np.array(["x"]), texts=(" ".join(f"w{i}" for i in range(35)),))
+    end = TextSet(np.array(["x"]), texts=(" ".join(f"w{i}" for i in range(3, 35)),))
+    np.testing.assert_array_equal(scores(long, long_texts="truncate_left"), scores(end))
+    with pytest.raises(DataError, match="Text x has 35 tokens, 32 are allowed"):
+        scores(long)
+    with pytest.raises(DataError, match=r"Text b has 2 tokens, .* first 2, which are skipped"):
+        scores(_TEXTS, skip_first=2)
+    assert (scores(_TEXTS, skip_first=1, pooling="first") != scores(_TEXTS, pooling="first")).all()
+
+
+@pytest.mark.parametrize("span", [NthMessage(-1), Between("<think>", "</think>"), "assistant"])
+def test_every_span_rule_survives_in_the_card(tiny_model: Path, tmp_path: Path, span: object) -> None:
+    monitor = _monitor(tiny_model)
+    reading = monitor.card.reading.model_copy(update={"span": span, "skip_first": 3})
+    Monitor(monitor.direction, monitor.card.model_copy(update={"reading": reading})).save(tmp_path / "m")
+    loaded = Monitor.load(tmp_path / "m")
+    assert (loaded.card.reading.span, loaded.card.reading.skip_first) == (span, 3)
+
+
+def test_a_card_of_before_positions_could_be_skipped_is_whole(tiny_model: Path, tmp_path: Path) -> None:
+    _monitor(tiny_model).save(tmp_path / "m")
+    path = tmp_path / "m" / "monitor.json"
+    content = json.loads(path.read_text(encoding="utf-8"))
+    del content["reading"]["skip_first"], content["sha256_of_the_rest"]
+    content["sha256_of_the_rest"] = sha256(json.dumps(content, sort_keys=True).encode())
+    path.write_text(json.dumps(content), encoding="utf-8")
+    assert Monitor.load(tmp_path / "m").card.reading.skip_first == 0
+    content["reading"]["pooling"] = "mean"
+    path.write_text(json.dumps(content), encoding="utf-8")
+    with pytest.raises(FormatError, match="does not match the hash that it holds"):
+        Monitor.load(tmp_path / "m")

@@ -84,3 +84,20 @@ def test_the_class_difference_is_no_part_of_the_covariance():
     np.testing.assert_allclose(
         within_covariance(apart, ROWS.y).matrix, within_covariance(ROWS.X, ROWS.y).matrix, atol=1e-8
     )
+
+
+def test_rows_equal_to_their_class_mean_have_a_covariance_of_exactly_zero():
+    # the sum of fifteen times 0.1 is not 1.5: a mean of equal rows must still be that row
+    y = np.arange(30) % 2
+    X = np.outer(y, [0.1, 0.3, 0.7]) + 0.123
+    means = class_means(X, y)
+    np.testing.assert_array_equal(means.positive, X[1])
+    np.testing.assert_array_equal(means.negative, X[0])
+    assert not within_covariance(X, y).matrix.any()
+
+
+def test_a_large_common_offset_costs_no_digits_of_the_covariance():
+    X = 1e6 + 1e-3 * ROWS.X
+    found, expected = within_covariance(X, ROWS.y), within_covariance(X - 1e6, ROWS.y)
+    np.testing.assert_allclose(found.matrix, expected.matrix, rtol=1e-6, atol=1e-15)
+    assert found.shrinkage == pytest.approx(expected.shrinkage, rel=1e-6)

@@ -123,6 +123,10 @@ def test_shrinkage_outside_the_unit_interval_is_refused(shrinkage):
         LDA(shrinkage).fit(ROWS.X, ROWS.y)
 
 
-def test_rows_equal_to_their_class_mean_give_the_mean_difference():
-    y = np.array([0, 1, 0, 1])
-    assert LDA().fit(np.outer(y, [3.0, 4.0]), y).direction_ == pytest.approx([0.6, 0.8])
+@pytest.mark.parametrize("n", [4, 30, 31])
+@pytest.mark.parametrize("vector", [[3.0, 4.0], [0.1, 0.3]])
+def test_rows_equal_to_their_class_mean_give_the_mean_difference(n, vector):
+    # 0.1 and 0.3 are no sums of powers of two: the rounding of a mean must not be taken for a covariance
+    y = np.arange(n) % 2
+    expected = np.array(vector) / np.linalg.norm(vector)
+    assert LDA().fit(np.outer(y, vector) + 0.123, y).direction_ == pytest.approx(expected)

@@ -163,7 +163,7 @@ def test_truncated_texts_are_counted_and_noted(
     tiny_model: Path, write_rows: Callable[..., Path], rows: list[dict[str, Any]], tmp_path: Path
 ) -> None:
     rows[0]["text"] = " ".join(["w1"] * 40)
-    spec = _spec(tiny_model, {"home": write_rows(rows)}, read={"long_texts": "truncate"})
+    spec = _spec(tiny_model, {"home": write_rows(rows)}, read={"long_texts": "truncate_left"})
     evidence = run_study(spec, tmp_path / "run").evidence
     assert evidence.distributions[0].truncated == 1
     assert isinstance(evidence.verdict, Verdict)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
+import yaml
 
 from tiltmeter.core.errors import FileError, SpecError
+from tiltmeter.data import Between, NthMessage
 from tiltmeter.studies import parse_spec, read_spec
 
 _GOOD = {"name": "s", "model": {"path": "m"}, "texts": {"a": "a.jsonl"}, "train": {"distribution": "a"}}
@@ -31,6 +34,12 @@ def test_a_minimal_spec_gets_every_default() -> None:
         ({"texts": {"a": ""}}, "'texts"),
         ({"modle": {}}, r"unknown key 'modle'; did you mean 'model'\?"),
         ({"threshold": {"fprr": 0.1}}, r"unknown key 'threshold.fprr'; did you mean 'fpr'\?"),
+        ({"read": {"span": "asistant"}}, r"'read.span': the span is 'asistant'; did you mean 'assistant'\?"),
+        ({"read": {"span": {"mesage": 1}}}, r"'read.span': a span has no key 'mesage'; did you mean 'message'\?"),
+        ({"read": {"span": {"turn": 1}}}, "'read.span': a span has no key 'turn'; give all, marked, assistant, "),
+        ({"read": {"span": {"between": ["a"]}}}, r"'read.span': between holds \['a'\]; give it two strings"),
+        ({"read": {"long_texts": "truncate"}}, "'read.long_texts': .*'truncate_left' or 'truncate_right'"),
+        ({"read": {"skip_first": -1}}, "'read.skip_first'"),
         ({"read": {"zzz": 1}}, r"unknown key 'read.zzz'; known keys here are sites, pooling"),
         ({"model": {}}, "the key 'model.path' is missing"),
         ({"train": {"distribution": "b"}}, "train names the distribution 'b', but texts has a"),
@@ -46,6 +55,24 @@ def test_a_wrong_spec_is_refused_in_one_sentence(change: dict[str, object], mess
     with pytest.raises(SpecError, match=message) as caught:
         parse_spec({**_GOOD, **change})
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("written", "span"),
+    [
+        ("assistant", "assistant"),
+        ("{message: 2}", NthMessage(2)),
+        ("{message: -1}", NthMessage(-1)),
+        ("{between: [<think>, </think>]}", Between("<think>", "</think>")),
+        ("null", None),
+    ],
+)
+def test_a_span_is_written_in_yaml_and_kept_in_json(tmp_path: Path, written: str, span: object) -> None:
+    read = f"read: {{span: {written}, skip_first: 4, long_texts: truncate_right}}\n"
+    path = _write(tmp_path, "name: s\nmodel: {path: m}\ntexts: {a: a.jsonl}\ntrain: {distribution: a}\n" + read)
+    spec = read_spec(path)
+    assert (spec.read.span, spec.read.skip_first, spec.read.long_texts) == (span, 4, "truncate_right")
+    assert type(spec).model_validate_json(spec.model_dump_json()) == spec
 
 
 def test_a_parameter_is_filled_in_and_a_missing_one_is_named(tmp_path: Path) -> None:
@@ -78,6 +105,16 @@ def test_every_shipped_example_is_a_valid_spec() -> None:
     for path in examples:
         asks = path.read_text(encoding="utf-8").count("path: $model")
         assert read_spec(path, values={"data": "d", "model": "m"} if asks else {}).texts
+
+
+def test_every_span_in_the_documents_is_valid() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "token-selections.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
+    assert [parse_spec({**_GOOD, **yaml.safe_load(block)}).read.span for block in blocks] == [
+        NthMessage(-1),
+        "all",
+        Between("<think>", "</think>"),
+    ]
 
 
 def test_a_misspelt_key_that_is_needed_is_told_as_misspelt() -> None:

@@ -1,10 +1,30 @@
 """Texts × model × sites → activations: batches of like length, a forward no deeper than needed, pooling on the device.
 
-What comes back equals one plain forward a text, whatever the batch mates.
+What comes back equals one plain forward a text, whatever the batch mates, in memory or in a store on disk.
 """
 
-from tiltmeter.activations._collect import Collected, OnProgress, collect
+from tiltmeter.activations._collect import Collected, collect
+from tiltmeter.activations._export import ExportFormat, export_store
+from tiltmeter.activations._moments import collect_moments, stored_moments
 from tiltmeter.activations._plan import plan_batches
 from tiltmeter.activations._pool import Reading
+from tiltmeter.activations._progress import Done, OnProgress
+from tiltmeter.activations._ray import RayWorkers, collect_on_ray
+from tiltmeter.activations._store import ActivationStore, StoreInfo
 
-__all__ = ["Collected", "OnProgress", "Reading", "collect", "plan_batches"]
+__all__ = [
+    "ActivationStore",
+    "Collected",
+    "Done",
+    "ExportFormat",
+    "OnProgress",
+    "RayWorkers",
+    "Reading",
+    "StoreInfo",
+    "collect",
+    "collect_moments",
+    "collect_on_ray",
+    "export_store",
+    "plan_batches",
+    "stored_moments",
+]

@@ -2,28 +2,29 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from functools import partial
-from typing import get_args
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import NamedTuple, get_args
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from tiltmeter.activations._fill import Engine, Job, fill
+from tiltmeter.activations._forward import Tokens, forward
+from tiltmeter.activations._local import LocalEngine
+from tiltmeter.activations._manifest import StoreSpec, fingerprint_of
+from tiltmeter.activations._massive import Spread
+from tiltmeter.activations._memory import find_token_budget
 from tiltmeter.activations._plan import plan_batches
-from tiltmeter.activations._pool import Reading, pool_tokens
+from tiltmeter.activations._pool import Reading
+from tiltmeter.activations._progress import Meter, OnProgress, reporting
+from tiltmeter.activations._store import ActivationStore
 from tiltmeter.core.activations import Activations, Pooling
-from tiltmeter.core.errors import ArrayError, SpecError
+from tiltmeter.core.errors import SpecError
 from tiltmeter.core.site import Site
 from tiltmeter.data import TextSet
-from tiltmeter.models import Encoded, LongTexts, Sites, SubjectModel, encode
-
-OnProgress = Callable[[int, int], None]
+from tiltmeter.models import Encoded, Sites, SubjectModel, encode
 
 
 class Collected(Mapping[str, Activations]):
@@ -36,11 +37,11 @@ class Collected(Mapping[str, Activations]):
     truncated
         Identifiers of the texts that were cut to fit the context.
     n_tokens
-        Tokens that went through the model, padding not counted.
+        Tokens of the texts, padding not counted.
     """
 
     def __init__(self, by_site: Mapping[str, Activations], *, truncated: tuple[str, ...], n_tokens: int) -> None:
-        self._by_site = dict(by_site)
+        self._by_site = by_site
         self.truncated = truncated
         self.n_tokens = n_tokens
 
@@ -54,14 +55,36 @@ class Collected(Mapping[str, Activations]):
         return len(self._by_site)
 
 
+class _Stored(Mapping[str, Activations]):
+    """The sites of a store, each read when it is asked for, with what the texts carry now."""
+
+    def __init__(self, store: ActivationStore, sites: tuple[Site, ...], texts: TextSet) -> None:
+        self._store = store
+        self._sites = [str(site) for site in sites]
+        self._texts = texts
+
+    def __getitem__(self, site: str) -> Activations:
+        if site not in self._sites:
+            raise KeyError(site)
+        texts = self._texts
+        read = self._store.read(site, texts.ids)
+        return replace(read, y=texts.y, pairs=texts.pairs, sides=texts.sides, groups=texts.groups)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._sites)
+
+    def __len__(self) -> int:
+        return len(self._sites)
+
+
 def collect(
     subject: SubjectModel,
-    texts: TextSet,
+    texts: TextSet | Encoded,
     *,
     sites: Sites = "all",
     pooling: Reading = "last",
-    token_budget: int = 8192,
-    long_texts: LongTexts = "refuse",
+    store: str | Path | None = None,
+    token_budget: int | None = None,
     progress: bool | OnProgress = False,
 ) -> Collected:
     """Read a model on texts.
@@ -69,24 +92,29 @@ def collect(
     The result is that of one plain forward a text, to rounding: it depends neither on which texts share a batch, nor on
     their order, nor on the token budget. The model runs no further than the deepest site.
 
+    With ``store``, rows go to a folder of shards as they are computed, and are read from it when a site of the result
+    is asked for. What the folder holds already is not computed again: a run that was stopped, by whatever, goes on
+    where it was, and new texts or sites are added to what is there.
+
     Parameters
     ----------
     subject
         The model.
     texts
-        Texts or chats; their span rule says which tokens are read (see :func:`tiltmeter.models.encode`).
+        Texts or chats; their span rule says which tokens are read. Long texts are refused: to truncate them, or to
+        leave out the first positions, give what :func:`tiltmeter.models.encode` makes of them.
     sites
         ``"all"`` (the embedding and ``resid_post`` of every block) or a list such as ``["3.resid_post"]``.
     pooling
         What is kept of the tokens that are read: the ``"last"``, the ``"first"``, their ``"mean"`` or ``"max"`` by
         feature, or ``"all"`` of them, one row each.
+    store
+        A folder, made if it is not there; None keeps everything in memory.
     token_budget
-        Most tokens in a batch, padding counted. Memory grows with it; the result does not depend on it.
-    long_texts
-        ``"refuse"`` raises for a text longer than the context, ``"truncate"`` keeps its end and lists it in
-        ``truncated`` of the result.
+        Most tokens in a batch, padding counted; None for what fits a quarter of the free memory, and at most 8,192 on
+        a processor and 65,536 on a GPU. The result does not depend on it.
     progress
-        True shows a bar on standard error; a function is called with the number of texts done and their total.
+        True shows a bar on standard error, or lines in a log; a function is called with a :class:`Done`.
 
     Returns
     -------
@@ -96,13 +124,26 @@ def collect(
     Raises
     ------
     DataError
-        If a text is too long or has no token to read.
+        If a text is too long or has no token to read, or has the id of another one in the store.
     SpecError
-        If a site is absent, or an option is none of those listed.
+        If a site is absent, an option is none of those listed, a batch does not fit into memory, or the store was made
+        by another model or rule (the message lists the fields that differ).
     ModelError
         If chats cannot be rendered.
     ArrayError
         If an activation is not finite; the message names the site and the text.
+    FileError, FormatError
+        If the store cannot be written, or a file of it is damaged.
+
+    Warns
+    -----
+    DataWarning
+        If three or fewer coordinates of a site hold more than half of its variance.
+
+    See Also
+    --------
+    collect_moments : Keeps means and covariances instead of rows.
+    ActivationStore : Reads the folder.
 
     Examples
     --------
@@ -121,82 +162,94 @@ def collect(
     >>> acts["1.resid_post"].X.shape, acts["1.resid_post"].y.tolist()
     ((2, 8), [1, 0])
     """
+    asked = ask(subject, texts, sites=sites, pooling=pooling, token_budget=token_budget)
+    spread = Spread()
+    with reporting(progress) as tell:
+        if store is None:
+            collected = _in_memory(asked, spread=spread, tell=tell)
+        else:
+            engine = LocalEngine(subject, rule=pooling, spread=spread)
+            collected = into_store(asked, store, engine=engine, tell=tell)
+    spread.warn()
+    return collected
+
+
+class Asked(NamedTuple):
+    """What is to be collected: checked, resolved and encoded."""
+
+    subject: SubjectModel
+    encoded: Encoded
+    sites: tuple[Site, ...]
+    rule: Reading
+    token_budget: int
+
+    @property
+    def spec(self) -> StoreSpec:
+        """How the rows are made."""
+        return StoreSpec(model=self.subject.fingerprint, encoding=self.encoded.rule, pooling=self.rule)
+
+
+def ask(
+    subject: SubjectModel,
+    texts: TextSet | Encoded,
+    *,
+    sites: Sites,
+    pooling: Reading,
+    token_budget: int | None = None,
+) -> Asked:
+    """Check and resolve the arguments of a collection; raises as :func:`collect` does."""
     rules = (*get_args(Pooling), "all")
     if pooling not in rules:
         raise SpecError(f"pooling is {pooling!r}; use one of {', '.join(rules)}.")
     wanted = subject.resolve_sites(sites)
-    encoded = encode(subject, texts, long_texts=long_texts)
-    counts = np.array([mask.sum() for mask in encoded.read]) if pooling == "all" else np.ones(len(texts), np.int64)
+    encoded = encode(subject, texts) if isinstance(texts, TextSet) else texts
+    budget = find_token_budget(subject, longest=int(encoded.lengths.max())) if token_budget is None else token_budget
+    return Asked(subject, encoded, wanted, pooling, budget)
+
+
+def into_store(asked: Asked, folder: str | Path, *, engine: Engine, tell: OnProgress) -> Collected:
+    """Fill a store, whatever computes the shards."""
+    subject, encoded = asked.subject, asked.encoded
+    # means are float32, everything else is an element of what the model gave
+    itemsize = 4 if asked.rule == "mean" else torch.empty(0, dtype=subject.model.dtype).element_size()
+    job = Job(asked.spec, {site: subject.width(site) for site in asked.sites}, itemsize, asked.token_budget)
+    store = fill(Path(folder), encoded, job=job, engine=engine, tell=tell)
+    return _collected(_Stored(store, asked.sites, encoded.texts), encoded)
+
+
+def _collected(by_site: Mapping[str, Activations], encoded: Encoded) -> Collected:
+    truncated = tuple(encoded.ids[encoded.truncated].tolist())
+    return Collected(by_site, truncated=truncated, n_tokens=len(encoded.tokens))
+
+
+def _in_memory(asked: Asked, *, spread: Spread, tell: OnProgress) -> Collected:
+    subject, encoded, sites, rule, budget = asked
+    counts = encoded.n_read if rule == "all" else np.ones(len(encoded), np.int64)
     offsets = np.concatenate([[0], np.cumsum(counts)])
-    kept = {site: np.empty((int(offsets[-1]), subject.width(site)), dtype=np.float32) for site in wanted}
-    done = 0
-    with _reporting(progress) as report:
-        for batch in plan_batches(encoded.lengths, token_budget=token_budget):
-            rows = np.concatenate([np.arange(offsets[i], offsets[i + 1]) for i in batch])
-            for site, values in _read_batch(subject, encoded, batch, sites=wanted, rule=pooling).items():
-                _check_finite(values, site, ids=np.repeat(encoded.ids[batch], counts[batch]))
-                kept[site][rows] = values
-            done += len(batch)
-            report(done, len(texts))
-    fingerprint = _fingerprint(subject, texts, pooling=pooling, long_texts=long_texts)
-    return Collected(
-        {
-            str(site): Activations(
-                kept.pop(site),
-                ids=texts.ids,
-                offsets=offsets if pooling == "all" else None,
-                y=texts.y,
-                pairs=texts.pairs,
-                sides=texts.sides,
-                groups=texts.groups,
-                site=site,
-                fingerprint=fingerprint,
-            )
-            for site in wanted
-        },
-        truncated=tuple(encoded.ids[encoded.truncated].tolist()),
-        n_tokens=int(encoded.lengths.sum()),
-    )
-
-
-def _read_batch(
-    subject: SubjectModel, encoded: Encoded, batch: NDArray[np.int64], *, sites: tuple[Site, ...], rule: Reading
-) -> dict[Site, NDArray[np.float32]]:
-    """Pad on the right, run the model, pool on its device, and only then copy."""
-    shape = (len(batch), int(encoded.lengths[batch].max()))
-    # any identifier serves as padding, for no token that is read sees it
-    tokens, mask, read = np.zeros(shape, np.int64), np.zeros(shape, np.bool_), np.zeros(shape, np.bool_)
-    for row, i in enumerate(batch):
-        n = len(encoded.tokens[i])
-        tokens[row, :n], mask[row, :n], read[row, :n] = encoded.tokens[i], True, encoded.read[i]
-    seen = subject.read(
-        torch.from_numpy(tokens),
-        sites=sites,
-        mask=None if mask.all() else torch.from_numpy(mask),
-        reduce=partial(pool_tokens, read=torch.from_numpy(read).to(subject.model.device), rule=rule),
-    )
-    return {site: values.cpu().numpy() for site, values in seen.items()}
-
-
-def _check_finite(values: NDArray[np.float32], site: Site, *, ids: NDArray[np.str_]) -> None:
-    bad = ~np.isfinite(values).all(axis=1)
-    if bad.any():
-        raise ArrayError(
-            f"Site {site} shows NaN or infinity for text {ids[bad][0]}; a wider dtype may help, or the weights are bad."
+    kept = {site: np.empty((int(offsets[-1]), subject.width(site)), dtype=np.float32) for site in sites}
+    meter = Meter(tell, n_texts=len(encoded), n_tokens=len(encoded.tokens))
+    tokens = Tokens(encoded.ids, encoded.tokens, encoded.read, encoded.offsets)
+    batches = plan_batches(encoded.lengths, token_budget=budget)
+    for rows in forward(subject, tokens, batches, sites=sites, rule=rule):
+        where = np.concatenate([np.arange(offsets[i], offsets[i + 1]) for i in rows.batch])
+        for site, values in rows.values.items():
+            exact = values.float().numpy()
+            spread.update(site, exact)
+            kept[site][where] = exact
+        meter.add(texts=len(rows.batch), tokens=rows.n_tokens)
+    texts, fingerprint = encoded.texts, fingerprint_of(asked.spec)
+    by_site = {
+        str(site): Activations(
+            kept.pop(site),
+            ids=texts.ids,
+            offsets=offsets if rule == "all" else None,
+            y=texts.y,
+            pairs=texts.pairs,
+            sides=texts.sides,
+            groups=texts.groups,
+            site=site,
+            fingerprint=fingerprint,
         )
-
-
-def _fingerprint(subject: SubjectModel, texts: TextSet, *, pooling: Reading, long_texts: LongTexts) -> str:
-    facts = [subject.fingerprint.digest, texts.span, pooling, long_texts]
-    return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]
-
-
-@contextmanager
-def _reporting(progress: bool | OnProgress) -> Iterator[OnProgress]:  # noqa: FBT001  (as the caller gave it)
-    if not isinstance(progress, bool):
-        yield progress
-        return
-    columns = (TextColumn("reading texts"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), disable=not progress) as bar:
-        task = bar.add_task("", total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
+        for site in sites
+    }
+    return _collected(by_site, encoded)

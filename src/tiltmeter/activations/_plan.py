@@ -14,12 +14,14 @@ _LEAST_SHARE = 0.85
 _ENOUGH_TOKENS = 512
 
 
-def plan_batches(lengths: NDArray[np.int64], *, token_budget: int) -> tuple[NDArray[np.int64], ...]:
+def plan_batches(
+    lengths: NDArray[np.int64], *, token_budget: int, together: NDArray[np.str_] | None = None
+) -> tuple[NDArray[np.int64], ...]:
     """Divide texts into batches, the longest first.
 
-    A batch holds at most ``token_budget`` tokens, padding counted; a text longer than that is alone in its batch. It is
-    closed before that where texts become so much shorter that padding them would cost more than another batch. The plan
-    depends on the lengths alone, so that a run can be repeated exactly.
+    A batch holds at most ``token_budget`` tokens, padding counted; a text (or a pair) longer than that is alone in its
+    batch. It is closed before that where texts become so much shorter that padding them would cost more than another
+    batch. The plan depends on the arguments alone, so that a run can be repeated exactly.
 
     Parameters
     ----------
@@ -27,6 +29,8 @@ def plan_batches(lengths: NDArray[np.int64], *, token_budget: int) -> tuple[NDAr
         Tokens of each text, shape (n,).
     token_budget
         At least 1.
+    together
+        None, or shape (n,): texts with the same name, "" excepted, are put in the same batch, as pair differences need.
 
     Returns
     -------
@@ -41,18 +45,41 @@ def plan_batches(lengths: NDArray[np.int64], *, token_budget: int) -> tuple[NDAr
     --------
     >>> [batch.tolist() for batch in plan_batches(np.array([3, 9, 4, 4]), token_budget=12)]
     [[1], [2, 3, 0]]
+    >>> pairs = np.array(["a", "b", "b", "a"])
+    >>> [batch.tolist() for batch in plan_batches(np.array([3, 9, 4, 4]), token_budget=12, together=pairs)]
+    [[1, 2], [0, 3]]
     """
     if token_budget < 1:
         raise SpecError(f"token_budget is {token_budget}; give the number of tokens a batch may hold, at least 1.")
+    unit = _units(len(lengths), together)
+    needed = np.zeros(len(lengths), dtype=np.int64)  # by unit: its longest member
+    np.maximum.at(needed, unit, lengths)
+    needed = needed[unit]
     # the longest first: what does not fit into memory fails at once, and the time left is not underestimated
-    order = np.argsort(-lengths, kind="stable")
+    order = np.lexsort((np.arange(len(lengths)), unit, -needed))
+    needed = needed[order]
+    # a batch may end after a row that is the last of its unit
+    last = np.append(np.diff(unit[order]) != 0, True)
+    ends = np.flatnonzero(last) + 1
     batches, start = [], 0
     while start < len(order):
-        longest = int(lengths[order[start]])
-        batch = order[start : start + max(1, token_budget // longest)]
-        alike = int((lengths[batch] >= _LEAST_SHARE * longest).sum())
+        longest = int(needed[start])
+        n = max(1, token_budget // longest)
+        alike = int((needed[start : start + n] >= _LEAST_SHARE * longest).sum())
         enough = -(-_ENOUGH_TOKENS // longest)
-        batch = batch[: max(alike, enough)]
-        batches.append(batch)
-        start += len(batch)
+        most = start + min(n, max(alike, enough))
+        # the last end within the batch, or the first one where a whole unit does not fit
+        place = int(np.searchsorted(ends, most, side="right")) - 1
+        stop = int(ends[place]) if place >= 0 and ends[place] > start else int(ends[place + 1])
+        batches.append(order[start:stop])
+        start = stop
     return tuple(batches)
+
+
+def _units(n: int, together: NDArray[np.str_] | None) -> NDArray[np.int64]:
+    """Return a number for each text, the same for those that stay together: the first of them."""
+    alone = np.arange(n)
+    if together is None:
+        return alone
+    _, first, unit = np.unique(together, return_index=True, return_inverse=True)
+    return np.where(together == "", alone, first[unit])

@@ -14,21 +14,23 @@ Reading = Pooling | Literal["all"]
 
 
 def pool_tokens(values: Float[Tensor, "b t d"], read: Bool[Tensor, "b t"], *, rule: Reading) -> Float[Tensor, "r d"]:
-    """Return one row a text, or for ``"all"`` one row a token that is read, text by text, in float32.
+    """Return one row a text, or for ``"all"`` one row a token that is read, text by text.
 
-    Every text must have a token that is read.
+    Rows keep the dtype of ``values``, of which they are elements, but means are float32. Every text must have a token
+    that is read.
     """
+    read = read.to(values.device)
     match rule:
         case "all":
-            return values[read].float()
+            return values[read]
         case "mean":
             # in float32: half precision overflows within a long text; where, not times: padding may hold NaN
             total = torch.where(read[..., None], values, 0).sum(dim=1, dtype=torch.float32)
             return total / read.sum(dim=1, keepdim=True)
         case "max":
-            return torch.where(read[..., None], values, -torch.inf).amax(dim=1).float()
+            return torch.where(read[..., None], values, -torch.inf).amax(dim=1)
         case "first":
             chosen = read.int().argmax(dim=1)
         case "last":
             chosen = read.shape[1] - 1 - read.int().flip(1).argmax(dim=1)
-    return values[torch.arange(len(values), device=values.device), chosen].float()
+    return values[torch.arange(len(values), device=values.device), chosen]

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated
+import warnings
+from typing import Annotated, TextIO
 
 import typer
 
 from tiltmeter import __version__
+from tiltmeter.cli._collect import collect
 from tiltmeter.cli._organism import organism_app
 from tiltmeter.cli._report import report
 from tiltmeter.cli._score import score
+from tiltmeter.cli._store import store_app
 from tiltmeter.cli._study import study
-from tiltmeter.core.errors import TiltmeterError
+from tiltmeter.core.errors import ConvergenceWarning, DataWarning, TiltmeterError
 
 _HELP = """Find directions in a language model's activations, test how far they can be trusted, and turn those that hold
 into monitors.
@@ -35,6 +38,8 @@ app = typer.Typer(
 app.command(short_help="Texts and a model in; evidence, verdict, report and monitor out.")(study)
 app.command(short_help="Write a run's report again, and say where it is.")(report)
 app.command(short_help="Score texts with a monitor.")(score)
+app.command(short_help="Read activations into a store that a later run goes on with.")(collect)
+app.add_typer(store_app, name="store")
 app.add_typer(organism_app, name="organism")
 
 
@@ -56,13 +61,40 @@ def _root(
 def main() -> None:
     """Run the command line: Tiltmeter's own errors become one sentence and exit code 2, others keep their traceback."""
     try:
-        app()
+        with warnings.catch_warnings():
+            warnings.showwarning = _warned
+            app()
     except (TiltmeterError, OSError) as error:
         # what the file system refuses (a full disk, a read-only folder) is no fault of the program either
         print(f"tiltmeter: {error}", file=sys.stderr)
         sys.exit(2)
     except (KeyboardInterrupt, SystemExit) as stopped:
         if isinstance(stopped, KeyboardInterrupt) or stopped.code == 130:
-            print("tiltmeter: stopped; nothing half-written is left.", file=sys.stderr)
+            print(f"tiltmeter: stopped. {_how_to_go_on(stopped)}", file=sys.stderr)
             sys.exit(130)
         raise
+
+
+def _how_to_go_on(stopped: BaseException) -> str:
+    """Return what the work that was stopped says of it; typer raises another exception from the first."""
+    cause: BaseException | None = stopped
+    while cause is not None:
+        if notes := getattr(cause, "__notes__", ()):
+            return " ".join(notes)
+        cause = cause.__context__
+    return "Nothing half-written is left."
+
+
+def _warned(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    """Print our own warnings as one line, others as Python does."""
+    if issubclass(category, DataWarning | ConvergenceWarning):
+        print(f"tiltmeter: warning: {message}", file=sys.stderr)
+    else:
+        print(warnings.formatwarning(message, category, filename, lineno, line), file=file or sys.stderr, end="")

@@ -60,7 +60,10 @@ class Site:
         """Read ``layer.point`` or ``layer.point.hN``; SpecError if the text is neither."""
         match = _PATTERN.fullmatch(text.strip())
         if match is None:
-            raise SpecError(f"Site {text!r} is not of the form layer.point, for example 12.resid_post.")
+            raise SpecError(
+                f"Site {text!r} is not of the form layer.point, for example 12.resid_post; "
+                "names of other libraries are turned into sites by tiltmeter.models.site_from."
+            )
         layer, point, head = match.groups()
         return cls(int(layer), cast(Point, point), int(head) if head is not None else None)
 

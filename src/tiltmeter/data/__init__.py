@@ -3,13 +3,16 @@
 from tiltmeter.data._leakage import find_leakage
 from tiltmeter.data._read import read_texts
 from tiltmeter.data._shared_words import SharedWordGroups, group_by_shared_words
+from tiltmeter.data._spans import Between, NthMessage, Span
 from tiltmeter.data._split import Fold, group_folds, independent_units, split_by_group
-from tiltmeter.data._textset import Chat, Message, Scalar, Span, TextSet, plain_texts, require_two_classes
+from tiltmeter.data._textset import Chat, Message, Scalar, TextSet, plain_texts, require_two_classes
 
 __all__ = [
+    "Between",
     "Chat",
     "Fold",
     "Message",
+    "NthMessage",
     "Scalar",
     "SharedWordGroups",
     "Span",

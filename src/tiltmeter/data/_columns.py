@@ -144,16 +144,28 @@ def _chat(table: Table, row: Row) -> Chat:
             raise DataError(f"{table.at(row)}: messages is a string that is not JSON; {_CHAT}.") from None
     if not isinstance(value, list) or not value:
         raise DataError(f"{table.at(row)}: messages is {'empty' if not value else 'a ' + _kind(value)}; {_CHAT}.")
-    chat = []
-    for message in value:
-        role, content = (message.get("role"), message.get("content")) if isinstance(message, dict) else (None, None)
-        if not isinstance(role, str) or not isinstance(content, str):
-            raise DataError(f"{table.at(row)}: a message lacks a role or content that is a string; {_CHAT}.")
-        chat.append(Message(role=role, content=content))
+    chat = [_message(table, row, message, number=number) for number, message in enumerate(value)]
     _checked(table, row, "\n".join(message["content"] for message in chat), what="chat")
     return tuple(chat)
 
 
+def _message(table: Table, row: Row, message: object, *, number: int) -> Message:
+    at = f"{table.at(row)}: message {number} (counted from 0)"
+    if not isinstance(message, dict) or not isinstance(role := message.get("role"), str):
+        raise DataError(f"{at} has no role that is a string; {_CHAT}.")
+    for key in _MORE_THAN_CONTENT:
+        if message.get(key):
+            raise DataError(f"{at} holds {key}, which would be lost; write into its content what the model is to see.")
+    content = message.get("content")
+    if not isinstance(content, str):
+        found = "no content" if content is None else f"content that is a {_kind(content)}"
+        parts = " (join the texts of its parts)" if isinstance(content, list) else ""
+        raise DataError(f"{at}, of the role {role}, has {found}; it must be one string{parts}.")
+    return Message(role=role, content=content)
+
+
+# what chat templates write beside the content
+_MORE_THAN_CONTENT = ("tool_calls", "function_call", "reasoning_content", "thinking")
 _CHAT = 'a chat is a list such as [{"role": "user", "content": "..."}]'
 
 

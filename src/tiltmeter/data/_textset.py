@@ -6,15 +6,15 @@ import difflib
 import hashlib
 import json
 from dataclasses import dataclass, field, fields, replace
-from typing import Any, Literal, TypedDict
+from typing import Any, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tiltmeter.core.errors import DataError
+from tiltmeter.data._spans import Between, NthMessage, Span, describe_span, parse_span
 
 SPLITS = ("train", "calibration", "test")
-Span = Literal["all", "marked", "assistant"]
 Scalar = str | int | float | bool | None
 
 
@@ -39,8 +39,9 @@ class TextSet:
     texts, messages
         Exactly one of the two: n strings, or n chats. None of them is empty.
     span
-        What is read of each row: ``all`` of it, the ``marked`` range of characters, or the last message of the
-        ``assistant``. "The last token" is a matter of pooling over the span.
+        What is read of each row: ``"all"`` of it, the ``"marked"`` range of characters, the last turn of the
+        ``"assistant"``, one message (:class:`NthMessage`), or what stands between two strings (:class:`Between`). "The
+        last token" is a matter of pooling over the span.
     spans
         None, or shape (n, 2): start and end (exclusive) of the marked characters of each text.
     y
@@ -58,8 +59,10 @@ class TextSet:
     Raises
     ------
     DataError
-        If lengths disagree, identifiers repeat, a text is blank, a label, side, split name or span is none that can
-        be, or the span rule does not fit the rows.
+        If lengths disagree, identifiers repeat, a text is blank, the content of a message is no string, a label, side,
+        split name or span is none that can be, or the span rule does not fit the rows.
+    SpecError
+        If there is no such span rule.
 
     Examples
     --------
@@ -99,6 +102,7 @@ class TextSet:
                 )
         if len(set(self.ids.tolist())) != n:
             raise DataError(f"{self.distribution}: ids repeat; every row needs an identifier of its own.")
+        _check_messages(self)
         for row, text in zip(self.ids, plain_texts(self), strict=True):
             if not text.strip():
                 raise DataError(f"{self.distribution}, row {row}: the text is empty; give every row a text.")
@@ -137,7 +141,7 @@ class TextSet:
         """
         digest = hashlib.sha256()
         for name in ("ids", "texts", "messages", "span", "spans", "y", "pairs", "sides", "groups"):
-            value = getattr(self, name)
+            value = describe_span(self.span) if name == "span" else getattr(self, name)
             plain = value.tolist() if isinstance(value, np.ndarray) else value
             digest.update(json.dumps([name, plain], sort_keys=True).encode())
         return digest.hexdigest()
@@ -203,8 +207,24 @@ def require_two_classes(texts: TextSet) -> NDArray[np.int64]:
     return texts.y
 
 
+def _check_messages(texts: TextSet) -> None:
+    for row, chat in zip(texts.ids, texts.messages or (), strict=False):
+        for message in chat:
+            if not isinstance(message["role"], str) or not isinstance(message["content"], str):
+                raise DataError(
+                    f"{texts.distribution}, row {row}: a message has the role {message['role']!r} and, as its content, "
+                    f"a {type(message['content']).__name__}; both must be strings."
+                )
+
+
 def _check_span(texts: TextSet) -> None:
     name = texts.distribution
+    parse_span(texts.span)
+    if isinstance(texts.span, NthMessage):
+        _check_message(texts, texts.span.index)
+    if isinstance(texts.span, Between) and texts.texts is not None:
+        for row, text in zip(texts.ids, texts.texts, strict=True):
+            texts.span.find(text, where=f"{name}, row {row}")
     if texts.span == "assistant":
         if texts.messages is None:
             raise DataError(f"{name} holds plain texts; the span 'assistant' needs chats (a column messages).")
@@ -224,4 +244,16 @@ def _check_span(texts: TextSet) -> None:
             raise DataError(
                 f"{name}, row {row}: the span {start} to {end} is no range within its {len(text)} characters; "
                 "a span starts at 0 or later and ends (exclusive) after its start, within the text."
+            )
+
+
+def _check_message(texts: TextSet, index: int) -> None:
+    name = texts.distribution
+    if texts.messages is None:
+        raise DataError(f"{name} holds plain texts; the span {{message: {index}}} needs chats (a column messages).")
+    for row, chat in zip(texts.ids, texts.messages, strict=True):
+        if not -len(chat) <= index < len(chat):
+            raise DataError(
+                f"{name}, row {row}: the chat has {len(chat)} messages, none of which is number {index} (counted from "
+                "0, or from the end below 0), which the span needs."
             )

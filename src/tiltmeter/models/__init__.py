@@ -3,18 +3,25 @@
 A family's module layout is written down in one table row, and a model of an unknown family is refused, never guessed.
 """
 
-from tiltmeter.models._encode import Encoded, LongTexts, encode
-from tiltmeter.models._family import FAMILIES, Family, Tap
+from tiltmeter.models._dialects import Dialect, site_from
+from tiltmeter.models._encode import encode
+from tiltmeter.models._encoded import Encoded, EncodingRule, LongTexts
+from tiltmeter.models._families import FAMILIES
+from tiltmeter.models._family import Attention, Family, Tap
 from tiltmeter.models._fingerprint import Fingerprint
-from tiltmeter.models._load import DType, load
-from tiltmeter.models._subject import Sites, SubjectModel, bind
+from tiltmeter.models._load import load
+from tiltmeter.models._subject import DType, LoadedFrom, Sites, SubjectModel, bind
 
 __all__ = [
     "FAMILIES",
+    "Attention",
     "DType",
+    "Dialect",
     "Encoded",
+    "EncodingRule",
     "Family",
     "Fingerprint",
+    "LoadedFrom",
     "LongTexts",
     "Sites",
     "SubjectModel",
@@ -22,4 +29,5 @@ __all__ = [
     "bind",
     "encode",
     "load",
+    "site_from",
 ]

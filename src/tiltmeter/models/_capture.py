@@ -1,4 +1,4 @@
-"""Hooks that copy nothing, change nothing, and are gone when their ``with`` ends."""
+"""Hooks that change nothing, and are gone when their ``with`` ends."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from torch import Tensor, nn
 
 from tiltmeter.core.errors import ModelError
 from tiltmeter.core.site import Site
-from tiltmeter.models._family import Family
+from tiltmeter.models._family import Family, Tap
+from tiltmeter.models._placement import is_dispatched
 
 Reduce = Callable[[Tensor], Tensor]
 
@@ -21,37 +22,86 @@ class ReachedDeepestError(Exception):
 
 @contextmanager
 def hooked(
-    blocks: nn.ModuleList, sites: Sequence[Site], *, family: Family, reduce: Reduce | None = None, stop: bool = False
+    blocks: nn.ModuleList,
+    sites: Sequence[Site],
+    *,
+    family: Family,
+    n_heads: int,
+    reduce: Reduce | None = None,
+    stop: bool = False,
 ) -> Iterator[dict[Site, Tensor]]:
     """Record ``reduce`` of what each site sees during forwards inside the block.
 
     ``stop`` raises :class:`ReachedDeepestError` out of the forward as soon as the deepest site has been recorded.
     """
     seen: dict[Site, Tensor] = {}
+    # the heads of a block share a hook: a stop raised for one of them would leave the others unseen
+    places: dict[Site, list[Site]] = {}
+    for site in sites:
+        places.setdefault(Site(site.layer, site.point), []).append(site)
     order = tuple(family.points)
-    last = max(sites, key=lambda site: (site.layer, order.index(site.point)))
+    deepest = max(places, key=lambda place: (place.layer, order.index(place.point)))
+    # accelerate takes a block's weights away again at its end, so the forward must not be left before it
+    late = stop and is_dispatched(blocks[deepest.layer])
     with ExitStack() as stack:
-        for site in sites:
-            record = _recorder(site, seen, reduce=reduce, stop=stop and site == last)
-            tap = family.points[site.point]
-            module = blocks[site.layer].get_submodule(tap.module)
+        for place, members in places.items():
+            block, tap = blocks[place.layer], family.points[place.point]
+            shape = _batch_shape(block, stack) if tap.flat else None
+            record = _recorder(members, seen, tap=tap, shape=shape, n_heads=n_heads, reduce=reduce)
+            if stop and not late and place == deepest:
+                record = _then_stop(record)
+            module = block.get_submodule(tap.module)
             if tap.side == "input":
                 handle = module.register_forward_pre_hook(_on_input(record), with_kwargs=True)
             else:
                 handle = module.register_forward_hook(_on_output(record))
             stack.callback(handle.remove)
+        if late:
+            stack.callback(blocks[deepest.layer].register_forward_hook(_on_output(_then_stop(lambda _: None))).remove)
         yield seen
 
 
-def _recorder(site: Site, seen: dict[Site, Tensor], *, reduce: Reduce | None, stop: bool) -> Callable[[object], None]:
+def _recorder(
+    members: Sequence[Site],
+    seen: dict[Site, Tensor],
+    *,
+    tap: Tap,
+    shape: Callable[[], tuple[int, ...]] | None,
+    n_heads: int,
+    reduce: Reduce | None,
+) -> Callable[[object], None]:
     def record(value: object) -> None:
         if not isinstance(value, Tensor):
-            raise ModelError(f"Site {site} shows a {type(value).__name__}, not a tensor; its family's table is wrong.")
-        seen[site] = value if reduce is None else reduce(value)
-        if stop:
-            raise ReachedDeepestError
+            raise ModelError(
+                f"Site {members[0]} shows a {type(value).__name__}, not a tensor; its family's table is wrong."
+            )
+        whole = value if shape is None else value.reshape(*shape(), -1)
+        if tap.overwritten:
+            whole = whole.clone()
+        for site in members:
+            part = whole if site.head is None else whole.chunk(n_heads, dim=-1)[site.head]
+            seen[site] = part if reduce is None else reduce(part)
 
     return record
+
+
+def _then_stop(record: Callable[[object], None]) -> Callable[[object], None]:
+    def last(value: object) -> None:
+        record(value)
+        raise ReachedDeepestError
+
+    return last
+
+
+def _batch_shape(block: nn.Module, stack: ExitStack) -> Callable[[], tuple[int, ...]]:
+    """Return a function that gives (b, t) of what entered the block last."""
+    latest: list[tuple[int, ...]] = [()]
+
+    def note(value: object) -> None:
+        latest[0] = tuple(value.shape[:-1]) if isinstance(value, Tensor) else ()
+
+    stack.callback(block.register_forward_pre_hook(_on_input(note), with_kwargs=True).remove)
+    return lambda: latest[0]
 
 
 def _on_input(record: Callable[[object], None]) -> Callable[[nn.Module, tuple[Any, ...], dict[str, Any]], None]:

@@ -2,84 +2,70 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple, get_args
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from itertools import chain
+from typing import Any, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tiltmeter.core.errors import DataError, ModelError, SpecError
 from tiltmeter.data import TextSet
+from tiltmeter.models._encoded import Encoded, EncodingRule, LongTexts, count_by_text
 from tiltmeter.models._render import Rendered, render
 from tiltmeter.models._subject import SubjectModel
 
-LongTexts = Literal["refuse", "truncate"]
 # rows a call to the tokenizer: its answer holds Python lists, some hundred bytes a token
 _CHUNK = 1024
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Encoded:
-    """Tokens of n texts.
-
-    Parameters
-    ----------
-    ids
-        Shape (n,), as in the text set.
-    tokens
-        n arrays of token identifiers, special tokens included.
-    read
-        n boolean arrays, as long as the tokens: which of them are read. Each has at least one.
-    truncated
-        Shape (n,): which texts were cut to fit.
-    """
-
-    ids: NDArray[np.str_]
-    tokens: tuple[NDArray[np.int64], ...]
-    read: tuple[NDArray[np.bool_], ...]
-    truncated: NDArray[np.bool_]
-
-    def __len__(self) -> int:
-        return len(self.ids)
-
-    @property
-    def lengths(self) -> NDArray[np.int64]:
-        """Tokens of each text, shape (n,)."""
-        return np.array([len(tokens) for tokens in self.tokens], dtype=np.int64)
-
-
 def encode(
-    subject: SubjectModel, texts: TextSet, *, long_texts: LongTexts = "refuse", max_tokens: int | None = None
+    subject: SubjectModel,
+    texts: TextSet,
+    *,
+    long_texts: LongTexts = "refuse",
+    max_tokens: int | None = None,
+    skip_first: int = 0,
 ) -> Encoded:
     """Render and tokenize texts as the model expects them, and mark the tokens that the span rule names.
 
     Special tokens that the tokenizer or the chat template adds go into the model but are never read: the last token of
-    a text is its last content token, before BERT's ``[SEP]``. A marked span is read as every token that overlaps it.
-    The assistant's turn is what the chat template adds to the prompt that it would have made for that turn, without
-    surrounding white space; messages after it are left out.
+    a text is its last content token, before BERT's ``[SEP]``. A span of characters is read as every token that overlaps
+    it. The assistant's turn is what the chat template adds to the prompt that it would have made for that turn; a
+    message is found by rendering the chat with and without a stand-in for it. Both are read without the white space
+    around them, and messages after them are left out.
 
     Parameters
     ----------
     subject
-        The model, whose tokenizer and context length are used.
+        The model, whose tokenizer and context length are used; how the tokenizer pads and truncates is not.
     texts
         Texts or chats.
     long_texts
-        ``"refuse"`` raises for a text longer than allowed. ``"truncate"`` keeps the special tokens around it and the
-        *end* of its content, where the last token is.
+        ``"refuse"`` raises for a text longer than allowed. ``"truncate_left"`` drops tokens from the start of its
+        content and keeps the end, where the last token is; ``"truncate_right"`` keeps the start. The special tokens
+        around the content stay either way.
     max_tokens
         Most tokens a text may have, special ones included; None (or more) means the model's context.
+    skip_first
+        So many positions at the start of each sequence are never read, special tokens counted: models park attention
+        there, at activations that dwarf all others.
+
+    Returns
+    -------
+    The tokens of all texts, in the order of the texts.
 
     Raises
     ------
     DataError
-        If a text is too long, has no token to read, or its span lies in a part that was cut off; the message names it.
+        If a text is too long, has no token to read, its span lies in a part that was cut off or skipped, or the marker
+        of a span is not in it; the message names it.
     ModelError
-        If the chat template is missing or does not show the assistant's turn, or the tokenizer cannot tell which
-        characters a token covers (only needed for spans).
+        If the chat template is missing or does not show the message, or the tokenizer cannot tell which characters a
+        token covers (only needed for spans).
     SpecError
-        If ``max_tokens`` leaves no room for content.
+        If ``max_tokens`` leaves no room for content, or an option is none that can be.
 
     Examples
     --------
@@ -94,107 +80,155 @@ def encode(
     >>> tokenizer = PreTrainedTokenizerFast(tokenizer_object=words, unk_token="?")
     >>> subject = bind(LlamaForCausalLM(config).eval(), tokenizer, name="tiny")
     >>> texts = TextSet(np.array(["a"]), texts=("Rome is old",), span="marked", spans=np.array([[5, 11]]))
-    >>> encoded = encode(subject, texts)
-    >>> encoded.tokens[0].tolist(), encoded.read[0].tolist()
+    >>> tokens, read = encode(subject, texts).row(0)
+    >>> tokens.tolist(), read.tolist()
     ([1, 2, 3], [False, True, True])
     """
     if long_texts not in get_args(LongTexts):
         raise SpecError(f"long_texts is {long_texts!r}; use one of {', '.join(get_args(LongTexts))}.")
+    if max_tokens is not None and max_tokens < 1:
+        raise SpecError(f"max_tokens is {max_tokens}; give 1 or more, or None for the model's context.")
+    if skip_first < 0:
+        raise SpecError(f"skip_first is {skip_first}; give how many positions are not read, 0 or more.")
     if len(texts) == 0:
         raise DataError(f"{texts.distribution} holds no texts; there is nothing to encode.")
-    rendered = render(subject, texts)
+    rule = EncodingRule(span=texts.span, long_texts=long_texts, max_tokens=max_tokens, skip_first=skip_first)
+    limit = subject.context if max_tokens is None else min(max_tokens, subject.context)
+    chunks = [
+        _encode_chunk(subject, texts, range(start, min(start + _CHUNK, len(texts))), rule=rule, limit=limit)
+        for start in range(0, len(texts), _CHUNK)
+    ]
+    return Encoded(
+        texts,
+        np.concatenate([chunk.tokens for chunk in chunks]),
+        np.concatenate([chunk.read for chunk in chunks]),
+        np.concatenate([[0], np.cumsum(np.concatenate([chunk.lengths for chunk in chunks]))]),
+        np.concatenate([chunk.cut for chunk in chunks]),
+        rule,
+    )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Chunk:
+    """Some texts, one after the other: their tokens, which are special, which are read; lengths and cuts by text."""
+
+    tokens: NDArray[np.int32]
+    special: NDArray[np.bool_]
+    read: NDArray[np.bool_]
+    lengths: NDArray[np.int64]
+    cut: NDArray[np.bool_]
+
+    @property
+    def offsets(self) -> NDArray[np.int64]:
+        return np.concatenate([[0], np.cumsum(self.lengths)])
+
+    @property
+    def positions(self) -> NDArray[np.int64]:
+        """The place of each token in its text."""
+        return np.arange(len(self.tokens)) - np.repeat(self.offsets[:-1], self.lengths)
+
+    def unread(self) -> int | None:
+        """Return the first text of which nothing is read."""
+        bare = np.flatnonzero(count_by_text(self.read, self.offsets) == 0)
+        return int(bare[0]) if len(bare) else None
+
+
+def _encode_chunk(subject: SubjectModel, texts: TextSet, rows: range, *, rule: EncodingRule, limit: int) -> _Chunk:
+    rendered = render(subject, texts, rows=rows)
     if rendered.spans is not None and not subject.tokenizer.is_fast:
         raise ModelError(
             f"The tokenizer of {subject.name} does not say which characters a token covers; "
             f"the span {texts.span!r} needs a fast tokenizer (a tokenizer.json)."
         )
-    limit = subject.context if max_tokens is None else min(max_tokens, subject.context)
-    rows = [
-        _fit(str(row), _marked(row_tokens), limit=limit, long_texts=long_texts)
-        for row, row_tokens in zip(texts.ids, _tokenize(subject.tokenizer, rendered), strict=True)
-    ]
-    return Encoded(
-        texts.ids,
-        tuple(row.tokens for row in rows),
-        tuple(row.read for row in rows),
-        np.array([row.cut for row in rows], dtype=np.bool_),
+    ids = texts.ids[rows.start : rows.stop]
+    whole = _tokenize(subject.tokenizer, rendered)
+    if (bare := whole.unread()) is not None:
+        raise DataError(
+            f"Text {ids[bare]} has no token to read among its {whole.lengths[bare]}; change its text or its span."
+        )
+    chunk = _fit(whole, ids, limit=limit, long_texts=rule.long_texts)
+    if (bare := chunk.unread()) is not None:
+        raise DataError(
+            f"Text {ids[bare]} has {whole.lengths[bare]} tokens, {limit} are allowed, and what is read of it lies in "
+            "the part cut off; shorten it."
+        )
+    if rule.skip_first:
+        chunk = replace(chunk, read=chunk.read & (chunk.positions >= rule.skip_first))
+    if (bare := chunk.unread()) is not None:
+        raise DataError(
+            f"Text {ids[bare]} has {chunk.lengths[bare]} tokens, and those that are read of it are among the first "
+            f"{rule.skip_first}, which are skipped; lower skip_first, or leave the text out."
+        )
+    return chunk
+
+
+def _tokenize(tokenizer: Any, rendered: Rendered) -> _Chunk:  # noqa: ANN401
+    answer = tokenizer(
+        rendered.strings,
+        add_special_tokens=not rendered.templated,
+        return_special_tokens_mask=not rendered.templated,
+        return_offsets_mapping=rendered.spans is not None,
+        return_attention_mask=False,
+        padding=False,
+        truncation=False,
+        verbose=False,
     )
+    lengths = np.array([len(tokens) for tokens in answer["input_ids"]], dtype=np.int64)
+    total = int(lengths.sum())
+    tokens = np.fromiter(chain.from_iterable(answer["input_ids"]), dtype=np.int32, count=total)
+    if rendered.templated:
+        special = np.isin(tokens, _special(tokenizer))
+    else:
+        special = np.fromiter(chain.from_iterable(answer["special_tokens_mask"]), dtype=np.bool_, count=total)
+    read = ~special
+    if rendered.spans is not None:
+        read &= _overlaps(answer["offset_mapping"], np.repeat(rendered.spans, lengths, axis=0))
+    return _Chunk(tokens, special, read, lengths, np.zeros(len(lengths), dtype=np.bool_))
 
 
-class _Row(NamedTuple):
-    tokens: NDArray[np.int64]
-    special: NDArray[np.bool_]
-    starts: NDArray[np.int64] | None
-    ends: NDArray[np.int64] | None
-    span: tuple[int, int] | None
-
-
-class _Marked(NamedTuple):
-    tokens: NDArray[np.int64]
-    special: NDArray[np.bool_]
-    read: NDArray[np.bool_]
-    cut: bool
-
-
-def _tokenize(tokenizer: Any, rendered: Rendered) -> Iterator[_Row]:  # noqa: ANN401
+def _special(tokenizer: Any) -> list[int]:  # noqa: ANN401
     # a template writes special tokens into the text, where the tokenizer does not count them as added
-    specials = [
+    return [
         token
         for token, added in tokenizer.added_tokens_decoder.items()
         if added.special and token != tokenizer.unk_token_id
     ]
-    for start in range(0, len(rendered.strings), _CHUNK):
-        answer = tokenizer(
-            rendered.strings[start : start + _CHUNK],
-            add_special_tokens=not rendered.templated,
-            return_special_tokens_mask=True,
-            return_offsets_mapping=rendered.spans is not None,
-            return_attention_mask=False,
-            padding=False,
-            truncation=False,
-            verbose=False,
-        )
-        for i, (ids, mask) in enumerate(zip(answer["input_ids"], answer["special_tokens_mask"], strict=True)):
-            tokens = np.array(ids, dtype=np.int64)
-            special = np.isin(tokens, specials) if rendered.templated else np.array(mask, dtype=np.bool_)
-            if rendered.spans is None:
-                yield _Row(tokens, special, None, None, None)
-                continue
-            offsets = np.array(answer["offset_mapping"][i], dtype=np.int64).reshape(-1, 2)
-            first, last = rendered.spans[start + i].tolist()
-            yield _Row(tokens, special, offsets[:, 0], offsets[:, 1], (first, last))
 
 
-def _marked(row: _Row) -> _Marked:
-    read = ~row.special
-    if row.starts is not None and row.ends is not None and row.span is not None:
-        first, last = row.span
-        # strict: a token that ends where the span begins does not overlap it, nor does one without characters
-        read = read & (row.starts < last) & (row.ends > first) & (row.ends > row.starts)
-    return _Marked(row.tokens, row.special, read, cut=False)
+def _overlaps(covered: Iterable[Iterable[tuple[int, int]]], spans: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Return which tokens have characters of the span, shape (t, 2), that stands beside each of them."""
+    ends = np.fromiter(chain.from_iterable(chain.from_iterable(covered)), dtype=np.int64, count=2 * len(spans))
+    # strict: a token that ends where the span begins does not overlap it; one that covers no characters, as a single
+    # space may, counts where it stands inside
+    found: NDArray[np.bool_] = (ends[0::2] < spans[:, 1]) & (ends[1::2] > spans[:, 0])
+    return found
 
 
-def _fit(name: str, row: _Marked, *, limit: int, long_texts: LongTexts) -> _Marked:
-    if not row.read.any():
-        raise DataError(f"Text {name} has no token to read among its {len(row.tokens)}; change its text or its span.")
-    n = len(row.tokens)
-    if n <= limit:
-        return row
+def _fit(chunk: _Chunk, ids: NDArray[np.str_], *, limit: int, long_texts: LongTexts) -> _Chunk:
+    long = chunk.lengths > limit
+    if not long.any():
+        return chunk
+    first = int(np.argmax(long))
     if long_texts == "refuse":
         raise DataError(
-            f"Text {name} has {n} tokens, {limit} are allowed; shorten it, or choose to truncate long texts."
+            f"Text {ids[first]} has {chunk.lengths[first]} tokens, {limit} are allowed; shorten it, or choose to "
+            "truncate long texts."
         )
-    content = np.flatnonzero(~row.special)
     # the special tokens before and after the content stay: a model without its first token reads something else
-    before, after = int(content[0]), n - 1 - int(content[-1])
+    offsets, content = chunk.offsets, np.flatnonzero(~chunk.special)
+    before = content[np.searchsorted(content, offsets[:-1])] - offsets[:-1]
+    after = offsets[1:] - 1 - content[np.searchsorted(content, offsets[1:]) - 1]
     room = limit - before - after
-    if room < 1:
-        raise SpecError(f"A limit of {limit} tokens leaves no room beside {before + after} special ones; raise it.")
-    kept = np.concatenate([np.arange(before), np.arange(n - after - room, n)])
-    cut = _Marked(row.tokens[kept], row.special[kept], row.read[kept], cut=True)
-    if not cut.read.any():
-        raise DataError(
-            f"Text {name} has {n} tokens, {limit} are allowed, and what is read of it lies in the part cut off; "
-            "shorten it."
-        )
-    return cut
+    if (room[long] < 1).any():
+        taken = limit - int(room[long].min())
+        raise SpecError(f"A limit of {limit} tokens leaves no room beside {taken} special ones; raise it.")
+    end = chunk.lengths - after
+    low, high = (end - room, end) if long_texts == "truncate_left" else (before, before + room)
+    places = chunk.positions
+
+    def beside(values: NDArray[Any]) -> NDArray[Any]:
+        return np.repeat(values, chunk.lengths)
+
+    kept = (places < beside(before)) | (places >= beside(end)) | ((places >= beside(low)) & (places < beside(high)))
+    kept |= ~beside(long)
+    return _Chunk(chunk.tokens[kept], chunk.special[kept], chunk.read[kept], np.where(long, limit, chunk.lengths), long)

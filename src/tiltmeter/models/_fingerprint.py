@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterable
 from typing import Any, Literal
 
 import torch
 from torch import Tensor
 
 from tiltmeter.core.records import Record
+from tiltmeter.models._adapters import adapter_facts, without_wrapper
+from tiltmeter.models._placement import state_of
 
 # hashed whole up to here (about a second); above it, evenly spaced elements of every tensor
 _WHOLE_BYTES = 1 << 30
 _SAMPLED_ELEMENTS = 1 << 16
+# where a model came from, and the sum of the rest
+_NOT_COMPARED = frozenset({"name", "revision", "digest"})
 # facts of the copy on disk or of the library, not of the computation
 _NOT_THE_MODEL = frozenset(
     {"_name_or_path", "architectures", "dtype", "torch_dtype", "transformers_version", "use_cache"}
@@ -25,7 +30,9 @@ class Fingerprint(Record):
 
     ``digest`` sums up all other fields but ``name`` and ``revision``, which say where the model came from and not what
     it computes. ``padding_side`` is the side on which Tiltmeter pads, whatever the tokenizer's own setting.
-    ``weights`` says whether all weights were hashed, or evenly spaced ones of every tensor (above 1 GiB).
+    ``weights`` says whether all weights were hashed, or evenly spaced ones of every tensor (above 1 GiB); an adapter's
+    are among them. ``adapter_sha256`` is the hash of the adapters' settings and of which are active; None without any.
+    Where the weights are kept (one device, several, offloaded to memory or disk) does not matter.
     """
 
     name: str
@@ -39,26 +46,41 @@ class Fingerprint(Record):
     config_sha256: str
     tokenizer_sha256: str
     chat_template_sha256: str | None
+    adapter_sha256: str | None = None
     digest: str
+
+    def differences(self, other: Fingerprint) -> tuple[str, ...]:
+        """Return the names of the fields in which two models differ; empty if they compute the same.
+
+        ``name`` and ``revision`` say where a model came from and never count, nor does ``digest``, the sum of the rest.
+        """
+        return tuple(
+            field
+            for field in type(self).model_fields
+            if field not in _NOT_COMPARED and getattr(self, field) != getattr(other, field)
+        )
 
 
 def fingerprint_of(model: Any, tokenizer: Any, *, name: str, revision: str | None) -> Fingerprint:  # noqa: ANN401
     """Hash a Hugging Face model and tokenizer."""
-    state: dict[str, Tensor] = model.state_dict()
-    whole = sum(tensor.numel() * tensor.element_size() for tensor in state.values()) <= _WHOLE_BYTES
-    config = {key: value for key, value in model.config.to_diff_dict().items() if key not in _NOT_THE_MODEL}
-    template = tokenizer.chat_template
+    inner = without_wrapper(model)
+    size = sum(tensor.numel() * tensor.element_size() for tensor in inner.state_dict().values())
+    whole = size <= _WHOLE_BYTES
+    config = {key: value for key, value in inner.config.to_diff_dict().items() if key not in _NOT_THE_MODEL}
+    template, adapters = tokenizer.chat_template, adapter_facts(inner)
     facts = {
-        "model_type": model.config.model_type,
-        "dtype": str(model.dtype).removeprefix("torch."),
-        "attention": str(model.config._attn_implementation),
+        "model_type": inner.config.model_type,
+        "dtype": str(inner.dtype).removeprefix("torch."),
+        "attention": str(inner.config._attn_implementation),
         "padding_side": "right",
         "weights": "all" if whole else "sampled",
-        "weights_sha256": _weights_hash(state, whole=whole),
+        "weights_sha256": _weights_hash(state_of(inner), whole=whole),
         "config_sha256": _json_hash(config),
         "tokenizer_sha256": _json_hash(_tokenizer_facts(tokenizer)),
         "chat_template_sha256": None if template is None else _json_hash(template),
     }
+    if adapters is not None:
+        facts["adapter_sha256"] = _json_hash(adapters)
     return Fingerprint.model_validate({"name": name, "revision": revision, **facts, "digest": _json_hash(facts)[:16]})
 
 
@@ -66,10 +88,9 @@ def _json_hash(value: Any) -> str:  # noqa: ANN401  (JSON is any)
     return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()
 
 
-def _weights_hash(state: dict[str, Tensor], *, whole: bool) -> str:
+def _weights_hash(weights: Iterable[tuple[str, Tensor]], *, whole: bool) -> str:
     digest = hashlib.sha256()
-    for name in sorted(state):
-        tensor = state[name].detach()
+    for name, tensor in weights:
         digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype};".encode())
         flat = tensor.reshape(-1)
         if not whole and flat.numel() > _SAMPLED_ELEMENTS:

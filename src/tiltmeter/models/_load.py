@@ -8,23 +8,25 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 import torch
+from huggingface_hub.errors import StrictDataclassError
 from huggingface_hub.utils import logging as hub_logging
 from safetensors import SafetensorError
-from transformers import AutoModel, AutoModelForCausalLM, AutoTokenizer, PreTrainedConfig
+from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForTextEncoding, AutoTokenizer, PreTrainedConfig
 from transformers.utils import logging as transformers_logging
 
 from tiltmeter.core.errors import ModelError, SpecError
 from tiltmeter.core.files import read_json
-from tiltmeter.models._family import Family, family_of
-from tiltmeter.models._subject import SubjectModel, bind
+from tiltmeter.models._adapters import check_unquantized
+from tiltmeter.models._families import check_model_type, family_of
+from tiltmeter.models._family import Attention, Family
+from tiltmeter.models._subject import DType, LoadedFrom, SubjectModel, readable_family
 
-DType = Literal["float32", "bfloat16", "float16"]
 _HUB_ID = re.compile(r"[\w-][\w.-]*(/[\w-][\w.-]*)?")
 # what transformers and safetensors raise for files that are missing, damaged or do not fit
-_LOADING = (OSError, ValueError, RuntimeError, KeyError, ImportError, SafetensorError)
+_LOADING = (OSError, ValueError, RuntimeError, KeyError, ImportError, SafetensorError, StrictDataclassError)
 
 
 def load(
@@ -33,11 +35,12 @@ def load(
     revision: str | None = None,
     dtype: DType = "float32",
     device: str = "cpu",
-    attention: Literal["sdpa", "eager"] = "sdpa",
+    attention: Attention | None = None,
 ) -> SubjectModel:
     """Load a model folder, or a model of the Hugging Face hub.
 
-    Code that comes with a model is never run. Decoders are loaded with their language model head, encoders without.
+    Code that comes with a model is never run. Decoders are loaded with their language model head, encoders without;
+    of an encoder-decoder (T5) the encoder alone.
 
     Parameters
     ----------
@@ -50,14 +53,16 @@ def load(
     device
         As PyTorch names it, for example ``"cuda:0"``.
     attention
-        Attention kernel; ``"eager"`` is the plain one, slower.
+        Attention kernel; ``"eager"`` is the plain one, slower. None takes ``"sdpa"`` where ``transformers`` has it for
+        the family, else ``"eager"`` (Gemma 2, GPT-J, gpt-oss).
 
     Raises
     ------
     ModelError
-        If there is no such folder or model, its architecture is not known, or weights are missing or do not fit.
+        If there is no such folder or model, its architecture is not known, its weights are quantized, missing or do not
+        fit.
     SpecError
-        If ``dtype`` or ``device`` is not one PyTorch has.
+        If ``dtype`` or ``device`` is not one PyTorch has, or the family lacks the attention kernel.
 
     See Also
     --------
@@ -77,13 +82,18 @@ def load(
         raise SpecError(f"device is {device!r}, which PyTorch does not know; use cpu or cuda, for example.") from None
     where = _locate(path_or_name)
     with _quiet(bars=not Path(where).is_dir()):
-        family, commit = _config_of(where, revision=revision)
+        family, commit = _family_and_commit(where, revision=revision)
+        if attention is not None and attention not in family.attention:
+            raise SpecError(
+                f"attention is {attention!r}; for {family.name} models use {' or '.join(family.attention)}, or None."
+            )
+        attention = attention or family.attention[0]
         try:
             # before the weights, for it is quick to fail
             tokenizer = AutoTokenizer.from_pretrained(where, revision=revision, trust_remote_code=False)
         except _LOADING as error:
             raise ModelError(f"{where} has no tokenizer that could be loaded ({_cause(error)}).") from error
-        kind = AutoModelForCausalLM if family.kind == "decoder" else AutoModel
+        kind = AutoModelForCausalLM if family.kind == "decoder" else AutoModelForTextEncoding
         try:
             model, info = kind.from_pretrained(
                 where,
@@ -100,7 +110,15 @@ def load(
         model = model.eval().to(place)
     except (RuntimeError, AssertionError) as error:  # PyTorch without CUDA asserts
         raise ModelError(f"The model {where} could not be moved to {device} ({_cause(error)}).") from error
-    return bind(model, tokenizer, name=str(path_or_name), revision=revision or commit)
+    source = LoadedFrom(path_or_name=str(path_or_name), revision=commit or revision, dtype=dtype, attention=attention)
+    return SubjectModel(
+        model,
+        tokenizer,
+        family=readable_family(model, name=where),
+        name=str(path_or_name),
+        revision=revision or commit,
+        loaded_from=source,
+    )
 
 
 def _locate(path_or_name: str | Path) -> str:
@@ -118,7 +136,7 @@ def _locate(path_or_name: str | Path) -> str:
     return name
 
 
-def _config_of(where: str, *, revision: str | None) -> tuple[Family, str | None]:
+def _family_and_commit(where: str, *, revision: str | None) -> tuple[Family, str | None]:
     if Path(where).is_dir():
         config, commit = read_json(Path(where) / "config.json"), None
     else:
@@ -130,7 +148,13 @@ def _config_of(where: str, *, revision: str | None) -> tuple[Family, str | None]
     model_type = config.get("model_type") if isinstance(config, dict) else None
     if not isinstance(model_type, str):
         raise ModelError(f"The config.json of {where} names no model_type; it is not a transformers model.")
-    return family_of(model_type), commit
+    check_model_type(model_type)
+    check_unquantized(config, name=where)
+    try:
+        whole = AutoConfig.from_pretrained(where, revision=revision, trust_remote_code=False)
+    except _LOADING as error:
+        raise ModelError(f"The config.json of {where} could not be read ({_cause(error)}).") from error
+    return family_of(whole), commit
 
 
 def _check_weights(where: str, info: dict[str, Any]) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, suppress
-from functools import cached_property
 from typing import Any, Literal
 
 import torch
@@ -12,12 +11,26 @@ from jaxtyping import Bool, Int
 from torch import Tensor, nn
 
 from tiltmeter.core.errors import ModelError, SpecError
+from tiltmeter.core.records import Record
 from tiltmeter.core.site import Site
+from tiltmeter.models._adapters import adapter_facts, check_adapted, without_wrapper
 from tiltmeter.models._capture import ReachedDeepestError, Reduce, hooked
-from tiltmeter.models._family import Family, family_of
+from tiltmeter.models._families import family_of
+from tiltmeter.models._family import Attention, Family
 from tiltmeter.models._fingerprint import Fingerprint, fingerprint_of
+from tiltmeter.models._placement import input_device, is_dispatched
 
 Sites = Literal["all"] | Sequence[str | Site]
+DType = Literal["float32", "bfloat16", "float16"]
+
+
+class LoadedFrom(Record):
+    """What to give :func:`tiltmeter.models.load` to load the same model again; ``revision`` is a commit if known."""
+
+    path_or_name: str
+    revision: str | None
+    dtype: DType
+    attention: Attention
 
 
 class SubjectModel:
@@ -28,26 +41,48 @@ class SubjectModel:
     Parameters
     ----------
     model, tokenizer
-        As ``transformers`` made them.
+        As ``transformers`` made them; the model may be one that ``accelerate`` dispatched or offloaded, or one with
+        LoRA adapters.
     family
         The layout of its modules.
     name, revision
         Where it came from, for the record.
+    loaded_from
+        How to load it again; None if it was bound in memory.
 
     Notes
     -----
-    In a pre-norm family (Llama) ``resid_mid = resid_pre + attn_out`` and ``resid_post = resid_mid + mlp_out``. In a
-    post-norm family (BERT) ``resid_mid = norm(resid_pre + attn_out)`` and ``resid_post = norm(resid_mid + mlp_out)``;
-    there ``attn_out`` and ``mlp_out`` are what the sublayer adds, before that norm. ``resid_pre`` of block 0 is the
-    embedding; ``resid_post`` of the last block is the value before the final norm, where there is one.
+    ``attn_out`` and ``mlp_out`` are what a sublayer adds to the residual stream: in the families that norm it first
+    (Gemma 2, Gemma 3, OLMo 2), after that norm. There and in pre-norm families (Llama)
+    ``resid_mid = resid_pre + attn_out`` and ``resid_post = resid_mid + mlp_out``. In parallel families (GPT-J, most
+    GPT-NeoX and Falcon models) ``resid_post = resid_pre + attn_out + mlp_out`` and ``resid_mid`` is absent. In
+    post-norm families (BERT, RoBERTa) ``resid_mid = norm(resid_pre + attn_out)`` and
+    ``resid_post = norm(resid_mid + mlp_out)``.
+
+    ``z`` is what enters attention's output projection, the heads side by side (n_heads * d_head), or d_head values of
+    one head; ``mlp_post`` is what enters the MLP's down-projection, absent from mixtures of experts. ``resid_pre`` of
+    block 0 is the embedding as the first block gets it (with positions, where they are added, and scaled in Gemma);
+    ``resid_post`` of the last block is the value before the final norm, where there is one.
     """
 
-    def __init__(self, model: Any, tokenizer: Any, *, family: Family, name: str, revision: str | None = None) -> None:  # noqa: ANN401
+    def __init__(
+        self,
+        model: Any,  # noqa: ANN401
+        tokenizer: Any,  # noqa: ANN401
+        *,
+        family: Family,
+        name: str,
+        revision: str | None = None,
+        loaded_from: LoadedFrom | None = None,
+    ) -> None:
         self.model = model
         self.tokenizer = tokenizer
         self.family = family
         self.name = name
         self.revision = revision
+        self.loaded_from = loaded_from
+        # by the state of its adapters, which can be switched
+        self._fingerprints: dict[str, Fingerprint] = {}
 
     @property
     def n_layers(self) -> int:
@@ -57,24 +92,46 @@ class SubjectModel:
     @property
     def d_model(self) -> int:
         """Width of the residual stream."""
-        return int(self.model.config.hidden_size)
+        return int(self._config.hidden_size)
+
+    @property
+    def n_heads(self) -> int:
+        """Number of attention heads (of queries) of a block."""
+        return int(self._config.num_attention_heads)
 
     @property
     def context(self) -> int:
         """Most tokens that a text may have: the smaller of what the model and its tokenizer state."""
         # tokenizers that state no limit hold 1e30
         stated = int(self.tokenizer.model_max_length)
-        return min(int(self.model.config.max_position_embeddings), stated) if stated > 0 else stated
+        if self.family.positions == "relative":
+            return stated
+        own = int(self._config.max_position_embeddings) - self._first_position
+        return min(own, stated) if stated > 0 else stated
 
-    @cached_property
+    @property
+    def input_device(self) -> torch.device:
+        """Where token identifiers go; ModelError if the weights have no values."""
+        return input_device(without_wrapper(self.model))
+
+    @property
     def fingerprint(self) -> Fingerprint:
-        """What the model is, by hash; computed when first asked for."""
-        return fingerprint_of(self.model, self.tokenizer, name=self.name, revision=self.revision)
+        """What the model is, by hash; computed when first asked for, and again when its adapters were switched."""
+        state = str(adapter_facts(without_wrapper(self.model)))
+        if state not in self._fingerprints:
+            self._fingerprints[state] = fingerprint_of(
+                self.model, self.tokenizer, name=self.name, revision=self.revision
+            )
+        return self._fingerprints[state]
 
     def width(self, site: Site) -> int:
         """Return the number of features at a site; SpecError if the model lacks it."""
-        self.resolve_sites([site])
-        return self.d_model
+        (site,) = self.resolve_sites([site])
+        if site.point not in ("z", "mlp_post"):
+            return self.d_model
+        projection = self._blocks[site.layer].get_submodule(self.family.points[site.point].module)
+        width = _width_entering(projection)
+        return width if site.head is None else width // self.n_heads
 
     def resolve_sites(self, sites: Sites) -> tuple[Site, ...]:
         """Bind sites to this model: parsed, negative layers resolved, repetitions dropped, in the order given.
@@ -84,7 +141,7 @@ class SubjectModel:
         Raises
         ------
         SpecError
-            If a block or a point is absent (the message lists those present), or no site is named.
+            If a block, point or head is absent (the message lists those present), or no site is named.
         """
         if isinstance(sites, str):
             if sites != "all":
@@ -97,14 +154,18 @@ class SubjectModel:
             if site.point not in self.family.points:
                 present = ", ".join(self.family.points)
                 raise SpecError(f"Site {site} is absent from {self.family.name} models; points present are {present}.")
+            if site.head is not None and not 0 <= site.head < self.n_heads:
+                raise SpecError(
+                    f"Site {site} asks for head {site.head}, but a block has {self.n_heads} (0 to {self.n_heads - 1})."
+                )
         return tuple(dict.fromkeys(site.resolve(self.n_layers) for site in parsed))
 
     def capture(self, sites: Sites) -> AbstractContextManager[dict[Site, Tensor]]:
         """Record what the sites see in forwards that the caller runs inside the ``with``.
 
         Nothing is changed: outputs inside and after are those of the bare model, bit for bit, and when the block ends,
-        even by an exception, no hook remains. The dictionary holds the tensors of the latest forward themselves, shape
-        (b, t, d), not copies.
+        even by an exception, no hook remains. The dictionary holds the tensors of the latest forward, shape (b, t, d),
+        themselves and not copies, but for those that the model itself overwrites.
 
         Parameters
         ----------
@@ -115,9 +176,8 @@ class SubjectModel:
         --------
         read : Runs the forward itself, and no further than needed.
         """
-        return hooked(self._blocks, self.resolve_sites(sites), family=self.family)
+        return hooked(self._blocks, self.resolve_sites(sites), family=self.family, n_heads=self.n_heads)
 
-    @torch.inference_mode()
     def read(
         self,
         tokens: Int[Tensor, "b t"],
@@ -128,7 +188,8 @@ class SubjectModel:
     ) -> dict[Site, Tensor]:
         """Run the model as far as the deepest of ``sites`` and return what each of them sees.
 
-        Later blocks, the final norm and the logits are never computed, and no gradient is kept.
+        Later blocks, the final norm and the logits are never computed, and no gradient is kept. A block whose weights
+        ``accelerate`` looks after is run to its end, so that they are put away again.
 
         Parameters
         ----------
@@ -137,36 +198,69 @@ class SubjectModel:
         sites
             ``"all"`` or a list; see :meth:`resolve_sites`.
         mask
-            False at padding, which may be on either side; None if there is none.
+            False at padding, which may be on either side; on any device. None if there is none.
         reduce
-            Applied to each tensor, shape (b, t, d), as soon as it is seen, so that only its result is kept.
+            Applied to each tensor, shape (b, t, d), as soon as it is seen and on the device where it is, so that only
+            its result is kept.
         """
-        tokens = tokens.to(self.model.device)
-        wanted = self.resolve_sites(sites)
-        if mask is None:
-            positions = torch.arange(tokens.shape[1], device=tokens.device)[None]
-        else:
-            mask = mask.to(self.model.device)
-            # counted from the first real token, so that padding on the left shifts nothing
-            positions = (mask.long().cumsum(1) - 1).clamp_min(0)
+        wanted, blocks = self.resolve_sites(sites), self._blocks
+        # what accelerate makes of weights in inference mode could never be trained again
+        gradless = torch.no_grad() if is_dispatched(blocks[0]) else torch.inference_mode()
         with (
-            hooked(self._blocks, wanted, family=self.family, reduce=reduce, stop=True) as seen,
+            gradless,
+            hooked(blocks, wanted, family=self.family, n_heads=self.n_heads, reduce=reduce, stop=True) as seen,
             suppress(ReachedDeepestError),
         ):
-            self.model.base_model(
-                input_ids=tokens,
-                attention_mask=None if mask is None else mask.long(),
-                position_ids=positions,
-                use_cache=False,
-            )
+            self._stack(**self._inputs(tokens, mask), use_cache=False)
         return {site: seen[site] for site in wanted}
+
+    def _inputs(self, tokens: Tensor, mask: Tensor | None) -> dict[str, Tensor]:
+        device = self.input_device
+        inputs = {"input_ids": tokens.to(device)}
+        if mask is not None:
+            inputs["attention_mask"] = mask.to(device).long()
+        if self.family.positions == "relative":
+            return inputs
+        if mask is None:
+            positions = torch.arange(tokens.shape[1], device=device)[None]
+        else:
+            # counted from the first real token, so that padding on the left shifts nothing
+            positions = (inputs["attention_mask"].cumsum(1) - 1).clamp_min(0)
+        return {**inputs, "position_ids": positions + self._first_position}
+
+    @property
+    def _config(self) -> Any:  # noqa: ANN401
+        return self.model.config.get_text_config()
+
+    @property
+    def _first_position(self) -> int:
+        return int(self._config.pad_token_id) + 1 if self.family.positions == "after_padding" else 0
+
+    @property
+    def _stack(self) -> nn.Module:
+        base: nn.Module = without_wrapper(self.model).base_model
+        return base.get_submodule(self.family.stack)
 
     @property
     def _blocks(self) -> nn.ModuleList:
-        blocks = self.model.base_model.get_submodule(self.family.blocks)
+        blocks = self._stack.get_submodule(self.family.blocks)
         if not isinstance(blocks, nn.ModuleList):
-            raise ModelError(f"{self.name} has no list of blocks at {self.family.blocks}; is it wrapped or quantized?")
+            raise ModelError(f"{self.name} has no list of blocks at {self.family.blocks}; is it wrapped?")
         return blocks
+
+
+def _width_entering(projection: Any) -> int:  # noqa: ANN401
+    # GPT-2's own kind of layer states none, and keeps its weight the other way round
+    width = getattr(projection, "in_features", None)
+    return int(projection.weight.shape[0] if width is None else width)
+
+
+def readable_family(model: Any, *, name: str) -> Family:  # noqa: ANN401
+    """Return the family of a model that can be read; ModelError if it cannot."""
+    if model.training:
+        raise ModelError(f"The model {name} is in training mode, where dropout changes readings; call model.eval().")
+    check_adapted(model, name=name)
+    return family_of(model.config)
 
 
 def bind(model: Any, tokenizer: Any, *, name: str, revision: str | None = None) -> SubjectModel:  # noqa: ANN401
@@ -175,7 +269,7 @@ def bind(model: Any, tokenizer: Any, *, name: str, revision: str | None = None) 
     Parameters
     ----------
     model
-        A ``transformers`` model, in evaluation mode.
+        A ``transformers`` model, in evaluation mode; or a ``PeftModel`` with LoRA adapters around one.
     tokenizer
         Its ``transformers`` tokenizer.
     name, revision
@@ -184,7 +278,8 @@ def bind(model: Any, tokenizer: Any, *, name: str, revision: str | None = None) 
     Raises
     ------
     ModelError
-        If the family is unknown, or the model is in training mode (dropout would make readings random).
+        If the family is unknown, the model is in training mode (dropout would make readings random), its weights are
+        quantized, or it has an adapter of a kind other than LoRA.
 
     Examples
     --------
@@ -196,6 +291,4 @@ def bind(model: Any, tokenizer: Any, *, name: str, revision: str | None = None) 
     >>> [str(site) for site in subject.resolve_sites("all")]
     ['0.resid_pre', '0.resid_post', '1.resid_post']
     """
-    if model.training:
-        raise ModelError(f"The model {name} is in training mode, where dropout changes readings; call model.eval().")
-    return SubjectModel(model, tokenizer, family=family_of(str(model.config.model_type)), name=name, revision=revision)
+    return SubjectModel(model, tokenizer, family=readable_family(model, name=name), name=name, revision=revision)

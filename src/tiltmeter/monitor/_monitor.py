@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, Self
@@ -17,8 +18,8 @@ from tiltmeter.core.direction import Direction
 from tiltmeter.core.errors import FormatError, ModelError, SpecError
 from tiltmeter.core.files import new_folder, read_json, sha256, write_json
 from tiltmeter.core.records import Record, Threshold, Unavailable
-from tiltmeter.data import TextSet
-from tiltmeter.models import SubjectModel
+from tiltmeter.data import Span, TextSet
+from tiltmeter.models import LongTexts, SubjectModel, encode
 
 
 class Reading(Record):
@@ -27,8 +28,9 @@ class Reading(Record):
     site: str
     layer_convention: str = "0-based block index; resid_post of the last block is before the final norm"
     pooling: Pooling
-    span: Literal["all", "marked", "assistant"]
-    long_texts: Literal["refuse", "truncate"]
+    span: Span
+    long_texts: LongTexts
+    skip_first: int = 0
     dtype: str
     chat_template_sha256: str | None
 
@@ -53,8 +55,7 @@ class Card(Record):
 
     def digest(self) -> str:
         """Return the hash of everything in the card but this hash itself."""
-        rest = self.model_dump(mode="json", exclude={"sha256_of_the_rest"})
-        return sha256(json.dumps(rest, sort_keys=True).encode())
+        return _digest(self.model_dump(mode="json"))
 
 
 class Scores(NamedTuple):
@@ -104,9 +105,8 @@ class Monitor:
         self.check(subject)
         reading = self.card.reading
         texts = replace(texts, span=reading.span)
-        acts = collect(subject, texts, sites=[reading.site], pooling=reading.pooling, long_texts=reading.long_texts)[
-            reading.site
-        ]
+        encoded = encode(subject, texts, long_texts=reading.long_texts, skip_first=reading.skip_first)
+        acts = collect(subject, encoded, sites=[reading.site], pooling=reading.pooling)[reading.site]
         scores = self.direction.score(acts.X)
         threshold = self.card.threshold
         return Scores(scores, scores > threshold.value if isinstance(threshold, Threshold) else None)
@@ -144,9 +144,15 @@ class Monitor:
             problem = error.errors()[0]
             where = ".".join(map(str, problem["loc"]))
             raise FormatError(f"{path} is not a whole monitor: {where}: {problem['msg']}.") from None
-        if card.digest() != card.sha256_of_the_rest:
+        # of what the file holds, not of the card: one that lacks a key of a later release is whole
+        if _digest(content) != card.sha256_of_the_rest:
             raise FormatError(f"{path} does not match the hash that it holds; it was changed after it was saved.")
         direction = Direction.load(folder)
         if sha256((folder / "direction.json").read_bytes()) != card.direction_sha256:
             raise FormatError(f"{folder / 'direction.json'} does not match the hash in monitor.json; it was changed.")
         return cls(direction, card)
+
+
+def _digest(card: Mapping[str, Any]) -> str:
+    rest = {key: value for key, value in card.items() if key != "sha256_of_the_rest"}
+    return sha256(json.dumps(rest, sort_keys=True).encode())

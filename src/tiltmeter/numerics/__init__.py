@@ -1,14 +1,21 @@
-"""Pure functions on arrays: intervals, resampling, class means and covariances. No language model, no files."""
+"""Pure functions on arrays: intervals, resampling, pairs, moments and covariances. No language model, no files."""
 
 from tiltmeter.numerics._bootstrap import bootstrap_weights
 from tiltmeter.numerics._intervals import clopper_pearson
+from tiltmeter.numerics._moments import MomentCounts, Moments, PairDifferences, RowMoments
+from tiltmeter.numerics._pairs import pair_rows
 from tiltmeter.numerics._within import ClassMeans, WithinCovariance, class_means, within_covariance
 
 __all__ = [
     "ClassMeans",
+    "MomentCounts",
+    "Moments",
+    "PairDifferences",
+    "RowMoments",
     "WithinCovariance",
     "bootstrap_weights",
     "class_means",
     "clopper_pearson",
+    "pair_rows",
     "within_covariance",
 ]

@@ -44,9 +44,17 @@ def class_means(
     total = float(weight.sum())
     if not 0 < on_positive < total:
         raise ArrayError("y has one class only (or all weight is on one); both labels are needed.")
-    positive = (weight * (y == 1)) @ X.astype(np.float64) / on_positive
-    negative = (weight * (y == 0)) @ X.astype(np.float64) / (total - on_positive)
+    negative, positive = (_mean(X, np.where(y == label, weight, 0.0)) for label in (0, 1))
     return ClassMeans(negative, positive, on_positive / total)
+
+
+def _mean(X: Float[NDArray[Any], "n d"], weight: Float[NDArray[Any], " n"]) -> Float[NDArray[Any], " d"]:
+    is_in = weight > 0
+    rows = X[is_in].astype(np.float64, copy=False)
+    # about one of the rows: the mean of equal rows is that row exactly, and a shared offset costs no digits
+    origin = rows[0].copy()
+    rows -= origin
+    return np.asarray(origin + weight[is_in] @ rows / weight.sum())
 
 
 def within_covariance(
@@ -90,22 +98,30 @@ def within_covariance(
     >>> within_covariance(X, np.arange(200) % 2).matrix.shape
     (3, 3)
     """
-    if shrinkage is not None and not 0 <= shrinkage <= 1:
-        raise ArrayError(f"shrinkage is {shrinkage}; it must lie in [0, 1], or be None for Ledoit and Wolf's value.")
     weight = np.ones(len(X)) if sample_weight is None else sample_weight.astype(np.float64)
     means = class_means(X, y, sample_weight=sample_weight)
     centred = X.astype(np.float64) - np.where((y == 1)[:, None], means.positive, means.negative)
     total = float(weight.sum())
     sample = centred.T @ (weight[:, None] * centred) / total
-    d = X.shape[1]
+    fourth = float(weight @ (centred**2).sum(axis=1) ** 2) / total
+    return shrunk(sample, fourth=fourth, total=total, shrinkage=shrinkage)
+
+
+def shrunk(
+    sample: Float[NDArray[Any], "d d"], *, fourth: float, total: float, shrinkage: float | None
+) -> WithinCovariance:
+    """Shrink a covariance as ``within_covariance`` says, given Σ |x|⁴ / N and N; ``sample`` is overwritten."""
+    if shrinkage is not None and not 0 <= shrinkage <= 1:
+        raise ArrayError(f"shrinkage is {shrinkage}; it must lie in [0, 1], or be None for Ledoit and Wolf's value.")
+    d = len(sample)
     scale = float(np.trace(sample)) / d
     if shrinkage is None:
-        square = float((sample**2).sum())
+        square = float(np.vdot(sample, sample))
         spread = square - d * scale**2  # |S − m I|²
-        noise = (float(weight @ (centred**2).sum(axis=1) ** 2) / total - square) / total
+        noise = (fourth - square) / total
         # a covariance that is a multiple of the identity already (or zero) has nothing to be shrunk away from
         is_round = spread <= np.finfo(np.float64).eps * square
         shrinkage = 1.0 if is_round else float(np.clip(noise / spread, _LEAST_SHRINKAGE, 1.0))
-    matrix = (1 - shrinkage) * sample
-    matrix[np.diag_indices(d)] += shrinkage * scale
-    return WithinCovariance(matrix, shrinkage)
+    sample *= 1 - shrinkage
+    sample[np.diag_indices(d)] += shrinkage * scale
+    return WithinCovariance(sample, shrinkage)

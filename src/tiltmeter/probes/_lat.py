@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from scipy import linalg
 
 from tiltmeter.core.errors import SpecError
-from tiltmeter.probes._probe import Found, UnsupervisedProbe
+from tiltmeter.numerics import Moments
+from tiltmeter.probes._probe import FitsMoments, Found, UnsupervisedProbe
 
 
 def lat(X: Float[NDArray[Any], "n d"], pairs: Int[NDArray[Any], "p 2"]) -> Found:
@@ -61,13 +62,25 @@ def _first_direction(differences: Float[NDArray[Any], "p d"]) -> Float[NDArray[A
         return np.zeros(d)
     differences = differences / scale  # tiny activations must not underflow when squared
     if d <= p:
-        vector = linalg.eigh(differences.T @ differences, subset_by_index=(d - 1, d - 1))[1][:, 0]
-    else:
-        vector = differences.T @ linalg.eigh(differences @ differences.T, subset_by_index=(p - 1, p - 1))[1][:, 0]
+        return _signed(_top(differences.T @ differences))
+    return _signed(differences.T @ _top(differences @ differences.T))
+
+
+def _first_of_moment(second_moment: Float[NDArray[Any], "d d"]) -> Float[NDArray[Any], " d"]:
+    scale = float(np.abs(second_moment).max())
+    return _signed(_top(second_moment / scale)) if scale > 0 else np.zeros(len(second_moment))
+
+
+def _top(matrix: Float[NDArray[Any], "m m"]) -> Float[NDArray[Any], " m"]:
+    last = len(matrix) - 1
+    return np.asarray(linalg.eigh(matrix, subset_by_index=(last, last))[1][:, 0])
+
+
+def _signed(vector: Float[NDArray[Any], " d"]) -> Float[NDArray[Any], " d"]:
     return np.asarray(vector * np.sign(vector[np.argmax(np.abs(vector))]))
 
 
-class LAT(UnsupervisedProbe):
+class LAT(FitsMoments, UnsupervisedProbe):
     """The first principal direction of the differences within unlabelled pairs.
 
     It finds a concept only where the squared shift within pairs exceeds the largest variance of pair differences from
@@ -92,7 +105,8 @@ class LAT(UnsupervisedProbe):
     Raises
     ------
     SpecError
-        From ``fit``, if ``is_centred`` without ``order="shuffled"``.
+        From ``fit`` and ``fit_moments``, if ``is_centred`` without ``order="shuffled"``; from ``fit_moments``, if
+        ``order="shuffled"``, which needs the pairs one by one.
 
     References
     ----------
@@ -122,9 +136,21 @@ class LAT(UnsupervisedProbe):
             raise SpecError("LAT needs pairs.")
         if self.order == "shuffled":
             return lat_shuffled(X, pairs, is_centred=self.is_centred, rng=np.random.default_rng(self.random_state))
+        self._refuse_centring()
+        return lat(X, pairs)
+
+    def _find_in_moments(self, moments: Moments) -> Found:
+        if self.order == "shuffled":
+            raise SpecError(
+                'LAT with order="shuffled" swaps each pair, which moments no longer hold; use order="any", its '
+                "expectation over all shuffles, or fit on the rows."
+            )
+        self._refuse_centring()
+        return Found(_first_of_moment(moments.pair_differences().second_moment), 0.0)
+
+    def _refuse_centring(self) -> None:
         if self.is_centred:
             raise SpecError(
                 "LAT with is_centred=True would subtract the mean difference, which is the concept, from pairs in the "
                 'order given; use order="shuffled", or leave the differences uncentred.'
             )
-        return lat(X, pairs)

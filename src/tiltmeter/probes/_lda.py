@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 from jaxtyping import Float, Int
@@ -9,8 +10,8 @@ from numpy.typing import NDArray
 from scipy import linalg
 
 from tiltmeter.core.errors import ArrayError
-from tiltmeter.numerics import class_means, within_covariance
-from tiltmeter.probes._probe import Found, SupervisedProbe
+from tiltmeter.numerics import ClassMeans, Moments, class_means, within_covariance
+from tiltmeter.probes._probe import FitsMoments, Found, SupervisedProbe
 
 
 def lda(
@@ -38,22 +39,28 @@ def lda(
     >>> bool(abs(v[0]) > 20 * abs(v[1]))
     True
     """
-    means = class_means(X, y, sample_weight=sample_weight)
-    difference = means.positive - means.negative
     covariance = within_covariance(X, y, shrinkage=shrinkage, sample_weight=sample_weight).matrix
+    return _whitened(class_means(X, y, sample_weight=sample_weight), covariance)
+
+
+def _whitened(means: ClassMeans, covariance: Float[NDArray[Any], "d d"]) -> Found:
+    difference = means.positive - means.negative
     if not covariance.any():  # every row equals its class mean: any metric gives the same answer
         vector = difference
     else:
         try:
-            vector = linalg.solve(covariance, difference, assume_a="pos")
-        except linalg.LinAlgError:
+            with warnings.catch_warnings():
+                # whether rounding leaves a singular matrix just positive is chance: to solve with it would give noise
+                warnings.simplefilter("error", linalg.LinAlgWarning)
+                vector = linalg.solve(covariance, difference, assume_a="pos")
+        except (linalg.LinAlgError, linalg.LinAlgWarning):
             raise ArrayError(
                 "The within-class covariance is singular; use shrinkage above 0, or None for Ledoit and Wolf's."
             ) from None
     return Found(vector, -float(vector @ (means.positive + means.negative)) / 2)
 
 
-class LDA(SupervisedProbe):
+class LDA(FitsMoments, SupervisedProbe):
     """Fisher's discriminant: the mean difference in the metric of the within-class covariance.
 
     Best linear score for two Gaussians of equal covariance. The zero lies midway between the class means, whatever
@@ -87,3 +94,6 @@ class LDA(SupervisedProbe):
         self, X: Float[NDArray[Any], "n d"], y: Int[NDArray[Any], " n"], sample_weight: Float[NDArray[Any], " n"] | None
     ) -> Found:
         return lda(X, y, shrinkage=self.shrinkage, sample_weight=sample_weight)
+
+    def _find_in_moments(self, moments: Moments) -> Found:
+        return _whitened(moments.class_means(), moments.within_covariance(shrinkage=self.shrinkage).matrix)

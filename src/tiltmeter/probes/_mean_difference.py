@@ -7,8 +7,8 @@ from typing import Any
 from jaxtyping import Float, Int
 from numpy.typing import NDArray
 
-from tiltmeter.numerics import class_means
-from tiltmeter.probes._probe import Found, SupervisedProbe
+from tiltmeter.numerics import ClassMeans, Moments, class_means
+from tiltmeter.probes._probe import FitsMoments, Found, SupervisedProbe
 
 
 def mean_difference(
@@ -28,12 +28,15 @@ def mean_difference(
     >>> mean_difference(np.array([[0.0, 1.0], [4.0, 1.0]]), np.array([0, 1])).vector.tolist()
     [4.0, 0.0]
     """
-    means = class_means(X, y, sample_weight=sample_weight)
+    return _from_means(class_means(X, y, sample_weight=sample_weight))
+
+
+def _from_means(means: ClassMeans) -> Found:
     vector = means.positive - means.negative
     return Found(vector, -float(vector @ (means.positive + means.negative)) / 2)
 
 
-class MeanDifference(SupervisedProbe):
+class MeanDifference(FitsMoments, SupervisedProbe):
     """Project on the difference of the class means.
 
     The closed form that logistic regression tends to under strong L2, for any class balance. It ignores the
@@ -61,3 +64,6 @@ class MeanDifference(SupervisedProbe):
         self, X: Float[NDArray[Any], "n d"], y: Int[NDArray[Any], " n"], sample_weight: Float[NDArray[Any], " n"] | None
     ) -> Found:
         return mean_difference(X, y, sample_weight=sample_weight)
+
+    def _find_in_moments(self, moments: Moments) -> Found:
+        return _from_means(moments.class_means())

@@ -17,7 +17,7 @@ from tiltmeter.core.direction import Direction, Sign
 from tiltmeter.core.errors import ArrayError, NoDirectionError
 from tiltmeter.core.site import Site
 from tiltmeter.evaluation import auroc
-from tiltmeter.probes._pairs import pair_rows
+from tiltmeter.numerics import Moments, pair_rows
 
 
 class Found(NamedTuple):
@@ -216,3 +216,40 @@ class UnsupervisedProbe(Probe):
 
     def _sign(self) -> Sign:
         return 1 if self.is_oriented_ else "unknown"
+
+
+class FitsMoments(Probe):
+    """A closed-form probe: ``numerics.Moments`` are all that it needs of the rows. Abstract: use a method."""
+
+    def fit_moments(self, moments: Moments) -> Self:
+        """Fit on moments of the rows, as ``fit`` does on the rows themselves, to rounding.
+
+        Afterwards everything works as after ``fit``: the direction is float64, the classes are 0 and 1, and an
+        unsupervised probe has no sign until ``orient``.
+
+        Parameters
+        ----------
+        moments
+            Of labelled rows for a supervised probe, of pairs for a paired one.
+
+        Raises
+        ------
+        ArrayError
+            If a label or all pairs are absent.
+        SpecError
+            If the hyperparameters ask for what moments do not hold.
+        NoDirectionError
+            If the class means coincide or the members of all pairs do.
+        """
+        self._keep(self._find_in_moments(moments), np.dtype(np.float64))
+        self.n_features_in_ = moments.n_features
+        if hasattr(self, "feature_names_in_"):  # of an earlier fit; moments carry no names
+            del self.feature_names_in_
+        if isinstance(self, SupervisedProbe):
+            self.classes_ = np.array([0, 1])
+        if isinstance(self, UnsupervisedProbe):
+            self.is_oriented_ = False
+        return self
+
+    @abstractmethod
+    def _find_in_moments(self, moments: Moments) -> Found: ...

@@ -8,10 +8,11 @@ import numpy as np
 from jaxtyping import Float, Int
 from numpy.typing import NDArray
 
-from tiltmeter.probes._probe import Found, UnsupervisedProbe
+from tiltmeter.numerics import Moments
+from tiltmeter.probes._probe import FitsMoments, Found, UnsupervisedProbe
 
 
-class RandomDirection(UnsupervisedProbe):
+class RandomDirection(FitsMoments, UnsupervisedProbe):
     """A direction drawn uniformly from the sphere: the null that every probe must beat.
 
     Parameters
@@ -33,4 +34,10 @@ class RandomDirection(UnsupervisedProbe):
         self.random_state = random_state
 
     def _find(self, X: Float[NDArray[Any], "n d"], pairs: Int[NDArray[Any], "p 2"] | None) -> Found:  # noqa: ARG002
-        return Found(np.random.default_rng(self.random_state).normal(size=(X.shape[1],)), 0.0)
+        return self._draw(X.shape[1])
+
+    def _find_in_moments(self, moments: Moments) -> Found:
+        return self._draw(moments.n_features)
+
+    def _draw(self, d: int) -> Found:
+        return Found(np.random.default_rng(self.random_state).normal(size=(d,)), 0.0)

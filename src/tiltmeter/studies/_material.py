@@ -21,7 +21,7 @@ from tiltmeter.data import (
     require_two_classes,
     split_by_group,
 )
-from tiltmeter.models import SubjectModel
+from tiltmeter.models import SubjectModel, encode
 from tiltmeter.studies._sources import open_texts
 from tiltmeter.studies._spec import ReadSpec, StudySpec
 
@@ -128,11 +128,10 @@ def collect_material(
         progress(f"reading {len(texts)} texts of {name}")
         collected = collect(
             subject,
-            texts,
+            encode(subject, texts, long_texts=read.long_texts, skip_first=read.skip_first),
             sites=read.sites if read.sites == "all" else list(read.sites),
             pooling=read.pooling,
             token_budget=read.token_budget,
-            long_texts=read.long_texts,
         )
         activations[name] = {site: replace(acts, groups=material.units[name]) for site, acts in collected.items()}
         truncated[name] = len(collected.truncated)

@@ -198,6 +198,7 @@ def _monitor(spec: StudySpec, material: Material, subject: SubjectModel, evidenc
         pooling=spec.read.pooling,
         span=material.texts[chosen.train].span,
         long_texts=spec.read.long_texts,
+        skip_first=spec.read.skip_first,
         dtype=spec.model.dtype,
         chat_template_sha256=subject.fingerprint.chat_template_sha256,
     )

@@ -13,6 +13,8 @@ from pydantic import Field, ValidationError, model_validator
 
 from tiltmeter.core.errors import FileError, SpecError
 from tiltmeter.core.records import Record
+from tiltmeter.data import Span
+from tiltmeter.models import LongTexts
 
 Method = Literal["mean_difference", "logistic", "lda", "lat"]
 Named = Annotated[str, Field(min_length=1)]
@@ -52,12 +54,17 @@ class TrainSpec(Record):
 
 
 class ReadSpec(Record):
-    """Where activations are read. ``sites``: ``all`` or a list such as ``[2.resid_post, -1.resid_post]``."""
+    """Where activations are read. ``sites``: ``all`` or a list such as ``[2.resid_post, -1.resid_post]``.
+
+    ``span``: ``all``, ``marked``, ``assistant``, ``{message: 2}`` or ``{between: [START, END]}``; None: as the texts
+    say. The first ``skip_first`` positions of a sequence are never read.
+    """
 
     sites: Literal["all"] | tuple[str, ...] = "all"
     pooling: Literal["last", "mean", "max", "first"] = "last"
-    span: Literal["all", "marked", "assistant"] | None = None
-    long_texts: Literal["refuse", "truncate"] = "refuse"
+    span: Span | None = None
+    long_texts: LongTexts = "refuse"
+    skip_first: int = Field(default=0, ge=0)
     token_budget: int = Field(default=8192, ge=1)
 
 
@@ -231,7 +238,7 @@ def _first_problem(error: ValidationError) -> str:
         return "'read.sites': give all, or a list such as [2.resid_post, -1.resid_post]"
     if problem["type"] == "model_type":
         return f"{'.'.join(where)!r}: give keys and values, such as {', '.join(_known_keys(where))}"
-    message = problem["msg"].removeprefix("Value error, ")
+    message = problem["msg"].removeprefix("Value error, ").removesuffix(".")
     at = f"{'.'.join(where)!r}: " if where else ""
     return f"{at}{message[0].lower()}{message[1:]}"
 

@@ -1,0 +1,125 @@
+"""Batches through the model: padded, pooled where they are computed, and brought to the host."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from functools import partial
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from tiltmeter.activations._pool import Reading, pool_tokens
+from tiltmeter.core.errors import ArrayError, SpecError
+from tiltmeter.core.site import Site
+from tiltmeter.models import SubjectModel
+
+
+class Tokens(NamedTuple):
+    """What a forward needs of n texts: flat tokens and read marks; text i owns ``offsets[i]:offsets[i + 1]``."""
+
+    ids: NDArray[np.str_]
+    tokens: NDArray[np.int32]
+    read: NDArray[np.bool_]
+    offsets: NDArray[np.int64]
+
+
+class Rows(NamedTuple):
+    """What the sites showed of one batch: one row a text, or for ``"all"`` one row a token that is read."""
+
+    batch: NDArray[np.int64]
+    values: dict[Site, Tensor]
+    n_tokens: int
+
+
+class _Underway(NamedTuple):
+    rows: Rows
+    copied: torch.cuda.Event | None
+
+
+def forward(
+    subject: SubjectModel,
+    tokens: Tokens,
+    batches: Iterable[NDArray[np.int64]],
+    *,
+    sites: tuple[Site, ...],
+    rule: Reading,
+) -> Iterator[Rows]:
+    """Yield the rows of each batch, on the host, checked to be finite.
+
+    On a GPU, a batch is copied while the next one is computed.
+
+    Raises
+    ------
+    ArrayError
+        If an activation is not finite; the message names the site and the text.
+    SpecError
+        If a batch does not fit into memory.
+    """
+    before: _Underway | None = None
+    for batch in batches:
+        underway = _start(subject, tokens, batch, sites=sites, rule=rule)
+        if before is not None:
+            yield _arrived(before, tokens)
+        before = underway
+    if before is not None:
+        yield _arrived(before, tokens)
+
+
+def _start(
+    subject: SubjectModel, tokens: Tokens, batch: NDArray[np.int64], *, sites: tuple[Site, ...], rule: Reading
+) -> _Underway:
+    starts = tokens.offsets[batch]
+    lengths = tokens.offsets[batch + 1] - starts
+    mask = np.arange(lengths.max()) < lengths[:, None]
+    flat = np.repeat(starts - np.cumsum(lengths) + lengths, lengths) + np.arange(lengths.sum())
+    # any identifier serves as padding, for no token that is read sees it
+    padded, read = np.zeros(mask.shape, np.int64), np.zeros(mask.shape, np.bool_)
+    padded[mask], read[mask] = tokens.tokens[flat], tokens.read[flat]
+    try:
+        seen = subject.read(
+            torch.from_numpy(padded),
+            sites=sites,
+            mask=None if mask.all() else torch.from_numpy(mask),
+            reduce=partial(pool_tokens, read=torch.from_numpy(read), rule=rule),
+        )
+    except (torch.OutOfMemoryError, MemoryError) as error:
+        raise SpecError(
+            f"A batch of {len(batch)} texts of {mask.shape[1]} tokens does not fit into memory; "
+            f"lower token_budget below {mask.size}."
+        ) from error
+    n_tokens = int(lengths.sum())
+    on_gpu = any(value.is_cuda for value in seen.values())
+    if not on_gpu:
+        return _Underway(Rows(batch, {site: value.cpu() for site, value in seen.items()}, n_tokens), None)
+    pinned = {
+        site: torch.empty(value.shape, dtype=value.dtype, pin_memory=True).copy_(value, non_blocking=True)
+        for site, value in seen.items()
+    }
+    copied = torch.cuda.Event()  # type: ignore[no-untyped-call]
+    copied.record()
+    return _Underway(Rows(batch, pinned, n_tokens), copied)
+
+
+def _arrived(underway: _Underway, tokens: Tokens) -> Rows:
+    rows, copied = underway
+    if copied is not None:
+        copied.synchronize()
+    for site, values in rows.values.items():
+        finite = torch.isfinite(values)
+        if not finite.all():
+            raise ArrayError(
+                f"Site {site} shows NaN or infinity for text {_text_of(rows, finite, tokens)}; "
+                "a wider dtype may help, or the weights are bad."
+            )
+    return rows
+
+
+def _text_of(rows: Rows, finite: Tensor, tokens: Tokens) -> str:
+    bad = int((~finite.all(dim=1)).int().argmax())
+    counts = np.ones(len(rows.batch), np.int64)
+    if len(finite) != len(rows.batch):  # a row a token
+        counts = np.array([tokens.read[tokens.offsets[i] : tokens.offsets[i + 1]].sum() for i in rows.batch])
+    return str(tokens.ids[np.repeat(rows.batch, counts)[bad]])

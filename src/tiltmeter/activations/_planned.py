@@ -1,0 +1,161 @@
+"""The plan of a part, fixed before its first forward: tokens, batches, shards, and what the texts carry."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.numpy import load, save
+
+from tiltmeter.activations._forward import Tokens
+from tiltmeter.activations._manifest import StoredFile
+from tiltmeter.activations._pool import Reading
+from tiltmeter.core.errors import FileError, FormatError
+from tiltmeter.core.files import sha256, write_bytes
+from tiltmeter.models import Encoded
+
+# A part has 64 shards, so that little is lost when a run is stopped ...
+_FEW = 64
+# ... none so small that files and flushes cost more than rows ...
+_LEAST_BYTES = 256 << 10
+# ... nor, until there are 512, so large that much memory is held; then they grow, lest the manifest do, up to a limit
+_USUAL_BYTES = 8 << 20
+_MANY = 512
+_MOST_BYTES = 256 << 20
+
+
+class Plan(NamedTuple):
+    """What a part will hold.
+
+    ``order`` lists the texts as they are read; batch b is ``order[batch_ends[b - 1]:batch_ends[b]]`` and shard s holds
+    batches ``shard_ends[s - 1]`` to ``shard_ends[s]``. Rows of a shard stand in this order. ``hashes`` are those of
+    each text's tokens and read marks, shape (n,).
+    """
+
+    tokens: Tokens
+    hashes: NDArray[np.str_]
+    order: NDArray[np.int64]
+    batch_ends: NDArray[np.int64]
+    shard_ends: NDArray[np.int64]
+    y: NDArray[np.int64] | None
+    pairs: NDArray[np.str_] | None
+    sides: NDArray[np.int64] | None
+    groups: NDArray[np.str_] | None
+
+    @property
+    def n_shards(self) -> int:
+        """Number of shards."""
+        return len(self.shard_ends)
+
+    def batches(self, shard: int) -> list[NDArray[np.int64]]:
+        """Return the texts of each batch of a shard."""
+        first, end = _between(self.shard_ends, shard)
+        return [self.order[slice(*_between(self.batch_ends, batch))] for batch in range(first, end)]
+
+    def places(self, shard: int) -> slice:
+        """Return which entries of ``order`` a shard holds."""
+        first, end = _between(self.shard_ends, shard)
+        return slice(_between(self.batch_ends, first)[0], int(self.batch_ends[end - 1]))
+
+    def counts(self, rule: Reading) -> NDArray[np.int64]:
+        """Return the rows of each text, in the order of the texts."""
+        if rule != "all":
+            return np.ones(len(self.tokens.ids), np.int64)
+        return np.add.reduceat(self.tokens.read, self.tokens.offsets[:-1], dtype=np.int64)
+
+
+def _between(ends: NDArray[np.int64], i: int) -> tuple[int, int]:
+    return int(ends[i - 1]) if i else 0, int(ends[i])
+
+
+def make_plan(encoded: Encoded, batches: tuple[NDArray[np.int64], ...], *, row_bytes: int, rule: Reading) -> Plan:
+    """Cut batches into shards of like size; ``row_bytes`` is what one row takes at all sites."""
+    texts = encoded.texts
+    rows = encoded.n_read if rule == "all" else np.ones(len(encoded), np.int64)
+    size = np.array([rows[batch].sum() for batch in batches], dtype=np.int64) * row_bytes
+    total = int(size.sum())
+    most = int(np.clip(min(total // _FEW, max(_USUAL_BYTES, total // _MANY)), _LEAST_BYTES, _MOST_BYTES))
+    shard_ends, filled = [], 0
+    for i, one in enumerate(size.tolist()):
+        if filled and filled + one > most:
+            shard_ends.append(i)
+            filled = 0
+        filled += one
+    return Plan(
+        Tokens(encoded.ids, encoded.tokens, encoded.read, encoded.offsets),
+        encoded.hashes(),
+        np.concatenate(batches),
+        np.cumsum([len(batch) for batch in batches]),
+        np.array([*shard_ends, len(batches)]),
+        texts.y,
+        texts.pairs,
+        texts.sides,
+        texts.groups,
+    )
+
+
+def write_plan(folder: Path, file: str, plan: Plan) -> StoredFile:
+    """Write a plan beside the shards it will have."""
+    arrays = {
+        "tokens": plan.tokens.tokens,
+        "read": plan.tokens.read,
+        "offsets": plan.tokens.offsets,
+        "order": plan.order,
+        "batch_ends": plan.batch_ends,
+        "shard_ends": plan.shard_ends,
+        **_packed("ids", plan.tokens.ids),
+        **_packed("hashes", plan.hashes),
+    }
+    for name in ("y", "sides"):
+        if (column := getattr(plan, name)) is not None:
+            arrays[name] = column.astype(np.int64)
+    for name in ("pairs", "groups"):
+        if (column := getattr(plan, name)) is not None:
+            arrays |= _packed(name, column)
+    content = save({name: np.ascontiguousarray(array) for name, array in arrays.items()})
+    write_bytes(folder / file, content)
+    return StoredFile(file=file, bytes=len(content), sha256=sha256(content))
+
+
+def read_plan(folder: Path, stored: StoredFile) -> Plan:
+    """Read a plan; FileError if it is gone, FormatError if it is not what the manifest names."""
+    try:
+        content = (folder / stored.file).read_bytes()
+    except FileNotFoundError:
+        raise FileError(f"{folder / stored.file} is gone; without this plan the part cannot be read.") from None
+    if len(content) != stored.bytes or sha256(content) != stored.sha256:
+        raise FormatError(
+            f"{folder / stored.file} is damaged (its hash is not the manifest's); without this plan the part cannot be "
+            "read: restore it from a copy, or collect again into another folder."
+        )
+    try:
+        arrays = load(content)
+    except SafetensorError as error:
+        raise FormatError(f"{folder / stored.file} is no safetensors file ({error}).") from error
+    return Plan(
+        Tokens(_unpacked("ids", arrays), arrays["tokens"], arrays["read"], arrays["offsets"]),
+        _unpacked("hashes", arrays),
+        arrays["order"],
+        arrays["batch_ends"],
+        arrays["shard_ends"],
+        arrays.get("y"),
+        _unpacked("pairs", arrays) if "pairs.ends" in arrays else None,
+        arrays.get("sides"),
+        _unpacked("groups", arrays) if "groups.ends" in arrays else None,
+    )
+
+
+def _packed(name: str, strings: NDArray[np.str_]) -> dict[str, NDArray[np.generic]]:
+    """Strings as UTF-8 end to end, and where each ends: safetensors has no strings."""
+    encoded = [string.encode() for string in strings.tolist()]
+    ends = np.cumsum([len(string) for string in encoded], dtype=np.int64)
+    return {f"{name}.utf8": np.frombuffer(b"".join(encoded), np.uint8), f"{name}.ends": ends}
+
+
+def _unpacked(name: str, arrays: dict[str, NDArray[np.generic]]) -> NDArray[np.str_]:
+    content, ends = arrays[f"{name}.utf8"].tobytes(), arrays[f"{name}.ends"].tolist()
+    starts = [0, *ends[:-1]]
+    return np.array([content[start:end].decode() for start, end in zip(starts, ends, strict=True)], dtype=np.str_)

@@ -1,0 +1,86 @@
+"""``tiltmeter collect``."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+
+def collect(
+    model: Annotated[str, typer.Argument(help="A model folder, a hub id, or organism:NAME.")],
+    texts: Annotated[str, typer.Argument(help="JSONL, CSV, Parquet, hf:NAME:SPLIT, or organism:NAME/SET.")],
+    store: Annotated[Path, typer.Option(help="The folder of the store; what it holds already is not read again.")],
+    sites: Annotated[
+        str, typer.Option(help="all (the embedding and resid_post of every block), or a list: 3.resid_post,-1.mlp_out")
+    ] = "all",
+    pooling: Annotated[
+        Literal["last", "first", "mean", "max", "all"], typer.Option(help="What is kept of the tokens that are read.")
+    ] = "last",
+    span: Annotated[
+        Literal["all", "marked", "assistant"] | None,
+        typer.Option(help="Which tokens are read. Default: what the texts say."),
+    ] = None,
+    message: Annotated[int | None, typer.Option(help="Read this message of each chat; 0 is the first.")] = None,
+    between: Annotated[
+        tuple[str, str] | None, typer.Option(metavar="START END", help="Read what stands between two markers.")
+    ] = None,
+    long_texts: Annotated[
+        Literal["refuse", "truncate_left", "truncate_right"],
+        typer.Option(help="What becomes of texts longer than the context; truncate_left keeps their end."),
+    ] = "refuse",
+    skip_first: Annotated[int, typer.Option(help="Positions at the start that are never read.")] = 0,
+    dtype: Annotated[Literal["float32", "bfloat16", "float16"], typer.Option(help="Of the weights.")] = "float32",
+    device: Annotated[str, typer.Option(help="As PyTorch names it, such as cuda:0.")] = "cpu",
+    revision: Annotated[str | None, typer.Option(help="Branch, tag or commit of a hub model.")] = None,
+    token_budget: Annotated[int | None, typer.Option(help="Most tokens in a batch. Default: what fits.")] = None,
+    engine: Annotated[Literal["local", "ray"], typer.Option(help="This process, or workers of Ray.")] = "local",
+    workers: Annotated[int, typer.Option(help="Workers of Ray.")] = 2,
+    gpus: Annotated[float, typer.Option(help="GPUs of each worker of Ray.")] = 0,
+    address: Annotated[
+        str | None, typer.Option(help="A running Ray cluster, auto on one of its machines. Default: one started here.")
+    ] = None,
+) -> None:
+    """Read a model's activations on texts into a store. Stopped by whatever, the same command goes on.
+
+    Example: tiltmeter collect organism:facts organism:facts/negated --store acts --sites 2.resid_post,3.resid_post
+    """
+    from tiltmeter import activations, data, models, studies
+    from tiltmeter.core.errors import SpecError
+
+    rules = [rule for rule in (span, message, between) if rule is not None]
+    if len(rules) > 1:
+        raise SpecError("Give one of --span, --message and --between.")
+    rows = studies.open_texts(texts, distribution="texts")
+    if message is not None:
+        rows = replace(rows, span=data.NthMessage(message))
+    elif between is not None:
+        rows = replace(rows, span=data.Between(*between))
+    elif span is not None:
+        rows = replace(rows, span=span)
+    subject = studies.open_model(studies.ModelSpec(path=model, revision=revision, dtype=dtype, device=device))
+    encoded = models.encode(subject, rows, long_texts=long_texts, skip_first=skip_first)
+    wanted: models.Sites = "all" if sites == "all" else [site.strip() for site in sites.split(",")]
+    if engine == "ray":
+        if token_budget is not None:
+            raise SpecError("--token-budget is for the local engine; leave it out with --engine ray.")
+        activations.collect_on_ray(
+            subject,
+            encoded,
+            store=store,
+            sites=wanted,
+            pooling=pooling,
+            workers=activations.RayWorkers(n=workers, gpus=gpus, address=address),
+            progress=True,
+        )
+    else:
+        activations.collect(
+            subject, encoded, sites=wanted, pooling=pooling, store=store, token_budget=token_budget, progress=True
+        )
+    opened = activations.ActivationStore.open(store)
+    print(f"{store}: {len(rows):,} texts at {len(subject.resolve_sites(wanted))} sites")
+    if encoded.truncated.any():
+        print(f"{int(encoded.truncated.sum()):,} texts were truncated ({long_texts})")
+    print(f"{opened.info().bytes / 1e6:,.1f} MB in all; tiltmeter store info {store} says what the store holds.")
