@@ -42,3 +42,28 @@ def test_a_few_texts_of_unlike_lengths_share_a_batch():
 def test_a_budget_that_is_not_positive_is_refused():
     with pytest.raises(SpecError, match="token_budget is 0"):
         plan_batches(np.array([1]), token_budget=0)
+
+
+@given(
+    st.lists(st.tuples(st.integers(1, 60), st.sampled_from(["", "a", "b", "c", "d"])), min_size=1, max_size=60),
+    st.integers(1, 300),
+)
+def test_texts_of_a_name_share_a_batch_whatever_their_lengths(rows, budget):
+    lengths, together = np.array([n for n, _ in rows]), np.array([name for _, name in rows])
+    batches = plan_batches(lengths, token_budget=budget, together=together)
+    assert sorted(np.concatenate(batches).tolist()) == list(range(len(rows)))
+    for name in set(together.tolist()) - {""}:
+        members = set(np.flatnonzero(together == name).tolist())
+        assert sum(bool(members & set(batch.tolist())) for batch in batches) == 1
+    for batch in batches:
+        # over the budget only if it is one unit: a text alone, or the members of one name
+        names = together[batch]
+        is_one = len(batch) == 1 or (len(set(names.tolist())) == 1 and names[0] != "")
+        assert is_one or len(batch) * lengths[batch].max() <= budget
+
+
+def test_without_names_to_keep_together_nothing_changes():
+    lengths = np.random.default_rng(0).integers(1, 100, 500)
+    plain = plan_batches(lengths, token_budget=2000)
+    named = plan_batches(lengths, token_budget=2000, together=np.full(500, ""))
+    assert [batch.tolist() for batch in plain] == [batch.tolist() for batch in named]

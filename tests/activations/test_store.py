@@ -376,3 +376,46 @@ def test_an_interrupt_leaves_a_store_that_goes_on_and_says_so(tmp_path):
     # what was there counts as done, and not towards the speed
     assert told[-1].texts == told[-1].n_texts == 60
     assert 0 < told[-1].fresh_tokens < told[-1].tokens == told[-1].n_tokens
+
+
+def _interrupted(folder) -> set[str]:
+    """Leave a store of two sites unfinished; the texts that it has."""
+
+    def stop(done: Done) -> None:
+        if done.texts > 30:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        collect(SUBJECT, TEXTS, sites=SITES, store=folder, progress=stop)
+    return set(ActivationStore.open(folder).ids(SITES[0]).tolist())
+
+
+def test_what_was_stopped_is_left_alone_by_who_asks_for_other_texts_or_sites(tmp_path):
+    folder = tmp_path / "s"
+    _interrupted(folder)
+    others = random_texts(70).select(np.arange(60, 70))
+    collect(SUBJECT, others, sites=SITES, store=folder)
+    collect(SUBJECT, TEXTS, sites=["1.mlp_out"], store=folder)
+    before = ActivationStore.open(folder).manifest
+    assert not before.parts[0].is_complete and not before.parts[0].is_closed
+    # and gone on with by who asks for it
+    collect(SUBJECT, TEXTS, sites=SITES, store=folder)
+    after = ActivationStore.open(folder).manifest
+    assert len(after.parts) == len(before.parts) == 3 and after.parts[0].is_complete
+    assert_holds(folder, collect(SUBJECT, random_texts(70), sites=SITES))
+
+
+def test_who_asks_for_some_of_what_was_stopped_gets_that_and_no_more(tmp_path, monkeypatch):
+    folder = tmp_path / "s"
+    stored = _interrupted(folder)
+    some = TEXTS.select(np.arange(50))
+    seen = _forwards(monkeypatch)
+    collect(SUBJECT, some, sites=SITES, store=folder)
+    assert sum(seen) == len(set(some.ids.tolist()) - stored)
+    first, second = ActivationStore.open(folder).manifest.parts
+    assert first.is_closed and not first.is_complete and second.is_complete
+    assert ActivationStore.open(folder).info().n_shards_missing == 0
+    assert_holds(folder, collect(SUBJECT, some, sites=SITES))
+    # the last texts come with another call
+    collect(SUBJECT, TEXTS, sites=SITES, store=folder)
+    assert_holds(folder, collect(SUBJECT, TEXTS, sites=SITES))

@@ -80,30 +80,31 @@ def fill(folder: Path, encoded: Encoded, *, job: Job, engine: Engine, tell: OnPr
     """
     with _writing(folder), _explained(folder):
         manifest = _present(folder, job.spec)
+        _check_texts(ActivationStore(folder, manifest), encoded)
+        manifest, begun = _begun(folder, manifest, encoded, job=job)
         store = ActivationStore(folder, manifest)
-        _check_texts(store, encoded)
         new = [
             _planned(encoded, missing, job=job, name=f"{i:03}")
             for i, missing in enumerate(store.missing(encoded.ids, tuple(job.sites)), start=len(manifest.parts))
         ]
-        _check_space(folder, _unfinished(folder, manifest), new, job=job)
+        _check_space(folder, begun, new, job=job)
         _remove_strays(folder, manifest)
-        if new:
-            for one in new:
-                manifest = manifest.with_part(_part(folder, one, job=job))
+        parts = [*begun, *(_part(folder, one, job=job) for one in new)]
+        if parts:
+            for part in parts:
+                manifest = manifest.with_part(part)
             write_manifest(folder, manifest)
-        _run(folder, manifest, engine=engine, tell=tell)
+            _run(folder, manifest, parts, engine=engine, tell=tell)
         # a worker that was killed leaves some too
         _remove_strays(folder, read_manifest(folder))
     return ActivationStore.open(folder)
 
 
-def _run(folder: Path, manifest: Manifest, *, engine: Engine, tell: OnProgress) -> None:
+def _run(folder: Path, manifest: Manifest, parts: list[Part], *, engine: Engine, tell: OnProgress) -> None:
     """Compute the shards that are not there, naming each in the manifest as soon as it is."""
-    unfinished = _unfinished(folder, manifest)
-    meter = Meter(tell, n_texts=sum(p.n_texts for p in unfinished), n_tokens=sum(p.n_tokens for p in unfinished))
+    meter = Meter(tell, n_texts=sum(part.n_texts for part in parts), n_tokens=sum(part.n_tokens for part in parts))
     store = ActivationStore(folder, manifest)
-    for part in unfinished:
+    for part in parts:
         plan = store.plan(part)
         there = {shard.index: shard for shard in part.shards}
         for index in there:
@@ -135,7 +136,7 @@ def _explained(folder: Path) -> Iterator[None]:
 def _extent(folder: Path) -> str:
     if not (folder / MANIFEST).exists():
         return "Nothing was stored."
-    parts = read_manifest(folder).parts
+    parts = [part for part in read_manifest(folder).parts if not part.is_closed]
     n_stored, n_all = sum(len(part.shards) for part in parts), sum(part.n_shards for part in parts)
     return f"{folder} holds {n_stored} of {n_all} shards."
 
@@ -202,21 +203,33 @@ def _part(folder: Path, new: _New, *, job: Job) -> Part:
     )
 
 
-def _unfinished(folder: Path, manifest: Manifest) -> list[Part]:
-    """Return the parts with shards to compute; a shard that the manifest names and somebody removed is one."""
-    parts = []
+def _begun(folder: Path, manifest: Manifest, encoded: Encoded, *, job: Job) -> tuple[Manifest, list[Part]]:
+    """Return the parts to be gone on with: those of which everything that they lack is asked for.
+
+    A part of which nothing is asked for is left as it is. One of which only some is asked for is closed with what it
+    has, for what is left out may be a text that cannot be read. A shard that somebody removed is lacking too.
+    """
+    begun = []
     for part in manifest.parts:
         there = tuple(shard for shard in part.shards if (folder / shard.stored.file).exists())
-        if len(there) < part.n_shards:
-            parts.append(part.model_copy(update={"shards": there}))
-    return parts
+        if part.is_closed or len(there) == part.n_shards:
+            continue
+        part = part.model_copy(update={"shards": there})
+        plan = ActivationStore(folder, manifest).plan(part)
+        lacking = np.setdiff1d(plan.tokens.ids, plan.ids_of(shard.index for shard in there))
+        is_asked = np.isin(lacking, encoded.ids)
+        if is_asked.all() and set(part.sites) <= {str(site) for site in job.sites}:
+            begun.append(part)
+        elif is_asked.any() and not set(part.sites).isdisjoint(str(site) for site in job.sites):
+            manifest = manifest.with_part(part.model_copy(update={"is_closed": True}))
+    return manifest, begun
 
 
-def _check_space(folder: Path, unfinished: list[Part], new: list[_New], *, job: Job) -> None:
+def _check_space(folder: Path, begun: list[Part], new: list[_New], *, job: Job) -> None:
     """Refuse what the disk has no room for."""
     needed = sum(
         part.n_rows * sum(part.sites.values()) * job.itemsize * (part.n_shards - len(part.shards)) // part.n_shards
-        for part in unfinished
+        for part in begun
     )
     needed += sum(int(one.plan.counts(job.spec.pooling).sum()) * sum(one.sites.values()) * job.itemsize for one in new)
     free = shutil.disk_usage(folder).free

@@ -112,7 +112,7 @@ def _arrived(underway: _Underway, tokens: Tokens) -> Rows:
         if not finite.all():
             raise ArrayError(
                 f"Site {site} shows NaN or infinity for text {_text_of(rows, finite, tokens)}; "
-                "a wider dtype may help, or the weights are bad."
+                "use a wider dtype, or leave the text out."
             )
     return rows
 

@@ -37,7 +37,10 @@ class Shard(Record):
 
 
 class Part(Record):
-    """Texts that were read at the same sites by one plan; complete when all its shards are named."""
+    """Texts that were read at the same sites by one plan; complete when all its shards are named.
+
+    ``is_closed``: no more shards will come, since the texts that they would hold were not asked for again.
+    """
 
     name: str
     sites: dict[str, int]
@@ -50,6 +53,7 @@ class Part(Record):
     padding: Literal["right"] = "right"
     plan: StoredFile
     shards: tuple[Shard, ...] = ()
+    is_closed: bool = False
 
     @property
     def is_complete(self) -> bool:

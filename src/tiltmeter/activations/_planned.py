@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -59,6 +60,13 @@ class Plan(NamedTuple):
         """Return which entries of ``order`` a shard holds."""
         first, end = _between(self.shard_ends, shard)
         return slice(_between(self.batch_ends, first)[0], int(self.batch_ends[end - 1]))
+
+    def ids_of(self, shards: Iterable[int]) -> NDArray[np.str_]:
+        """Return the texts that these shards hold, in the order in which they were given."""
+        held = np.zeros(len(self.order), dtype=np.bool_)
+        for shard in shards:
+            held[self.order[self.places(shard)]] = True
+        return self.tokens.ids[held]
 
     def counts(self, rule: Reading) -> NDArray[np.int64]:
         """Return the rows of each text, in the order of the texts."""

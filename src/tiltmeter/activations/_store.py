@@ -98,11 +98,11 @@ class ActivationStore:
     def missing(self, ids: NDArray[np.str_], sites: tuple[Site, ...]) -> tuple[Missing, ...]:
         """Return what a collection would have to add, texts that lack the same sites together.
 
-        Texts of unfinished parts count as there.
+        Texts of unfinished parts count as there, but for closed ones.
         """
         lacks = np.ones((len(ids), len(sites)), dtype=np.bool_)
         for part in self.manifest.parts:
-            known = np.isin(ids, self.plan(part).tokens.ids)
+            known = np.isin(ids, self._stored_ids(part) if part.is_closed else self.plan(part).tokens.ids)
             for column, site in enumerate(sites):
                 if str(site) in part.sites:
                     lacks[known, column] = False
@@ -184,8 +184,8 @@ class ActivationStore:
             sites=self.sites,
             texts={site: len(self.ids(site)) for site in self.sites},
             n_parts=len(parts),
-            n_shards=sum(part.n_shards for part in parts),
-            n_shards_missing=sum(part.n_shards - len(part.shards) for part in parts),
+            n_shards=sum(len(part.shards) for part in parts),
+            n_shards_missing=sum(part.n_shards - len(part.shards) for part in parts if not part.is_closed),
             bytes=sum(s.bytes for part in parts for s in (part.plan, *(shard.stored for shard in part.shards))),
             spec=self.manifest.spec,
         )
@@ -209,13 +209,7 @@ class ActivationStore:
         return parts
 
     def _stored_ids(self, part: Part) -> NDArray[np.str_]:
-        plan = self.plan(part)
-        if part.is_complete:
-            return plan.tokens.ids
-        stored = np.zeros(len(plan.tokens.ids), dtype=np.bool_)
-        for shard in part.shards:
-            stored[plan.order[plan.places(shard.index)]] = True
-        return plan.tokens.ids[stored]
+        return self.plan(part).ids_of(shard.index for shard in part.shards)
 
     def _read_part(self, part: Part, site: str, ids: NDArray[np.str_]) -> Activations:
         plan = self.plan(part)

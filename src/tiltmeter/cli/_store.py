@@ -34,7 +34,7 @@ def info(
     print(f"read      {made.pooling} of span {span}; long texts: {made.encoding.long_texts}")
     if made.encoding.skip_first:
         print(f"          the first {made.encoding.skip_first} positions are never read")
-    print(f"on disk   {found.bytes / 1e6:,.1f} MB in {found.n_shards - found.n_shards_missing} shards")
+    print(f"on disk   {found.bytes / 1e6:,.1f} MB in {found.n_shards} shards")
     if found.n_shards_missing:
         print(f"missing   {found.n_shards_missing} shards; the collect command that was stopped goes on with them")
     print("\nsite                 features        texts")
@@ -62,7 +62,7 @@ def verify(store: _Folder) -> None:
         raise typer.Exit(2)
     found = opened.info()
     unfinished = f"; {found.n_shards_missing} shards are still to be collected" if found.n_shards_missing else ""
-    print(f"{store} is sound: {found.n_shards - found.n_shards_missing} shards, {found.bytes:,} bytes{unfinished}")
+    print(f"{store} is sound: {found.n_shards} shards, {found.bytes:,} bytes{unfinished}")
 
 
 @store_app.command()
