@@ -2,7 +2,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 RUN := runs/demo
 
-.PHONY: help demo test test-slow check format lint types imports docs bench browser clean
+.PHONY: help demo test test-slow check format lint types imports docs bench peers browser clean
 
 help:
 	@echo "make demo       install, run the main job on the bundled model, and say where the report is"
@@ -10,6 +10,7 @@ help:
 	@echo "make test-slow  the tests that take longer, such as training the bundled model again"
 	@echo "make check      everything that CI runs: format, lint, types, imports, tests, doctests, docs"
 	@echo "make bench      timings side by side with the plain way, as ratios"
+	@echo "make peers      the libraries that bench compares with, each in an environment of its own"
 	@echo "make docs       check every link of the documents and run the README's code"
 
 .venv/bin/python:
@@ -50,7 +51,11 @@ docs: .venv/installed-dev
 
 bench: .venv/installed-dev
 	$(BIN)/python -m benchmarks.collect
+	$(BIN)/python -m benchmarks.growth
 	$(BIN)/python -m benchmarks.lat_against_mean_difference
+
+peers: .venv/installed-dev
+	$(BIN)/python -m benchmarks.peers.install
 
 # The tests that open a page skip where there is no browser; CI must not.
 browser:

@@ -15,7 +15,7 @@ from tiltmeter.activations._forward import Tokens, forward
 from tiltmeter.activations._local import LocalEngine
 from tiltmeter.activations._manifest import StoreSpec, fingerprint_of
 from tiltmeter.activations._massive import Spread
-from tiltmeter.activations._memory import find_token_budget
+from tiltmeter.activations._memory import find_token_budget, fixed_cost
 from tiltmeter.activations._plan import plan_batches
 from tiltmeter.activations._pool import Reading
 from tiltmeter.activations._progress import Meter, OnProgress, reporting
@@ -111,7 +111,7 @@ def collect(
     store
         A folder, made if it is not there; None keeps everything in memory.
     token_budget
-        Most tokens in a batch, padding counted; None for what fits a quarter of the free memory, and at most 8,192 on
+        Most tokens in a batch, padding counted; None for what fits a quarter of the free memory, and at most 1,024 on
         a processor and 65,536 on a GPU. The result does not depend on it.
     progress
         True shows a bar on standard error, or lines in a log; a function is called with a :class:`Done`.
@@ -212,7 +212,8 @@ def into_store(asked: Asked, folder: str | Path, *, engine: Engine, tell: OnProg
     subject, encoded = asked.subject, asked.encoded
     # means are float32, everything else is an element of what the model gave
     itemsize = 4 if asked.rule == "mean" else torch.empty(0, dtype=subject.model.dtype).element_size()
-    job = Job(asked.spec, {site: subject.width(site) for site in asked.sites}, itemsize, asked.token_budget)
+    widths = {site: subject.width(site) for site in asked.sites}
+    job = Job(asked.spec, widths, itemsize, asked.token_budget, fixed_cost(subject))
     store = fill(Path(folder), encoded, job=job, engine=engine, tell=tell)
     return _collected(_Stored(store, asked.sites, encoded.texts), encoded)
 
@@ -229,7 +230,7 @@ def _in_memory(asked: Asked, *, spread: Spread, tell: OnProgress) -> Collected:
     kept = {site: np.empty((int(offsets[-1]), subject.width(site)), dtype=np.float32) for site in sites}
     meter = Meter(tell, n_texts=len(encoded), n_tokens=len(encoded.tokens))
     tokens = Tokens(encoded.ids, encoded.tokens, encoded.read, encoded.offsets)
-    batches = plan_batches(encoded.lengths, token_budget=budget)
+    batches = plan_batches(encoded.lengths, token_budget=budget, fixed_cost=fixed_cost(subject))
     for rows in forward(subject, tokens, batches, sites=sites, rule=rule):
         where = np.concatenate([np.arange(offsets[i], offsets[i + 1]) for i in rows.batch])
         for site, values in rows.values.items():

@@ -7,6 +7,7 @@ import re
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from functools import reduce
 from pathlib import Path
 from typing import NamedTuple
 
@@ -46,15 +47,16 @@ _TEMPORARY = re.compile(r"\.(manifest\.json|plan\.safetensors|shard-\d+\.safeten
 
 
 class Job(NamedTuple):
-    """What is to be in a store: how rows are made, where and how wide they are, and the size of a batch.
+    """What is to be in a store: how rows are made, where and how wide they are, and how batches are planned.
 
-    ``itemsize`` is the expected bytes of a number.
+    ``itemsize`` is the expected bytes of a number; ``fixed_cost`` as in :func:`plan_batches`.
     """
 
     spec: StoreSpec
     sites: dict[Site, int]
     itemsize: int
     token_budget: int
+    fixed_cost: int
 
 
 def shard_file(part: Part, shard: int) -> str:
@@ -79,31 +81,31 @@ def fill(folder: Path, encoded: Encoded, *, job: Job, engine: Engine, tell: OnPr
         what was stored before stays, and the same call goes on from there.
     """
     with _writing(folder), _explained(folder):
-        manifest = _present(folder, job.spec)
-        _check_texts(ActivationStore(folder, manifest), encoded)
-        manifest, begun = _begun(folder, manifest, encoded, job=job)
-        store = ActivationStore(folder, manifest)
+        store = ActivationStore(folder, _present(folder, job.spec))
+        _check_texts(store, encoded)
+        store, begun = _begun(store, encoded, job=job)
         new = [
             _planned(encoded, missing, job=job, name=f"{i:03}")
-            for i, missing in enumerate(store.missing(encoded.ids, tuple(job.sites)), start=len(manifest.parts))
+            for i, missing in enumerate(store.missing(encoded.ids, tuple(job.sites)), start=len(store.manifest.parts))
         ]
         _check_space(folder, begun, new, job=job)
-        _remove_strays(folder, manifest)
+        _remove_strays(folder, store.manifest)
         parts = [*begun, *(_part(folder, one, job=job) for one in new)]
         if parts:
-            for part in parts:
-                manifest = manifest.with_part(part)
+            manifest = reduce(Manifest.with_part, parts, store.manifest)
             write_manifest(folder, manifest)
-            _run(folder, manifest, parts, engine=engine, tell=tell)
+            # the plans that were just made need not be read again
+            store = ActivationStore(folder, manifest, plans={**store.plans, **{one.name: one.plan for one in new}})
+            store = _run(store, parts, engine=engine, tell=tell)
         # a worker that was killed leaves some too
-        _remove_strays(folder, read_manifest(folder))
-    return ActivationStore.open(folder)
+        _remove_strays(folder, store.manifest)
+    return store
 
 
-def _run(folder: Path, manifest: Manifest, parts: list[Part], *, engine: Engine, tell: OnProgress) -> None:
+def _run(store: ActivationStore, parts: list[Part], *, engine: Engine, tell: OnProgress) -> ActivationStore:
     """Compute the shards that are not there, naming each in the manifest as soon as it is."""
     meter = Meter(tell, n_texts=sum(part.n_texts for part in parts), n_tokens=sum(part.n_tokens for part in parts))
-    store = ActivationStore(folder, manifest)
+    folder, manifest = store.folder, store.manifest
     for part in parts:
         plan = store.plan(part)
         there = {shard.index: shard for shard in part.shards}
@@ -114,6 +116,7 @@ def _run(folder: Path, manifest: Manifest, parts: list[Part], *, engine: Engine,
             there[shard.index] = shard
             manifest = manifest.with_part(part.model_copy(update={"shards": tuple(there[k] for k in sorted(there))}))
             write_manifest(folder, manifest)
+    return ActivationStore(folder, manifest, plans=store.plans)
 
 
 @contextmanager
@@ -159,13 +162,15 @@ def _is_ours(path: Path) -> bool:
 
 def _check_texts(store: ActivationStore, encoded: Encoded) -> None:
     """Refuse a text whose id the store knows from another one."""
+    if not store.manifest.parts:
+        return
     ours = encoded.hashes()
     order = np.argsort(encoded.ids)
     for part in store.manifest.parts:
         plan = store.plan(part)
         common = np.flatnonzero(np.isin(plan.tokens.ids, encoded.ids))
         place = order[np.searchsorted(encoded.ids, plan.tokens.ids[common], sorter=order)]
-        differ = common[ours[place] != plan.hashes[common]]
+        differ = common[(ours[place] != plan.hashes[common]).any(axis=1)]
         if len(differ):
             raise DataError(
                 f"Text {plan.tokens.ids[differ[0]]} has the id of another text in the store {store.folder} "
@@ -181,7 +186,9 @@ class _New(NamedTuple):
 
 def _planned(encoded: Encoded, missing: Missing, *, job: Job, name: str) -> _New:
     chosen = encoded if len(missing.rows) == len(encoded) else encoded.select(missing.rows)
-    batches = plan_batches(chosen.lengths, token_budget=job.token_budget, together=chosen.texts.pairs)
+    batches = plan_batches(
+        chosen.lengths, token_budget=job.token_budget, together=chosen.texts.pairs, fixed_cost=job.fixed_cost
+    )
     widths = {str(site): job.sites[site] for site in missing.sites}
     row_bytes = sum(widths.values()) * job.itemsize
     return _New(name, widths, make_plan(chosen, batches, row_bytes=row_bytes, rule=job.spec.pooling))
@@ -203,26 +210,27 @@ def _part(folder: Path, new: _New, *, job: Job) -> Part:
     )
 
 
-def _begun(folder: Path, manifest: Manifest, encoded: Encoded, *, job: Job) -> tuple[Manifest, list[Part]]:
+def _begun(store: ActivationStore, encoded: Encoded, *, job: Job) -> tuple[ActivationStore, list[Part]]:
     """Return the parts to be gone on with: those of which everything that they lack is asked for.
 
     A part of which nothing is asked for is left as it is. One of which only some is asked for is closed with what it
     has, for what is left out may be a text that cannot be read. A shard that somebody removed is lacking too.
     """
-    begun = []
+    begun: list[Part] = []
+    manifest = store.manifest
     for part in manifest.parts:
-        there = tuple(shard for shard in part.shards if (folder / shard.stored.file).exists())
+        there = tuple(shard for shard in part.shards if (store.folder / shard.stored.file).exists())
         if part.is_closed or len(there) == part.n_shards:
             continue
         part = part.model_copy(update={"shards": there})
-        plan = ActivationStore(folder, manifest).plan(part)
+        plan = store.plan(part)
         lacking = np.setdiff1d(plan.tokens.ids, plan.ids_of(shard.index for shard in there))
         is_asked = np.isin(lacking, encoded.ids)
         if is_asked.all() and set(part.sites) <= {str(site) for site in job.sites}:
             begun.append(part)
         elif is_asked.any() and not set(part.sites).isdisjoint(str(site) for site in job.sites):
             manifest = manifest.with_part(part.model_copy(update={"is_closed": True}))
-    return manifest, begun
+    return ActivationStore(store.folder, manifest, plans=store.plans), begun
 
 
 def _check_space(folder: Path, begun: list[Part], new: list[_New], *, job: Job) -> None:

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from tiltmeter.activations._collect import ask
 from tiltmeter.activations._forward import Tokens, forward
-from tiltmeter.activations._memory import available_bytes
+from tiltmeter.activations._memory import available_bytes, fixed_cost
 from tiltmeter.activations._plan import plan_batches
 from tiltmeter.activations._pool import Reading
 from tiltmeter.activations._progress import Meter, OnProgress, reporting
@@ -81,7 +81,9 @@ def collect_moments(
         Console(stderr=True, highlight=False).print(words, markup=False, soft_wrap=True)
     moments = {site: Moments(subject.width(site)) for site in asked.sites}
     encoded = asked.encoded
-    batches = plan_batches(encoded.lengths, token_budget=asked.token_budget, together=pairs)
+    batches = plan_batches(
+        encoded.lengths, token_budget=asked.token_budget, together=pairs, fixed_cost=fixed_cost(subject)
+    )
     tokens = Tokens(encoded.ids, encoded.tokens, encoded.read, encoded.offsets)
     with reporting(progress) as tell:
         meter = Meter(tell, n_texts=len(encoded), n_tokens=len(encoded.tokens))

@@ -33,11 +33,11 @@ class Plan(NamedTuple):
 
     ``order`` lists the texts as they are read; batch b is ``order[batch_ends[b - 1]:batch_ends[b]]`` and shard s holds
     batches ``shard_ends[s - 1]`` to ``shard_ends[s]``. Rows of a shard stand in this order. ``hashes`` are those of
-    each text's tokens and read marks, shape (n,).
+    each text's tokens and read marks, shape (n, 16).
     """
 
     tokens: Tokens
-    hashes: NDArray[np.str_]
+    hashes: NDArray[np.uint8]
     order: NDArray[np.int64]
     batch_ends: NDArray[np.int64]
     shard_ends: NDArray[np.int64]
@@ -111,11 +111,11 @@ def write_plan(folder: Path, file: str, plan: Plan) -> StoredFile:
         "tokens": plan.tokens.tokens,
         "read": plan.tokens.read,
         "offsets": plan.tokens.offsets,
+        "hashes": plan.hashes,
         "order": plan.order,
         "batch_ends": plan.batch_ends,
         "shard_ends": plan.shard_ends,
         **_packed("ids", plan.tokens.ids),
-        **_packed("hashes", plan.hashes),
     }
     for name in ("y", "sides"):
         if (column := getattr(plan, name)) is not None:
@@ -145,7 +145,7 @@ def read_plan(folder: Path, stored: StoredFile) -> Plan:
         raise FormatError(f"{folder / stored.file} is no safetensors file ({error}).") from error
     return Plan(
         Tokens(_unpacked("ids", arrays), arrays["tokens"], arrays["read"], arrays["offsets"]),
-        _unpacked("hashes", arrays),
+        arrays["hashes"],
         arrays["order"],
         arrays["batch_ends"],
         arrays["shard_ends"],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple, Self
@@ -53,6 +53,8 @@ class ActivationStore:
         Where it lies.
     manifest
         What it holds.
+    plans
+        Plans of its parts that are known already, by name.
 
     Notes
     -----
@@ -60,10 +62,10 @@ class ActivationStore:
     page in ``docs/store-format.md``.
     """
 
-    def __init__(self, folder: Path, manifest: Manifest) -> None:
+    def __init__(self, folder: Path, manifest: Manifest, *, plans: Mapping[str, Plan] | None = None) -> None:
         self.folder = folder
         self.manifest = manifest
-        self._plans: dict[str, Plan] = {}
+        self.plans = dict(plans or {})
         self._shard = ShardReader(folder)
 
     @classmethod
@@ -197,9 +199,9 @@ class ActivationStore:
 
     def plan(self, part: Part) -> Plan:
         """Return the plan of a part, read once."""
-        if part.name not in self._plans:
-            self._plans[part.name] = read_plan(self.folder, part.plan)
-        return self._plans[part.name]
+        if part.name not in self.plans:
+            self.plans[part.name] = read_plan(self.folder, part.plan)
+        return self.plans[part.name]
 
     def _parts(self, site: str) -> list[Part]:
         parts = [part for part in self.manifest.parts if site in part.sites]

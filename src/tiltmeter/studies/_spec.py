@@ -65,7 +65,7 @@ class ReadSpec(Record):
     span: Span | None = None
     long_texts: LongTexts = "refuse"
     skip_first: int = Field(default=0, ge=0)
-    token_budget: int = Field(default=8192, ge=1)
+    token_budget: int | None = Field(default=None, ge=1)
 
 
 class ProbeSpec(Record):
