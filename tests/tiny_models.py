@@ -40,13 +40,33 @@ _EXPERTS = {"num_experts_per_tok": 2, **_GROUPED}
 # name: model type, and what its configuration adds to the above
 _TABLE: dict[str, tuple[str, dict[str, Any]]] = {
     "llama": ("llama", {}),
+    "llama-bidirectional": ("llama", {"is_causal": False}),
     "llama-grouped-tied": ("llama", {**_GROUPED, "tie_word_embeddings": True, "attention_bias": True}),
     "mistral-sliding": ("mistral", {"num_key_value_heads": 2, "sliding_window": 5}),
     "qwen2": ("qwen2", {"num_key_value_heads": 2}),
     "qwen3": ("qwen3", _GROUPED),
     "phi3": ("phi3", {"num_key_value_heads": 2}),
+    "phi3-long": (
+        "phi3",
+        {
+            "max_position_embeddings": 4 * CONTEXT,
+            "original_max_position_embeddings": CONTEXT,
+            "rope_parameters": {
+                "rope_type": "longrope",
+                "rope_theta": 1e4,
+                "short_factor": [1.0, 1.0, 1.0],
+                "long_factor": [2.0, 4.0, 8.0],
+                "factor": 4.0,
+            },
+        },
+    ),
     "gemma2": ("gemma2", {**_GROUPED, **_SLIDING, "query_pre_attn_scalar": 8}),
     "gemma3": ("gemma3_text", {**_GROUPED, **_SLIDING, "query_pre_attn_scalar": 8}),
+    # each time such a configuration is made its window is halved and 1 added: 2 stays
+    "gemma3-bidirectional": (
+        "gemma3_text",
+        {**_GROUPED, **_SLIDING, "sliding_window": 2, "query_pre_attn_scalar": 8, "use_bidirectional_attention": True},
+    ),
     "gemma3-multimodal": ("gemma3", {}),
     "olmo2": ("olmo2", {"num_key_value_heads": 2}),
     "mixtral": ("mixtral", {**_EXPERTS, "num_local_experts": 4}),

@@ -19,7 +19,7 @@ import torch
 from stores import contents
 from tiny_models import random_texts, tiny_subject
 
-from tiltmeter.activations import _planned, collect
+from tiltmeter.activations import _fill, _planned, collect
 from tiltmeter.core import files
 from tiltmeter.models import encode
 
@@ -88,6 +88,7 @@ def at_every_write(folder: Path, *, expected: dict[str, bytes]) -> list[bool]:
 def main(folder: Path, n: int) -> None:
     torch.set_num_threads(1)
     _planned._LEAST_BYTES = 3000
+    _fill._EVERY = 0.0  # name each shard at once, so that there is more to go on with
     SUBJECT.fingerprint  # noqa: B018  (computed once, before there are children)
     start = time.perf_counter()
     os.waitpid(child(run, folder / "reference"), 0)

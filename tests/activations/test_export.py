@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 
 import datasets
 import numpy as np
@@ -11,7 +12,7 @@ from pyarrow import parquet
 from tiny_models import random_texts, tiny_subject
 
 from tiltmeter.activations import ActivationStore, _export, collect, export_store
-from tiltmeter.core.errors import FileError, MissingExtraError, SpecError
+from tiltmeter.core.errors import DataError, FileError, MissingExtraError, SpecError
 
 TEXTS = random_texts(60)
 SITES = ("0.resid_post", "2.resid_post")
@@ -77,3 +78,47 @@ def test_a_damaged_store_is_not_exported(store, tmp_path):
     with pytest.raises(ValueError, match="is damaged"):
         export_store(store, tmp_path / "out", to="parquet")
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("form", ["numpy", "parquet", "datasets"])
+def test_columns_that_not_all_texts_have_are_left_out(tmp_path, monkeypatch, form):
+    monkeypatch.setattr(_export, "_BLOCK", 7)
+    subject = tiny_subject("llama")
+    collect(subject, TEXTS, sites=SITES, store=tmp_path / "s")
+    bare = replace(random_texts(70).select(np.arange(60, 70)), y=None, pairs=None, sides=None)
+    collect(subject, bare, sites=SITES[:1], store=tmp_path / "s")
+    out = export_store(ActivationStore.open(tmp_path / "s"), tmp_path / "out", to=form)
+    names = {}
+    for site in SITES:
+        if form == "numpy":
+            texts = np.load(out / f"{site}.texts.npz")
+            names[site] = set(texts) - {"offsets"}
+            assert len({len(texts[name]) for name in names[site]}) == 1
+        elif form == "parquet":
+            names[site] = set(parquet.read_table(out / f"{site}.parquet").column_names) - {"activation"}
+        else:
+            names[site] = set(datasets.load_from_disk(out / site).column_names) - {"activation"}
+    # pairs may be none for some texts
+    assert names == {SITES[0]: {"id", "pair", "group"}, SITES[1]: {"id", "label", "pair", "side", "group"}}
+
+
+def test_a_site_without_rows_is_refused(tmp_path, small_shards):
+    def stop(done) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        collect(tiny_subject("llama"), TEXTS, sites=SITES, store=tmp_path / "s", progress=stop)
+    with pytest.raises(DataError, match=r"has no rows at 0\.resid_post yet; collect them, or name other sites"):
+        export_store(ActivationStore.open(tmp_path / "s"), tmp_path / "out", to="numpy")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("form", ["numpy", "parquet", "datasets"])
+def test_a_full_disk_is_one_sentence_and_leaves_nothing(store, tmp_path, monkeypatch, form):
+    def full(*args, **options):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(_export, {"numpy": "write_array_header_1_0"}.get(form, "_table"), full)
+    with pytest.raises(FileError, match=r"out cannot be written \(No space left on device\); name a folder with room"):
+        export_store(store, tmp_path / "out", to=form)
+    assert {path.name for path in tmp_path.iterdir()} == {"s"}

@@ -17,15 +17,32 @@ from tiltmeter.models import SubjectModel, load
 TEXTS = random_texts(40)
 
 
-@pytest.mark.parametrize("error", [torch.OutOfMemoryError, MemoryError])
+@pytest.mark.parametrize("error", [torch.OutOfMemoryError("no room"), MemoryError(), "on a processor"])
 def test_a_batch_that_does_not_fit_says_how_large_it_was(monkeypatch, error):
     def full(*args, **options):
-        raise error("out of memory")
+        if isinstance(error, BaseException):
+            raise error
+        torch.empty(1 << 60, dtype=torch.uint8)
 
     monkeypatch.setattr(SubjectModel, "read", full)
     with pytest.raises(
         SpecError, match=r"A batch of 4 texts of 25 tokens does not fit .* lower token_budget below 100"
     ):
+        collect(tiny_subject("llama"), TEXTS, token_budget=100)
+
+
+def test_another_error_of_pytorch_is_not_taken_for_memory(monkeypatch):
+    def broken(*args, **options):
+        raise RuntimeError("shapes do not match")
+
+    monkeypatch.setattr(SubjectModel, "read", broken)
+    with pytest.raises(RuntimeError, match="shapes do not match"):
+        collect(tiny_subject("llama"), TEXTS)
+
+
+def test_rows_that_do_not_fit_into_memory_are_refused_before_anything_is_read(monkeypatch):
+    monkeypatch.setattr("tiltmeter.activations._collect.available_bytes", lambda device: 40 * 4 * 24 * 4 - 1)
+    with pytest.raises(SpecError, match=r"The rows of 4 sites need 0\.0 GB of memory, .* give a store"):
         collect(tiny_subject("llama"), TEXTS, token_budget=100)
 
 

@@ -11,9 +11,9 @@ from tiltmeter.activations import _memory
 SUBJECT = tiny_subject("llama")
 
 
-def _budget(monkeypatch, free: int, *, longest: int = 25, subject=SUBJECT) -> int:
+def _budget(monkeypatch, free: int, *, longest: int = 25, subject=SUBJECT, row_bytes: int = 0) -> int:
     monkeypatch.setattr(_memory, "available_bytes", lambda device: free)
-    return _memory.find_token_budget(subject, longest=longest)
+    return _memory.find_token_budget(subject, longest=longest, row_bytes=row_bytes)
 
 
 def test_free_memory_is_some_of_what_the_machine_has():
@@ -40,3 +40,8 @@ def test_half_precision_takes_half_and_the_plain_kernel_counts_its_scores(monkey
     plain = tiny_subject("gptj")
     assert plain.model.config._attn_implementation == "eager"
     assert _budget(monkeypatch, 1 << 22, subject=plain, longest=1000) < _budget(monkeypatch, 1 << 22, subject=plain)
+
+
+def test_where_every_token_is_kept_a_batch_holds_no_more_than_a_shard(monkeypatch):
+    assert _budget(monkeypatch, 1 << 40, row_bytes=1 << 19) == (256 << 20) >> 19
+    assert _budget(monkeypatch, 1 << 40, row_bytes=1000) == 1024

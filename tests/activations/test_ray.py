@@ -6,6 +6,7 @@ import importlib.util
 
 import numpy as np
 import pytest
+import torch
 from stores import SITES, agree, assert_holds, contents
 from tiny_models import random_texts, tiny_subject
 
@@ -87,10 +88,41 @@ def test_without_ray_the_extra_is_named(saved, tmp_path, monkeypatch):
     assert not (tmp_path / "s").exists()
 
 
-def test_a_worker_refuses_another_model_than_the_one_that_was_given(saved, tmp_path):
+def _reader(saved, tmp_path, *, digest: str | None = None):
     from tiltmeter.activations._ray import _Reader
 
-    collect(saved, TEXTS, store=tmp_path / "s", sites=SITES)
     part = ActivationStore.open(tmp_path / "s").manifest.parts[0].model_dump_json()
-    with pytest.raises(ModelError, match=r"A worker found another model at .* than the one that was given"):
-        _Reader(str(tmp_path / "s"), part, saved.loaded_from.model_dump_json(), "0" * 16, "last", "cpu")
+    fingerprint = saved.fingerprint.digest if digest is None else digest
+    return _Reader(str(tmp_path / "s"), part, saved.loaded_from.model_dump_json(), fingerprint, "last", "cpu")
+
+
+def test_a_worker_computes_the_shard_that_it_is_given(saved, tmp_path):
+    collect(saved, TEXTS, store=tmp_path / "s", sites=SITES)
+    before = contents(tmp_path / "s")
+    (tmp_path / "s" / "000" / "shard-00000.safetensors").unlink()
+    answer = _reader(saved, tmp_path)({"shard": np.array([0])})
+    assert answer["error"] == [""] and '"index":0' in answer["shard"][0]
+    assert contents(tmp_path / "s") == before
+
+
+def test_what_goes_wrong_in_a_worker_comes_back_as_it_would_be_raised_here(saved, tmp_path, monkeypatch):
+    from tiltmeter.activations import _ray, _shards
+    from tiltmeter.core.errors import ArrayError
+
+    collect(saved, TEXTS, store=tmp_path / "s", sites=SITES)
+    # another model
+    answer = _reader(saved, tmp_path, digest="0" * 16)({"shard": np.array([0])})
+    error = _ray._raised(answer["error"][0], answer["message"][0])
+    assert isinstance(error, ModelError) and "A worker found another model at" in str(error)
+    # a full disk
+    with monkeypatch.context() as patch:
+        patch.setattr(_shards, "write_bytes", lambda path, content: (_ for _ in ()).throw(OSError(28, "No space left")))
+        answer = _reader(saved, tmp_path)({"shard": np.array([0])})
+    error = _ray._raised(answer["error"][0], answer["message"][0])
+    assert isinstance(error, _shards.NotWrittenError) and "cannot be written (No space left)" in str(error)
+    # an activation that is not finite
+    reader = _reader(saved, tmp_path)
+    monkeypatch.setattr(torch, "isfinite", lambda values: torch.zeros(len(values), 1, dtype=torch.bool))
+    answer = reader({"shard": np.array([0])})
+    error = _ray._raised(answer["error"][0], answer["message"][0])
+    assert isinstance(error, ArrayError) and "shows NaN or infinity for text t" in str(error)

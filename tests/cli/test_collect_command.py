@@ -62,7 +62,7 @@ def test_damage_is_named_with_exit_code_2_and_mended_by_collecting_again(
     sound = shard.read_bytes()
     shard.write_bytes(sound[:-7] + b"damaged")
     told = run("store", "verify", store, code=2)
-    assert str(shard) in told and "Remove the damaged shards and run the same tiltmeter collect again" in told
+    assert str(shard) in told and "Remove the damaged files and run the same tiltmeter collect again" in told
     shard.unlink()
     run("collect", tiny_model, tmp_path / "texts.jsonl", "--store", store, "--sites", "0.resid_post,-1.mlp_out")
     assert shard.read_bytes() == sound
@@ -85,7 +85,7 @@ def test_a_store_is_exported(run: Run, store: Path, tmp_path: Path) -> None:
         (["--message", "0"], "needs chats"),
         (["--between", "nowhere", "city"], "'nowhere', after which it is read, is not in it"),
         (["--span", "all", "--message", "0"], "Give one of --span, --message and --between"),
-        (["--engine", "ray", "--token-budget", "9"], "--token-budget is for the local engine"),
+        (["--workers", "9"], "--workers is for workers of Ray; add --engine ray"),
     ],
 )
 def test_what_cannot_be_collected_is_one_sentence(

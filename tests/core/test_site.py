@@ -26,7 +26,24 @@ def test_a_site_is_read(text, site):
 
 
 @pytest.mark.parametrize(
-    "text", ["", "resid_post", "12", "12.", "12.resid_post.", "x.z", "1.5.z", "3.z.7", "3.z.h", "3.z.h-1", "3 .z"]
+    "text",
+    [
+        "",
+        "resid_post",
+        "12",
+        "12.",
+        "12.resid_post.",
+        "x.z",
+        "1.5.z",
+        "3.z.7",
+        "3.z.h",
+        "3.z.h-1",
+        "3 .z",
+        "٣.resid_post",
+        "3.z.h٣",
+        3,
+        None,
+    ],
 )
 def test_text_that_is_no_site_is_refused(text):
     with pytest.raises(SpecError, match=r"is not of the form layer\.point, for example 12\.resid_post"):

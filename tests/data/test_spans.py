@@ -100,3 +100,23 @@ def test_between_is_what_a_walk_through_the_text_finds(text, start, end):
     else:
         with pytest.raises(DataError, match=r"^row 1: "):
             Between(start, end).find(text, where="row 1")
+
+
+@given(_strings, _markers, _markers, st.integers(0, 12))
+def test_what_ends_before_a_place_is_passed_over(text, start, end, after):
+    """A twin takes one stretch after the other, none of which shares a marker with the next."""
+    found, begin = None, 0
+    while found is None:
+        opening = text.find(start, begin)
+        last = text.find(end, opening + len(start)) if opening >= 0 else -1
+        if last < 0:
+            break
+        begin = last + len(end)
+        if last >= after:
+            found = text[opening + len(start) : last].strip()
+    if found:
+        first, last = Between(start, end).find(text, where="row 1", after=after)
+        assert text[first:last] == found
+    else:
+        with pytest.raises(DataError, match=r"^row 1: "):
+            Between(start, end).find(text, where="row 1", after=after)

@@ -148,6 +148,35 @@ def test_a_span_that_is_no_rule_is_refused():
         _cities(span="asistant")
 
 
+@pytest.mark.usefixtures("without_run_time_types")
+@pytest.mark.parametrize(
+    ("written", "rule"),
+    [({"message": 0}, NthMessage(0)), ({"between": ["a", "b"]}, Between("a", "b")), ("assistant", "assistant")],
+)
+def test_a_span_given_as_a_study_writes_it_is_the_rule_that_it_describes(written, rule):
+    chats = (_chat(("user", "Hi"), ("assistant", "Hello")),)
+    texts = TextSet(np.array(["1"]), messages=chats, span=written)
+    assert texts.span == rule and type(texts.span) is type(rule)
+    assert texts.fingerprint() == TextSet(np.array(["1"]), messages=chats, span=rule).fingerprint()
+    assert texts.select(np.array([0])).span == rule
+
+
+@pytest.mark.usefixtures("without_run_time_types")
+def test_a_span_given_as_a_study_writes_it_is_checked_against_the_rows():
+    with pytest.raises(DataError, match="row 1: the chat has 1 messages, none of which is number 1 "):
+        TextSet(np.array(["1"]), messages=(_chat(("user", "Hi")),), span={"message": 1})
+    with pytest.raises(DataError, match="row c: 'Rome', after which it is read, is not in it"):
+        _cities(span={"between": ["Rome", "."]})
+
+
+@pytest.mark.usefixtures("without_run_time_types")
+@pytest.mark.parametrize("key", ["role", "content"])
+def test_a_message_without_a_role_or_content_is_refused(key):
+    message = {name: "user" for name in ("role", "content") if name != key}
+    with pytest.raises(DataError, match=f"texts, row 2: a message has no {key}; give each of them a role and"):
+        TextSet(np.array(["1", "2"]), messages=(_chat(("user", "Hi")), (message,)))
+
+
 @pytest.mark.parametrize("content", [None, [{"type": "text", "text": "Hi"}]])
 def test_a_message_whose_content_is_no_string_is_refused(content):
     chats = (_chat(("user", "Hi")), ({"role": "tool", "content": content},))

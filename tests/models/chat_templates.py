@@ -40,6 +40,17 @@ THINKING = (
     "{{ '<|im_start|>' + m['role'] + '\\n' + content + '<|im_end|>\\n' }}{% endfor %}"
     "{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}"
 )
+# writes thoughts of its own in the last turn, empty where the content has none; in the manner of Qwen 3
+REASONING = (
+    "{% for m in messages %}{% set content = m['content'] %}{% set thoughts = '' %}{% if '</think>' in content %}"
+    "{% set thoughts = content.split('</think>')[0].split('<think>')[-1].strip('\n') %}"
+    "{% set content = content.split('</think>')[-1].lstrip('\n') %}{% endif %}{{ '<|im_start|>' + m['role'] + '\n' }}"
+    "{% if m['role'] == 'assistant' and loop.last %}{{ '<think>\n' + thoughts + '\n</think>\n\n' }}{% endif %}"
+    "{{ content + '<|im_end|>\n' }}{% endfor %}"
+    "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
+)
+# makes no prompt when asked for one
+NO_PROMPT = CHATML.split("{% if add_generation_prompt")[0]
 # no turn of a tool is written
 NO_TOOLS = CHATML.replace("{{ '<|im_start|>'", "{% if m['role'] != 'tool' %}{{ '<|im_start|>'").replace(
     "'\\n' }}{% endfor %}", "'\\n' }}{% endif %}{% endfor %}"

@@ -7,7 +7,7 @@ import pytest
 from tiny_models import CONTEXT, TEMPLATE, tiny_subject, word_tokenizer
 from tokenizers import normalizers
 
-from tiltmeter.core.errors import DataError, ModelError, SpecError
+from tiltmeter.core.errors import DataError, DataWarning, ModelError, SpecError
 from tiltmeter.data import Between, NthMessage, TextSet
 from tiltmeter.models import _encode, encode
 
@@ -337,3 +337,22 @@ def test_options_that_cannot_be_are_refused():
         encode(subject, _plain("w1"), skip_first=-1)
     with pytest.raises(SpecError, match="leaves no room beside 2 special ones"):
         encode(subject, _plain("w1 w2"), long_texts="truncate_left", max_tokens=2)
+
+
+def test_texts_that_bring_the_token_that_the_tokenizer_puts_first_are_warned_of_once():
+    texts = _plain("w1 w2", "<s> w1 w2", *["<s> w3"] * 5, distribution="rendered")
+    with pytest.warns(
+        DataWarning, match=r"^6 texts of rendered, such as row1, go into the model with <s> twice"
+    ) as seen:
+        encoded = encode(_subject(bos=True), texts)
+    assert len(seen) == 1
+    assert encoded.row(1)[0].tolist()[:2] == [1, 1]
+
+
+def test_a_first_token_that_stands_once_is_not_warned_of():
+    # warnings are errors in these tests
+    encode(_subject(), _plain("<s> w1", "w1", "<s>w2", "w1 <s> <s>"))
+    encode(_subject(bos=True), _plain("w1 <s> w2", "</s> w1"))
+    # a cut takes the second away
+    encode(_subject(bos=True), _plain("<s> w1 w2"), long_texts="truncate_left", max_tokens=3)
+    encode(_subject(bos=True, template="<s>" + TEMPLATE), _chats([("user", "w1"), ("assistant", "w2")]))

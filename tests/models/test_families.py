@@ -6,9 +6,9 @@ import functools
 
 import pytest
 import torch
-from tiny_models import FAMILIES, tiny_config, tiny_subject
+from tiny_models import CONTEXT, FAMILIES, tiny_config, tiny_subject, word_tokenizer
 from torch import Tensor, nn
-from transformers import T5ForConditionalGeneration
+from transformers import LlamaForCausalLM, T5ForConditionalGeneration
 
 from tiltmeter.core import Site
 from tiltmeter.core.errors import ModelError, SpecError
@@ -265,7 +265,7 @@ def test_padding_and_batch_mates_change_nothing(subject, side):
     # a control: were padding read as text, or counted by position, it would show
     wrong = subject.read(tokens, sites="all")
     last = Site(subject.n_layers - 1, "resid_post")
-    if side == "left" or subject.family.kind == "encoder":
+    if side == "left" or not subject.is_causal:
         assert _error(wrong[last][0, place], alone[last][0]) > 2 * _error(alone[last], exact[last]) + 1e-3
 
 
@@ -297,7 +297,7 @@ def test_an_absent_point_is_refused_and_those_present_are_listed(subject):
 def test_the_encoder_of_an_encoder_decoder_is_read():
     torch.manual_seed(0)
     whole = T5ForConditionalGeneration(tiny_config("t5")).eval()
-    subject = bind(whole, None, name="t5")
+    subject = bind(whole, word_tokenizer(eos=True), name="t5")
     with torch.no_grad():
         states = whole.encoder(input_ids=TOKENS, output_hidden_states=True).hidden_states
     seen = subject.read(TOKENS, sites="all")
@@ -316,14 +316,75 @@ def test_a_context_is_what_the_positions_allow():
     assert _subject("t5").context > 10**9
 
 
+def test_what_sees_later_tokens_is_not_causal(subject):
+    tokens = TOKENS[:1].clone()
+    tokens[0, -1] = 30
+    first, other = (
+        subject.read(ids, sites=["-1.resid_post"])[Site(subject.n_layers - 1, "resid_post")][0, 0]
+        for ids in (TOKENS[:1], tokens)
+    )
+    # a mixture of experts may round otherwise
+    assert subject.is_causal == (_error(first, other) < 4 * BFLOAT16)
+    names = {family for family in FAMILIES if not _subject(family).is_causal}
+    assert names == {"llama-bidirectional", "gemma3-bidirectional", "bert", "roberta", "xlm-roberta", "t5", "t5-gated"}
+
+
+def test_with_longrope_a_text_may_be_as_long_as_leaves_its_batch_mates_alone():
+    subject = _subject("phi3-long")
+    assert subject.context == CONTEXT < subject.model.config.max_position_embeddings
+
+    def last(length: int) -> Tensor:
+        tokens = torch.full((2, length), 3)
+        tokens[0, :8], tokens[1] = TOKENS[0], torch.arange(length) % 40 + 6
+        return subject.read(tokens, sites=["2.resid_post"])[Site(2, "resid_post")][0, :8]
+
+    assert _error(last(CONTEXT), last(9)) < 1e-5
+    # the control: one more token, and other factors are taken for the shorter text too
+    assert _error(last(CONTEXT + 1), last(9)) > 1e-2
+
+
+def test_with_other_rotary_scalings_a_text_may_be_as_long_as_the_configuration_says():
+    for kind in ("dynamic", "yarn", "linear"):
+        config = tiny_config("llama")
+        config.rope_parameters = {"rope_type": kind, "rope_theta": 1e4, "factor": 4.0}
+        torch.manual_seed(0)
+        subject = bind(LlamaForCausalLM(config).eval(), word_tokenizer(), name=kind)
+        assert subject.context == CONTEXT
+        long, short = torch.arange(CONTEXT)[None] + 6, torch.arange(8)[None] + 6
+        site = Site(2, "resid_post")
+        before = subject.read(short, sites=[site])[site][0]
+        assert _error(subject.read(long, sites=[site])[site][0, :8], before) < 1e-5
+        assert torch.equal(subject.read(short, sites=[site])[site][0], before)
+
+
+def test_positions_after_a_padding_token_that_is_not_named_are_refused():
+    subject = tiny_subject("roberta")
+    subject.model.config.pad_token_id = None
+    with pytest.raises(ModelError, match="configuration of tiny has no pad_token_id, after which the positions of RoB"):
+        bind(subject.model, subject.tokenizer, name="tiny")
+
+
+def test_a_padding_token_inside_a_text_has_a_position_like_any_other():
+    subject = _subject("roberta")
+    tokens = torch.tensor([[6, 7, 3, 8, 9]])
+    site = Site(0, "resid_pre")
+    with torch.no_grad():
+        own = subject.model(input_ids=tokens, position_ids=torch.arange(4, 9)[None], output_hidden_states=True)
+        guessed = subject.model(input_ids=tokens, output_hidden_states=True)
+    seen = subject.read(tokens, sites=[site])[site]
+    assert torch.equal(seen, own.hidden_states[0])
+    # the control: left to itself, Hugging Face takes it for padding
+    assert not torch.allclose(seen, guessed.hidden_states[0], atol=0.1)
+
+
 def test_settings_without_a_row_are_refused():
     subject = tiny_subject("falcon-new")
     subject.model.config.parallel_attn = False
     with pytest.raises(
         ModelError, match="falcon model with parallel_attn = False, new_decoder_architecture = True has a"
     ):
-        bind(subject.model, None, name="tiny")
+        bind(subject.model, subject.tokenizer, name="tiny")
     subject = tiny_subject("bert")
     subject.model.config.chunk_size_feed_forward = 4
     with pytest.raises(ModelError, match="bert model with chunk_size_feed_forward = 4 has a layout"):
-        bind(subject.model, None, name="tiny")
+        bind(subject.model, subject.tokenizer, name="tiny")

@@ -195,6 +195,19 @@ def test_a_file_or_a_folder_without_config_is_refused(tmp_path):
         load(tmp_path / "model.safetensors")
 
 
+def test_a_folder_that_holds_an_adapter_alone_is_refused(tmp_path):
+    (tmp_path / "adapter_config.json").write_text("{}")
+    with pytest.raises(ModelError, match=r"holds an adapter and no model; load its base model .* and bind that"):
+        load(tmp_path)
+
+
+@pytest.mark.parametrize(("dtype", "kept"), [("float16", torch.float32), ("bfloat16", torch.bfloat16)])
+def test_what_would_overflow_in_half_precision_stays_in_float32(tmp_path, dtype, kept):
+    subject = load(_save(tmp_path / "model", "t5"), dtype=dtype)
+    assert subject.model.dtype == getattr(torch, dtype)
+    assert subject.model.encoder.block[0].layer[1].DenseReluDense.wo.weight.dtype == kept
+
+
 def test_an_unknown_architecture_lists_the_known_ones(tmp_path):
     folder = _save(tmp_path / "model")
     _change_config(folder, model_type="mamba")

@@ -128,6 +128,22 @@ def test_weights_that_nothing_keeps_have_no_fingerprint():
         _ = subject.fingerprint
 
 
+@pytest.mark.parametrize(
+    ("family", "around"),
+    [("llama", "LlamaModel"), ("opt", "OPTDecoder"), ("bert", "BertEncoder"), ("t5", "T5Stack"), ("gpt2", "GPT2Model")],
+)
+def test_weights_that_come_all_at_once_are_read_and_put_away(family, around):
+    plain, subject = tiny_subject(family), tiny_subject(family)
+    cpu_offload(subject.model, preload_module_classes=[around])
+    expected, before = plain.read(TOKENS, sites=_every_site(plain)), _where(subject)
+    assert subject.input_device == torch.device("cpu")
+    for sites in (_every_site(subject), [Site(0, "z")]):
+        seen = subject.read(TOKENS, sites=sites)
+        assert all(torch.equal(seen[site], expected[site]) for site in sites)
+        assert _where(subject) == before
+    assert subject.fingerprint == plain.fingerprint
+
+
 def test_hooks_in_a_row_are_looked_through(tmp_path):
     subject = _offloaded("llama", "memory", tmp_path)
     embedding = subject.model.get_input_embeddings()

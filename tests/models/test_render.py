@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from chat_templates import CHATML, THINKING
+from chat_templates import CHATML, DEFAULT_SYSTEM, NO_TOOLS, THINKING
 from tiny_models import TEMPLATE, tiny_subject, word_tokenizer
 
 from tiltmeter.core.errors import DataError, ModelError
@@ -108,3 +108,54 @@ def test_an_error_names_the_row_among_many():
     chats = _chats([("user", "w1")], [("tool", "w1")], span=NthMessage(0))
     with pytest.raises(ModelError, match=r"Text chat1: .* refuses the chat \(no tools\)"):
         _shown(chats, subject=subject)
+
+
+_TAGS_IN_PROMPT = DEFAULT_SYSTEM.replace("You help.", "Think in <think> tags </think> first.")
+
+
+@pytest.mark.parametrize(
+    ("template", "turns", "content"),
+    [
+        (_TAGS_IN_PROMPT, [("user", "w1"), ("assistant", "<think>w2</think>w3")], "w2"),
+        (_TAGS_IN_PROMPT, [("user", "<think>w1</think>"), ("assistant", "<think>w2</think>w3")], "w1"),
+        # a system prompt of the chat's own is one of its messages
+        (_TAGS_IN_PROMPT, [("system", "<think>w0</think>"), ("user", "<think>w1</think>")], "w0"),
+        (_TAGS_IN_PROMPT.replace("first.", "<think>again</think>"), [("user", "<think>w2</think>")], "w2"),
+    ],
+)
+def test_markers_in_a_prompt_that_the_template_adds_are_passed_over(template, turns, content):
+    subject = tiny_subject("llama", tokenizer=word_tokenizer(template=template))
+    assert _shown(_chats(turns, span=Between("<think>", "</think>")), subject=subject) == [content]
+
+
+def test_a_marker_in_a_prompt_that_the_template_adds_is_not_in_the_chat():
+    subject = tiny_subject("llama", tokenizer=word_tokenizer(template=_TAGS_IN_PROMPT))
+    with pytest.raises(DataError, match="Text chat0: '<think>', after which it is read, is not in it"):
+        _shown(_chats([("user", "w1")], span=Between("<think>", "</think>")), subject=subject)
+
+
+def test_the_header_of_the_first_message_may_be_a_marker():
+    chat = [("user", "w1"), ("assistant", "w2"), ("user", "w3")]
+    subject = tiny_subject("llama", tokenizer=word_tokenizer(template=_TAGS_IN_PROMPT))
+    assert _shown(_chats(chat, span=Between("<|im_start|>user", "<|im_end|>")), subject=subject) == ["w1"]
+
+
+def test_a_header_that_depends_on_the_message_still_hides_the_prompt_before_it():
+    counting = _TAGS_IN_PROMPT.replace("m['role'] + '\\n'", "m['role'] + m['content'] | length | string + '\\n'")
+    subject = tiny_subject("llama", tokenizer=word_tokenizer(template=counting))
+    chat = [("user", "w1"), ("assistant", "<think>w2</think>")]
+    assert "user2" in render(subject, _chats(chat), rows=range(1)).strings[0]
+    assert _shown(_chats(chat, span=Between("<think>", "</think>")), subject=subject) == ["w2"]
+
+
+def test_markers_are_found_where_the_first_message_is_not_written():
+    subject = tiny_subject("llama", tokenizer=word_tokenizer(template=NO_TOOLS))
+    chat = [("tool", "w1"), ("user", "<think>w2</think>")]
+    assert _shown(_chats(chat, span=Between("<think>", "</think>")), subject=subject) == ["w2"]
+
+
+@pytest.mark.parametrize("span", ["all", Between("w", "w")])
+def test_a_template_that_writes_nothing_is_an_error(span):
+    silent = tiny_subject("llama", tokenizer=word_tokenizer(template=CHATML.replace("in messages", "in []")))
+    with pytest.raises(ModelError, match="Text chat1: the chat template of llama writes nothing for the chat"):
+        render(silent, _chats([("user", "w1")], [("user", "w2")], span=span), rows=range(1, 2))

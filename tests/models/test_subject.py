@@ -49,6 +49,7 @@ def test_widths_follow_point_and_head():
         (["block 3"], "not of the form"),
         (["blocks.1.hook_resid_post"], r"turned into sites by tiltmeter\.models\.site_from"),
         (["layers.1"], r"turned into sites by tiltmeter\.models\.site_from"),
+        ([1], "Site 1 is not of the form"),
     ],
 )
 def test_sites_that_cannot_be_are_refused(subject, sites, message):
@@ -82,13 +83,40 @@ def test_a_model_bound_in_memory_was_loaded_from_nowhere(subject):
 
 def test_weights_without_values_are_refused(subject):
     subject.model.to("meta")
-    with pytest.raises(ModelError, match="LlamaForCausalLM are on the meta device, where there are no values"):
+    with pytest.raises(ModelError, match="LlamaModel are on the meta device, where there are no values"):
         subject.read(TOKENS, sites="all")
 
 
 def test_a_model_in_training_mode_is_refused(subject):
     with pytest.raises(ModelError, match=r"call model\.eval"):
         bind(subject.model.train(), subject.tokenizer, name="tiny")
+
+
+def test_a_model_that_was_put_into_training_mode_is_not_read(subject):
+    expected = subject.read(TOKENS, sites="all")
+    for module in (subject.model, subject.model.model.layers[2].mlp):
+        module.train()
+        with pytest.raises(ModelError, match=r"model llama is in training mode, .* call model\.eval"):
+            subject.read(TOKENS, sites=["0.resid_post"])
+        subject.model.eval()
+    assert all(torch.equal(expected[site], values) for site, values in subject.read(TOKENS, sites="all").items())
+    # capture is for forwards of the caller's, who may train
+    subject.model.train()
+    with subject.capture(["0.resid_post"]) as seen:
+        subject.model(input_ids=TOKENS)
+    assert len(seen) == 1
+
+
+def test_a_site_that_no_forward_reaches_is_named(subject, monkeypatch):
+    monkeypatch.setattr(subject.model.model.layers[1].mlp, "forward", lambda values: values)
+    with pytest.raises(ModelError, match=r"Site 1\.mlp_post of llama was never reached by a forward"):
+        subject.read(TOKENS, sites=["0.resid_post", "1.mlp_post"])
+    assert subject.read(TOKENS, sites=["1.resid_post"])
+
+
+def test_a_tokenizer_is_needed(subject):
+    with pytest.raises(ModelError, match="model tiny was given without a tokenizer; bind it with its own"):
+        bind(subject.model, None, name="tiny")
 
 
 def test_an_unknown_family_is_refused_and_the_known_ones_are_listed(subject):

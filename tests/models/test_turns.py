@@ -6,12 +6,12 @@ import logging
 
 import numpy as np
 import pytest
-from chat_templates import CHATML, GEMMA, KNOWN, LLAMA_3, MISTRAL, NO_TOOLS, THINKING
+from chat_templates import CHATML, GEMMA, KNOWN, LLAMA_3, MISTRAL, NO_PROMPT, NO_TOOLS, REASONING, THINKING
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiny_models import TEMPLATE, tiny_subject, word_tokenizer
 
-from tiltmeter.core.errors import ModelError
+from tiltmeter.core.errors import DataError, ModelError
 from tiltmeter.data import NthMessage, TextSet
 from tiltmeter.models import encode
 from tiltmeter.models._turns import assistant_turn, nth_message
@@ -200,3 +200,95 @@ def test_a_prompt_that_opens_thoughts_is_read_by_number():
     with pytest.raises(ModelError, match=r"does not begin, .* read the span \{message: 1\} or all"):
         _assistant(opens, turns)
     assert _nth(opens, turns, 1) == "w2"
+
+
+_PLAIN = "{% for m in messages %}{{ m['role'] + ': ' + m['content'] + '\\n' }}{% endfor %}"
+
+
+@pytest.mark.parametrize("template", [NO_PROMPT, _PLAIN])
+@settings(max_examples=60, deadline=None)
+@given(
+    question=st.sampled_from(_CONTENTS),
+    content=st.one_of(st.sampled_from(_CONTENTS), st.text(st.sampled_from("asint: <|>_"), min_size=1, max_size=9)),
+)
+def test_without_a_prompt_the_turn_begins_with_its_content(template, question, content):
+    """The header is what such a template writes for a message of the assistant, known by hand."""
+    if not content.strip():
+        return
+    header = "assistant: " if template == _PLAIN else "<|im_start|>assistant\n"
+    earlier = f"user: {question}\n" if template == _PLAIN else f"<|im_start|>user\n{question}<|im_end|>\n"
+    found = assistant_turn(_PROMPTLESS[template], _chat(("user", question), ("assistant", content)), row="a")
+    assert found.chat.startswith(earlier + header)
+    assert found.start == len(earlier + header) + len(content) - len(content.lstrip())
+    assert found.chat[found.start : found.end].startswith(content.strip())
+
+
+_PROMPTLESS = {template: _subject(template) for template in (NO_PROMPT, _PLAIN)}
+
+
+def test_without_a_prompt_a_header_that_depends_on_the_content_is_an_error():
+    counting = _PLAIN.replace("m['role'] +", "m['role'] + m['content'] | length | string +")
+    with pytest.raises(ModelError, match=r"Text a: .* writes something else around message 1 depending on its content"):
+        _assistant(counting, [("user", "w1"), ("assistant", "w2 w3")])
+
+
+def test_a_prompt_that_is_made_is_not_taken_for_a_header():
+    """The scaffold that a template adds to the prompt for thoughts is part of the turn, as it was."""
+    turns = [("user", "w1"), ("assistant", "w2")]
+    assert _assistant(REASONING, turns) == "<think>\n\n</think>\n\nw2<|im_end|>"
+    assert _nth(REASONING, turns, 1) == "w2"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "<think>\nw2\n</think>\n\nw3",
+        "<think>w2</think>w3",
+        "<think> w2 w3 </think> w4",
+        "<think>\nw2\n</think>\n\n",
+        "<think>\nassistant\n</think>\n\n<|im_start|>assistant",
+    ],
+)
+def test_a_message_with_thoughts_is_found_where_the_template_moves_white_space_alone(content):
+    for turns in ([("user", "w1"), ("assistant", content)], [("user", "w1"), ("assistant", content), ("user", "w9")]):
+        read = _nth(REASONING, turns, 1)
+        assert "".join(read.split()) == "".join(content.split())
+        assert _assistant(REASONING, turns).removesuffix("<|im_end|>").rstrip() == read
+
+
+def test_a_message_to_which_the_template_adds_words_is_an_error():
+    # it writes an opening tag that the content lacks
+    with pytest.raises(ModelError, match="writes something else around message 1 depending on its content"):
+        _nth(REASONING, [("user", "w1"), ("assistant", "w2</think>w3")], 1)
+    counting = CHATML.replace("m['role'] +", "m['role'] + m['content'] | length | string +")
+    with pytest.raises(ModelError, match="writes something else around message 1 depending on its content"):
+        _nth(counting, [("user", "w1"), ("assistant", "w2 w3")], 1)
+
+
+@pytest.mark.parametrize("content", ["", " \n"])
+def test_an_empty_message_is_said_to_be_empty(content):
+    turns = [("user", "w1"), ("assistant", content)]
+    for find in (_assistant, lambda template, turns: _nth(template, turns, 1)):
+        with pytest.raises(DataError, match="Text a: message 1, of the role assistant, is empty, so that nothing"):
+            find(CHATML, turns)
+    assert _nth(CHATML, turns, 0) == "w1"
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        "{{ 1 / 0 }}",
+        "{{ 10.0 ** 999 }}",
+        "{{ messages[0].name.first }}",
+        "{{ messages[0].content.foo() }}",
+        "{{ [][3] + 1 }}",
+        "{% macro f(n) %}{{ f(n) }}{% endmacro %}{{ f(1) }}",
+        "{{ '%d' | format('x') }}",
+        "{% for m in messages %}",
+    ],
+)
+def test_whatever_a_template_stumbles_over_is_the_same_error(fault):
+    turns = [("user", "w1"), ("assistant", "w2")]
+    for find in (_assistant, lambda template, turns: _nth(template, turns, 0)):
+        with pytest.raises(ModelError, match="Text a: the chat template of llama refuses the chat"):
+            find(fault + CHATML, turns)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import re
 from functools import cache
 
@@ -13,6 +14,15 @@ SENTENCES = (
     "Is the old city in the north? No: it is in the south.",
     "naïve café, Größe, 日本語, Привет, 🙂🙂",
     "   two  spaces\nand a line break",
+)
+CHAT_TOKENS = (
+    "<|im_start|>",
+    "<|im_end|>",
+    "<|start_header_id|>",
+    "<|end_header_id|>",
+    "<|eot_id|>",
+    "<start_of_turn>",
+    "<end_of_turn>",
 )
 KINDS = ("byte-level", "byte-level, trimmed", "metaspace", "byte fallback")
 
@@ -51,6 +61,9 @@ def _backend(kind: str) -> Tokenizer:
                 )
             )
             backend.normalizer = normalizers.Sequence([normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")])
+            backend.decoder = decoders.Sequence(
+                [decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse(), decoders.Strip(" ", 1, 0)]
+            )
             return backend
         case _:
             raise ValueError(kind)
@@ -60,6 +73,19 @@ def _backend(kind: str) -> Tokenizer:
 
 def kind_of_tokenizer(kind: str) -> PreTrainedTokenizerFast:
     return PreTrainedTokenizerFast(tokenizer_object=_backend(kind), unk_token=None if "level" in kind else "<unk>")
+
+
+def chat_tokenizer(kind: str, template: str) -> PreTrainedTokenizerFast:
+    """Return a tokenizer that holds the tokens of the templates, of which none is added on its own."""
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=copy.deepcopy(_backend(kind)),
+        unk_token=None if "level" in kind else "<unk>",
+        bos_token="<s>",
+        eos_token="</s>",
+        additional_special_tokens=list(CHAT_TOKENS),
+    )
+    tokenizer.chat_template = template
+    return tokenizer
 
 
 def _printable() -> dict[str, int]:
@@ -73,6 +99,8 @@ _PRINTABLE = _printable()
 
 
 def bytes_of(token: str, kind: str) -> bytes:
+    if token in CHAT_TOKENS or token in ("<s>", "</s>", "<unk>"):
+        return token.encode()
     if "level" in kind:
         return bytes(_PRINTABLE[character] for character in token)
     if found := re.fullmatch(r"<0x(..)>", token):

@@ -30,6 +30,11 @@ def test_a_minimal_spec_gets_every_default() -> None:
     ("change", "message"),
     [
         ({"read": {"sites": "2.resid_post"}}, r"give all, or a list such as \[2.resid_post"),
+        ({"read": {"sites": []}}, "'read.sites': it is empty; give all, or a list such as"),
+        ({"read": {"sites": [2]}}, r"'read.sites': give all, or a list such as \[2.resid_post"),
+        ({"read": {"sites": ["2.resid_post", "h.2"]}}, "'read.sites': site 'h.2' is not of the form layer.point"),
+        ({"read": {"sites": ["2.resid"]}}, "'read.sites': site point is 'resid'; use one of resid_pre"),
+        ({"read": {"sites": ["2.resid_post.h1"]}}, "'read.sites': site names head 1 at resid_post"),
         ({"probes": {"methods": []}}, "'probes.methods'"),
         ({"texts": {"a": ""}}, "'texts"),
         ({"modle": {}}, r"unknown key 'modle'; did you mean 'model'\?"),
@@ -73,6 +78,11 @@ def test_a_span_is_written_in_yaml_and_kept_in_json(tmp_path: Path, written: str
     spec = read_spec(path)
     assert (spec.read.span, spec.read.skip_first, spec.read.long_texts) == (span, 4, "truncate_right")
     assert type(spec).model_validate_json(spec.model_dump_json()) == spec
+
+
+def test_sites_are_kept_as_written_and_blocks_that_no_model_has_are_left_to_the_model() -> None:
+    written = ["99.resid_post", "-1.z.h3", "0.resid_pre"]
+    assert parse_spec({**_GOOD, "read": {"sites": written}}).read.sites == tuple(written)
 
 
 def test_a_parameter_is_filled_in_and_a_missing_one_is_named(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from tiltmeter.activations._forward import Tokens, forward
 from tiltmeter.activations._local import LocalEngine
 from tiltmeter.activations._manifest import StoreSpec, fingerprint_of
 from tiltmeter.activations._massive import Spread
-from tiltmeter.activations._memory import find_token_budget, fixed_cost
+from tiltmeter.activations._memory import available_bytes, find_token_budget, fixed_cost
 from tiltmeter.activations._plan import plan_batches
 from tiltmeter.activations._pool import Reading
 from tiltmeter.activations._progress import Meter, OnProgress, reporting
@@ -126,7 +126,7 @@ def collect(
     DataError
         If a text is too long or has no token to read, or has the id of another one in the store.
     SpecError
-        If a site is absent, an option is none of those listed, a batch does not fit into memory, or the store was made
+        If a site is absent, an option is none of those listed, memory does not suffice, or the store was made
         by another model or rule (the message lists the fields that differ).
     ModelError
         If chats cannot be rendered.
@@ -182,6 +182,7 @@ class Asked(NamedTuple):
     sites: tuple[Site, ...]
     rule: Reading
     token_budget: int
+    is_budget_asked: bool
 
     @property
     def spec(self) -> StoreSpec:
@@ -203,8 +204,12 @@ def ask(
         raise SpecError(f"pooling is {pooling!r}; use one of {', '.join(rules)}.")
     wanted = subject.resolve_sites(sites)
     encoded = encode(subject, texts) if isinstance(texts, TextSet) else texts
-    budget = find_token_budget(subject, longest=int(encoded.lengths.max())) if token_budget is None else token_budget
-    return Asked(subject, encoded, wanted, pooling, budget)
+    # with every token kept, a batch is as large as its rows are
+    row_bytes = 4 * sum(subject.width(site) for site in wanted) if pooling == "all" else 0
+    budget = token_budget
+    if budget is None:
+        budget = find_token_budget(subject, longest=int(encoded.lengths.max()), row_bytes=row_bytes)
+    return Asked(subject, encoded, wanted, pooling, budget, token_budget is not None)
 
 
 def into_store(asked: Asked, folder: str | Path, *, engine: Engine, tell: OnProgress) -> Collected:
@@ -213,7 +218,7 @@ def into_store(asked: Asked, folder: str | Path, *, engine: Engine, tell: OnProg
     # means are float32, everything else is an element of what the model gave
     itemsize = 4 if asked.rule == "mean" else torch.empty(0, dtype=subject.model.dtype).element_size()
     widths = {site: subject.width(site) for site in asked.sites}
-    job = Job(asked.spec, widths, itemsize, asked.token_budget, fixed_cost(subject))
+    job = Job(asked.spec, widths, itemsize, asked.token_budget, fixed_cost(subject), asked.is_budget_asked)
     store = fill(Path(folder), encoded, job=job, engine=engine, tell=tell)
     return _collected(_Stored(store, asked.sites, encoded.texts), encoded)
 
@@ -224,9 +229,15 @@ def _collected(by_site: Mapping[str, Activations], encoded: Encoded) -> Collecte
 
 
 def _in_memory(asked: Asked, *, spread: Spread, tell: OnProgress) -> Collected:
-    subject, encoded, sites, rule, budget = asked
+    subject, encoded, sites, rule, budget, _ = asked
     counts = encoded.n_read if rule == "all" else np.ones(len(encoded), np.int64)
     offsets = np.concatenate([[0], np.cumsum(counts)])
+    needed, free = 4 * int(offsets[-1]) * sum(map(subject.width, sites)), available_bytes(torch.device("cpu"))
+    if needed > free:
+        raise SpecError(
+            f"The rows of {len(sites)} sites need {needed / 1e9:,.1f} GB of memory, and {free / 1e9:,.1f} GB are free; "
+            "give a store, or ask for fewer sites or tokens."
+        )
     kept = {site: np.empty((int(offsets[-1]), subject.width(site)), dtype=np.float32) for site in sites}
     meter = Meter(tell, n_texts=len(encoded), n_tokens=len(encoded.tokens))
     tokens = Tokens(encoded.ids, encoded.tokens, encoded.read, encoded.offsets)

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal, get_args
+from tempfile import TemporaryDirectory
+from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
 import pyarrow as pa
-from numpy.lib.format import open_memmap
+from numpy.lib.format import write_array_header_1_0
+from numpy.typing import NDArray
 from pyarrow import parquet
 
-from tiltmeter.activations._store import ActivationStore
-from tiltmeter.core.activations import Activations
-from tiltmeter.core.errors import MissingExtraError, SpecError
+from tiltmeter.activations._store import ActivationStore, columns_at
+from tiltmeter.core.errors import DataError, FileError, MissingExtraError, SpecError
 from tiltmeter.core.files import new_folder
 
 ExportFormat = Literal["numpy", "parquet", "datasets"]
@@ -26,7 +27,7 @@ def export_store(
 ) -> Path:
     """Write the rows of a store, in the order in which texts were given, to a new folder; memory stays flat.
 
-    Every row carries its text's id, and label, pair, side and group where the store has them.
+    Every row carries its text's id, and label, pair, side and group where all texts of the site have them.
 
     Parameters
     ----------
@@ -49,7 +50,9 @@ def export_store(
     Raises
     ------
     FileError
-        If the folder exists, or cannot be made.
+        If the folder exists, or cannot be written.
+    DataError
+        If a site has no rows yet.
     SpecError
         If the form or a site is none there is.
     MissingExtraError
@@ -64,55 +67,77 @@ def export_store(
         raise SpecError(f"A store cannot be exported to {to!r}; use one of {', '.join(get_args(ExportFormat))}.")
     chosen = tuple(store.sites) if sites is None else sites
     for site in chosen:
-        store.ids(site)  # raises for an unknown one, before anything is made
+        if not len(store.ids(site)):
+            raise DataError(f"The store {store.folder} has no rows at {site} yet; collect them, or name other sites.")
     writers = {"numpy": _to_numpy, "parquet": _to_parquet, "datasets": _to_datasets}
     if to == "datasets":
         _datasets()
-    with new_folder(Path(out)) as folder:
-        for site in chosen:
-            writers[to](store, site, folder)
+    try:
+        with new_folder(Path(out)) as folder:
+            for site in chosen:
+                writers[to](store, site, folder)
+    except OSError as error:
+        if isinstance(error, FileError):
+            raise
+        raise FileError(f"{out} cannot be written ({error.strerror or error}); name a folder with room.") from error
     return Path(out)
 
 
-def _blocks(store: ActivationStore, site: str) -> Iterator[Activations]:
-    ids = store.ids(site)
+class _Block(NamedTuple):
+    """Rows of some texts, the columns that all texts of the site have, and the rows of each text."""
+
+    X: NDArray[np.float32]
+    columns: dict[str, NDArray[Any]]
+    sizes: NDArray[np.int64]
+
+
+_NAMES = {"y": "label", "pairs": "pair", "sides": "side", "groups": "group"}
+
+
+def _blocks(store: ActivationStore, site: str) -> Iterator[_Block]:
+    ids, there = store.ids(site), columns_at(store, site)
     for start in range(0, len(ids), _BLOCK):
-        yield store.read(site, ids[start : start + _BLOCK])
+        acts = store.read(site, ids[start : start + _BLOCK])
+        sizes = np.ones(len(acts), np.int64) if acts.offsets is None else np.diff(acts.offsets)
+        none = np.full(len(acts), "")  # a block in which no text has a pair, of a site where others do
+        columns = {_NAMES[name]: none if getattr(acts, name) is None else getattr(acts, name) for name in there}
+        yield _Block(acts.X, {"id": acts.ids, **columns}, sizes)
 
 
 def _to_numpy(store: ActivationStore, site: str, folder: Path) -> None:
-    shape = (sum(len(block.X) for block in store.chunks(site)), store.sites[site])
-    out = open_memmap(folder / f"{site}.npy", mode="w+", dtype=np.float32, shape=shape)
-    columns: dict[str, list[Any]] = {}
-    start = 0
-    for block in _blocks(store, site):
-        out[start : start + len(block.X)] = block.X
-        start += len(block.X)
-        for name, values in _columns(block).items():
-            columns.setdefault(name, []).append(values)
-        columns.setdefault("sizes", []).append(_sizes(block))
-    out.flush()
-    sizes = np.concatenate(columns.pop("sizes"))
+    columns: dict[str, list[NDArray[Any]]] = {}
+    n_rows = sum(len(chunk.X) for chunk in store.chunks(site))
+    with (folder / f"{site}.npy").open("wb") as file:
+        header = {"descr": "<f4", "fortran_order": False, "shape": (n_rows, store.sites[site])}
+        write_array_header_1_0(file, header)
+        for block in _blocks(store, site):
+            file.write(np.ascontiguousarray(block.X, dtype="<f4").data)
+            for name, values in {**block.columns, "sizes": block.sizes}.items():
+                columns.setdefault(name, []).append(values)
     arrays = {name: np.concatenate(values) for name, values in columns.items()}
-    arrays["offsets"] = np.concatenate([[0], np.cumsum(sizes)])
+    arrays["offsets"] = np.concatenate([[0], np.cumsum(arrays.pop("sizes"))])
     np.savez(folder / f"{site}.texts.npz", allow_pickle=False, **arrays)
 
 
 def _to_parquet(store: ActivationStore, site: str, folder: Path) -> None:
     writer: parquet.ParquetWriter | None = None
-    for block in _blocks(store, site):
-        table = _table(block)
-        if writer is None:
-            writer = parquet.ParquetWriter(folder / f"{site}.parquet", table.schema)
-        writer.write_table(table)
-    if writer is not None:
-        writer.close()
+    try:
+        for block in _blocks(store, site):
+            table = _table(block)
+            if writer is None:
+                writer = parquet.ParquetWriter(folder / f"{site}.parquet", table.schema)
+            writer.write_table(table)
+    finally:
+        if writer is not None:
+            writer.close()
 
 
 def _to_datasets(store: ActivationStore, site: str, folder: Path) -> None:
-    datasets = _datasets()
-    blocks = [datasets.Dataset(_table(block)) for block in _blocks(store, site)]
-    datasets.concatenate_datasets(blocks).save_to_disk(folder / site)
+    # through a file, so that rows are never all in memory
+    with TemporaryDirectory(dir=folder) as passing:
+        _to_parquet(store, site, Path(passing))
+        rows = _datasets().Dataset.from_parquet(str(Path(passing) / f"{site}.parquet"), cache_dir=passing)
+        rows.save_to_disk(folder / site)
 
 
 def _datasets() -> Any:  # noqa: ANN401  (an optional module)
@@ -125,17 +150,7 @@ def _datasets() -> Any:  # noqa: ANN401  (an optional module)
     return datasets
 
 
-def _table(block: Activations) -> pa.Table:
-    sizes = _sizes(block)
-    columns = {name: pa.array(np.repeat(values, sizes)) for name, values in _columns(block).items()}
+def _table(block: _Block) -> pa.Table:
+    columns = {name: pa.array(np.repeat(values, block.sizes)) for name, values in block.columns.items()}
     rows = pa.FixedSizeListArray.from_arrays(pa.array(block.X.reshape(-1)), block.X.shape[1])
     return pa.table({**columns, "activation": rows})
-
-
-def _sizes(block: Activations) -> np.ndarray[Any, np.dtype[np.int64]]:
-    return np.ones(len(block), np.int64) if block.offsets is None else np.diff(block.offsets)
-
-
-def _columns(block: Activations) -> dict[str, np.ndarray[Any, Any]]:
-    named = {"id": block.ids, "label": block.y, "pair": block.pairs, "side": block.sides, "group": block.groups}
-    return {name: values for name, values in named.items() if values is not None}

@@ -2,54 +2,38 @@
 
 from __future__ import annotations
 
-import os
-import re
 import shutil
+import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
 from functools import reduce
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from tiltmeter.activations._manifest import (
-    MANIFEST,
-    Manifest,
-    Part,
-    Shard,
-    StoreSpec,
-    read_manifest,
-    require_same,
-    write_manifest,
-)
+from tiltmeter.activations._folder import PLAN, explained, only_writer, present, remove_strays, with_plans
+from tiltmeter.activations._labels import Labels, labels_of, none_of, write_labels
+from tiltmeter.activations._manifest import Manifest, NotWrittenError, Part, Shard, StoreSpec, write_manifest
 from tiltmeter.activations._plan import plan_batches
 from tiltmeter.activations._planned import Plan, make_plan, write_plan
 from tiltmeter.activations._progress import Meter, OnProgress
 from tiltmeter.activations._store import ActivationStore, Missing
-from tiltmeter.core.errors import DataError, FileError, TiltmeterError
+from tiltmeter.core.errors import DataError, FileError
 from tiltmeter.core.site import Site
 from tiltmeter.models import Encoded
-
-try:
-    import fcntl
-except ImportError:  # not on Windows, where nothing keeps two programs from writing to the same store
-    fcntl = None  # type: ignore[assignment]
 
 Engine = Callable[[Path, Part, Plan, Sequence[int], Meter], Iterator[Shard]]
 """Computes shards of a part, counts their texts, and yields each, in any order, when its file is there."""
 
-_PLAN = "plan.safetensors"
-# the folder of a part, a shard, and what an atomic write leaves behind when its process is killed
-_PART = re.compile(r"\d{3,}")
-_SHARD = re.compile(r"shard-\d+\.safetensors")
-_TEMPORARY = re.compile(r"\.(manifest\.json|plan\.safetensors|shard-\d+\.safetensors)\.[^.]+")
+# seconds between two writings of the manifest: a disk may take a tenth of one, and no more than this is lost by a kill
+_EVERY = 1.0
 
 
 class Job(NamedTuple):
     """What is to be in a store: how rows are made, where and how wide they are, and how batches are planned.
 
-    ``itemsize`` is the expected bytes of a number; ``fixed_cost`` as in :func:`plan_batches`.
+    ``itemsize`` is the expected bytes of a number; ``fixed_cost`` as in :func:`plan_batches`; ``is_budget_asked``: the
+    caller named the token budget, so that a larger one that stands in the store will not do.
     """
 
     spec: StoreSpec
@@ -57,6 +41,7 @@ class Job(NamedTuple):
     itemsize: int
     token_budget: int
     fixed_cost: int
+    is_budget_asked: bool
 
 
 def shard_file(part: Part, shard: int) -> str:
@@ -80,84 +65,63 @@ def fill(folder: Path, encoded: Encoded, *, job: Job, engine: Engine, tell: OnPr
         If the folder is something else, cannot be written, is being written by another program, or the disk is full:
         what was stored before stays, and the same call goes on from there.
     """
-    with _writing(folder), _explained(folder):
-        store = ActivationStore(folder, _present(folder, job.spec))
+    with only_writer(folder), explained(folder):
+        on_disk = present(folder, job.spec)
+        store = ActivationStore(folder, with_plans(folder, on_disk))
         _check_texts(store, encoded)
         store, begun = _begun(store, encoded, job=job)
         new = [
             _planned(encoded, missing, job=job, name=f"{i:03}")
-            for i, missing in enumerate(store.missing(encoded.ids, tuple(job.sites)), start=len(store.manifest.parts))
+            for i, missing in enumerate(store.missing(encoded.ids, tuple(job.sites)), start=_next_name(store.manifest))
         ]
         _check_space(folder, begun, new, job=job)
-        _remove_strays(folder, store.manifest)
+        remove_strays(folder, on_disk)
         parts = [*begun, *(_part(folder, one, job=job) for one in new)]
-        if parts:
-            manifest = reduce(Manifest.with_part, parts, store.manifest)
+        manifest = _relabelled(store, reduce(Manifest.with_part, parts, store.manifest), encoded)
+        if manifest != on_disk:
             write_manifest(folder, manifest)
-            # the plans that were just made need not be read again
-            store = ActivationStore(folder, manifest, plans={**store.plans, **{one.name: one.plan for one in new}})
+        # the plans that were just made need not be read again
+        store = ActivationStore(folder, manifest, plans={**store.plans, **{one.name: one.plan for one in new}})
+        if parts:
             store = _run(store, parts, engine=engine, tell=tell)
-        # a worker that was killed leaves some too
-        _remove_strays(folder, store.manifest)
+        # labels that were replaced, and what a worker left that was killed
+        remove_strays(folder, store.manifest)
     return store
 
 
 def _run(store: ActivationStore, parts: list[Part], *, engine: Engine, tell: OnProgress) -> ActivationStore:
-    """Compute the shards that are not there, naming each in the manifest as soon as it is."""
+    """Compute the shards that are not there, and name them in the manifest as they come."""
     meter = Meter(tell, n_texts=sum(part.n_texts for part in parts), n_tokens=sum(part.n_tokens for part in parts))
     folder, manifest = store.folder, store.manifest
-    for part in parts:
-        plan = store.plan(part)
-        there = {shard.index: shard for shard in part.shards}
-        for index in there:
-            texts = plan.order[plan.places(index)]
-            meter.skip(texts=len(texts), tokens=int(np.diff(plan.tokens.offsets)[texts].sum()))
-        for shard in engine(folder, part, plan, [k for k in range(part.n_shards) if k not in there], meter):
-            there[shard.index] = shard
-            manifest = manifest.with_part(part.model_copy(update={"shards": tuple(there[k] for k in sorted(there))}))
-            write_manifest(folder, manifest)
+    written, told = manifest, time.monotonic()
+    try:
+        for part in parts:
+            plan = store.plan(part)
+            there = {shard.index: shard for shard in part.shards}
+            for index in there:
+                texts = plan.order[plan.places(index)]
+                meter.skip(texts=len(texts), tokens=int(np.diff(plan.tokens.offsets)[texts].sum()))
+            known = manifest.part(part.name)
+            for shard in engine(folder, part, plan, [k for k in range(part.n_shards) if k not in there], meter):
+                there[shard.index] = shard
+                known = known.model_copy(update={"shards": tuple(there[k] for k in sorted(there))})
+                manifest = manifest.with_part(known)
+                if time.monotonic() - told > _EVERY:
+                    write_manifest(folder, manifest)
+                    written, told = manifest, time.monotonic()
+    finally:
+        if manifest is not written:
+            _write_at_last(folder, manifest)
     return ActivationStore(folder, manifest, plans=store.plans)
 
 
-@contextmanager
-def _explained(folder: Path) -> Iterator[None]:
-    """Say with whatever ends the work what is there and how to go on."""
+def _write_at_last(folder: Path, manifest: Manifest) -> None:
+    """Name what was stored; on a full disk, what is not named makes room for that."""
     try:
-        yield
-    except KeyboardInterrupt as stopped:
-        stopped.add_note(f"{_extent(folder)} The same call goes on from there.")
-        raise
-    except TiltmeterError:
-        raise
-    except OSError as error:
-        raise FileError(
-            f"{folder} cannot be written ({error.strerror or error}). {_extent(folder)} "
-            "Make room or name another folder; the same call goes on from what is there."
-        ) from error
-
-
-def _extent(folder: Path) -> str:
-    if not (folder / MANIFEST).exists():
-        return "Nothing was stored."
-    parts = [part for part in read_manifest(folder).parts if not part.is_closed]
-    n_stored, n_all = sum(len(part.shards) for part in parts), sum(part.n_shards for part in parts)
-    return f"{folder} holds {n_stored} of {n_all} shards."
-
-
-def _present(folder: Path, spec: StoreSpec) -> Manifest:
-    """Return the manifest that is there, or that of an empty store."""
-    if (folder / MANIFEST).exists():
-        manifest = read_manifest(folder)
-        require_same(spec, manifest.spec, folder=folder)
-        return manifest
-    strange = [path.name for path in folder.iterdir() if not _is_ours(path)]
-    if strange:
-        raise FileError(f"{folder} is no activation store (it holds {strange[0]}); name another folder.")
-    return Manifest(spec=spec)
-
-
-def _is_ours(path: Path) -> bool:
-    return bool(_TEMPORARY.fullmatch(path.name) or (_PART.fullmatch(path.name) and path.is_dir()))
+        write_manifest(folder, manifest)
+    except NotWrittenError:
+        remove_strays(folder, manifest)
+        write_manifest(folder, manifest)
 
 
 def _check_texts(store: ActivationStore, encoded: Encoded) -> None:
@@ -178,10 +142,15 @@ def _check_texts(store: ActivationStore, encoded: Encoded) -> None:
             )
 
 
+def _next_name(manifest: Manifest) -> int:
+    return 1 + max((int(part.name) for part in manifest.parts), default=-1)
+
+
 class _New(NamedTuple):
     name: str
     sites: dict[str, int]
     plan: Plan
+    labels: Labels
 
 
 def _planned(encoded: Encoded, missing: Missing, *, job: Job, name: str) -> _New:
@@ -191,7 +160,8 @@ def _planned(encoded: Encoded, missing: Missing, *, job: Job, name: str) -> _New
     )
     widths = {str(site): job.sites[site] for site in missing.sites}
     row_bytes = sum(widths.values()) * job.itemsize
-    return _New(name, widths, make_plan(chosen, batches, row_bytes=row_bytes, rule=job.spec.pooling))
+    plan = make_plan(chosen, batches, row_bytes=row_bytes, rule=job.spec.pooling)
+    return _New(name, widths, plan, labels_of(chosen.texts))
 
 
 def _part(folder: Path, new: _New, *, job: Job) -> Part:
@@ -206,7 +176,8 @@ def _part(folder: Path, new: _New, *, job: Job) -> Part:
         n_batches=len(plan.batch_ends),
         n_shards=plan.n_shards,
         token_budget=job.token_budget,
-        plan=write_plan(folder, f"{new.name}/{_PLAN}", plan),
+        plan=write_plan(folder, f"{new.name}/{PLAN}", plan),
+        labels=write_labels(folder, new.name, new.labels),
     )
 
 
@@ -214,23 +185,47 @@ def _begun(store: ActivationStore, encoded: Encoded, *, job: Job) -> tuple[Activ
     """Return the parts to be gone on with: those of which everything that they lack is asked for.
 
     A part of which nothing is asked for is left as it is. One of which only some is asked for is closed with what it
-    has, for what is left out may be a text that cannot be read. A shard that somebody removed is lacking too.
+    has, for what is left out may be a text that cannot be read; so is one that was planned with larger batches than are
+    asked for now, which may not fit into memory. A shard that somebody removed is made again in any case.
     """
     begun: list[Part] = []
-    manifest = store.manifest
+    manifest, asked = store.manifest, {str(site) for site in job.sites}
     for part in manifest.parts:
         there = tuple(shard for shard in part.shards if (store.folder / shard.stored.file).exists())
-        if part.is_closed or len(there) == part.n_shards:
+        left = part.model_copy(update={"shards": there})
+        if part.is_closed:
+            # what is gone from it is planned anew
+            manifest = manifest.with_part(left)
+        if part.is_closed or len(there) == part.n_shards or asked.isdisjoint(part.sites):
             continue
-        part = part.model_copy(update={"shards": there})
         plan = store.plan(part)
         lacking = np.setdiff1d(plan.tokens.ids, plan.ids_of(shard.index for shard in there))
         is_asked = np.isin(lacking, encoded.ids)
-        if is_asked.all() and set(part.sites) <= {str(site) for site in job.sites}:
-            begun.append(part)
-        elif is_asked.any() and not set(part.sites).isdisjoint(str(site) for site in job.sites):
-            manifest = manifest.with_part(part.model_copy(update={"is_closed": True}))
+        is_whole = bool(is_asked.all()) and asked >= set(part.sites)
+        is_small = not job.is_budget_asked or part.token_budget <= job.token_budget
+        if is_asked.any() and ((is_whole and is_small) or len(part.shards) == part.n_shards):
+            begun.append(left)
+        elif is_asked.any():
+            manifest = manifest.with_part(left.model_copy(update={"is_closed": True}))
     return ActivationStore(store.folder, manifest, plans=store.plans), begun
+
+
+def _relabelled(store: ActivationStore, manifest: Manifest, encoded: Encoded) -> Manifest:
+    """Let the store say of these texts what is said of them now; it may have known other labels, or none."""
+    given = labels_of(encoded.texts)
+    order = np.argsort(encoded.ids)
+    for part in store.manifest.parts:
+        ids = store.plan(part).tokens.ids
+        common = np.flatnonzero(np.isin(ids, encoded.ids))
+        if not len(common):
+            continue
+        place = order[np.searchsorted(encoded.ids, ids[common], sorter=order)]
+        known = store.labels(part) if (store.folder / part.labels.file).exists() else none_of(len(ids))
+        now = known.updated(common, given.select(place))
+        if not now.equals(known) or not (store.folder / part.labels.file).exists():
+            update = {"labels": write_labels(store.folder, part.name, now)}
+            manifest = manifest.with_part(manifest.part(part.name).model_copy(update=update))
+    return manifest
 
 
 def _check_space(folder: Path, begun: list[Part], new: list[_New], *, job: Job) -> None:
@@ -243,49 +238,6 @@ def _check_space(folder: Path, begun: list[Part], new: list[_New], *, job: Job) 
     free = shutil.disk_usage(folder).free
     if needed > free:
         raise FileError(
-            f"{folder} needs {needed / 1e9:,.1f} GB more, and its disk has {free / 1e9:,.1f} GB free; name a folder on "
+            f"{folder} needs {needed / 1e6:,.1f} MB more, and its disk has {free / 1e6:,.1f} MB free; name a folder on "
             "another disk, or fewer sites."
         )
-
-
-@contextmanager
-def _writing(folder: Path) -> Iterator[None]:
-    """Make the folder if it is not there, and be the only one to write to it; an empty folder does not stay."""
-    made = [path for path in (folder, *folder.parents) if not path.exists()]
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        handle = os.open(folder, os.O_RDONLY)
-    except OSError as error:
-        raise FileError(f"{folder} cannot be made ({error.strerror or error}); name another folder.") from error
-    try:
-        if not os.access(folder, os.W_OK):
-            raise FileError(f"{folder} is read-only; name another folder, or open the store and read what it holds.")
-        if fcntl is not None:
-            try:
-                # released by the system when this process ends, however it ends
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise FileError(
-                    f"Another program is writing to {folder}; wait for it, or name another folder."
-                ) from None
-        yield
-    finally:
-        os.close(handle)
-        for path in (*folder.iterdir(), *made):
-            with suppress(OSError):  # a file, or not empty: something was written
-                path.rmdir()
-
-
-def _remove_strays(folder: Path, manifest: Manifest) -> None:
-    """Remove what a killed run left: files that the manifest does not name."""
-    named = {stored.file for part in manifest.parts for stored in (part.plan, *(s.stored for s in part.shards))}
-    for path in folder.iterdir():
-        if _TEMPORARY.fullmatch(path.name):
-            path.unlink()
-        elif _PART.fullmatch(path.name) and path.is_dir():
-            for file in path.iterdir():
-                ours = file.name == _PLAN or _SHARD.fullmatch(file.name) or _TEMPORARY.fullmatch(file.name)
-                if ours and f"{path.name}/{file.name}" not in named:
-                    file.unlink()
-            with suppress(OSError):  # not empty
-                path.rmdir()

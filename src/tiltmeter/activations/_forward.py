@@ -79,7 +79,7 @@ def _start(
     padded, read = np.zeros(mask.shape, np.int64), np.zeros(mask.shape, np.bool_)
     padded[mask], read[mask] = tokens.tokens[flat], tokens.read[flat]
     # on the right of a causal model, padding is seen by nothing but itself: without a mask, attention is quicker
-    is_causal = subject.family.kind == "decoder"
+    is_causal = subject.is_causal
     try:
         seen = subject.read(
             torch.from_numpy(padded),
@@ -87,7 +87,10 @@ def _start(
             mask=None if is_causal or mask.all() else torch.from_numpy(mask),
             reduce=partial(pool_tokens, read=torch.from_numpy(read), rule=rule),
         )
-    except (torch.OutOfMemoryError, MemoryError) as error:
+    except (RuntimeError, MemoryError) as error:
+        # on a processor PyTorch raises a bare RuntimeError
+        if not isinstance(error, torch.OutOfMemoryError | MemoryError) and "can't allocate memory" not in str(error):
+            raise
         raise SpecError(
             f"A batch of {len(batch)} texts of {mask.shape[1]} tokens does not fit into memory; "
             f"lower token_budget below {mask.size}."

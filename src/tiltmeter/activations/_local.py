@@ -1,7 +1,8 @@
-"""The engine that computes in this process: a shard is written while the next one is computed."""
+"""The engine that computes in this process: shards are written while the next one is computed."""
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -20,6 +21,9 @@ from tiltmeter.activations._shards import write_shard
 from tiltmeter.core.site import Site
 from tiltmeter.models import SubjectModel
 
+# shards that are being written while the next one is computed; each is held in memory so long
+_WRITERS = 2
+
 
 class LocalEngine:
     """Reads a model in this process."""
@@ -31,16 +35,16 @@ class LocalEngine:
 
     def __call__(self, folder: Path, part: Part, plan: Plan, shards: Sequence[int], meter: Meter) -> Iterator[Shard]:
         """Compute shards one after the other."""
-        before: tuple[int, Future[StoredFile]] | None = None
-        with ThreadPoolExecutor(max_workers=1) as writer:
+        writing: deque[tuple[int, Future[StoredFile]]] = deque()
+        with ThreadPoolExecutor(_WRITERS) as writers:
             for index in shards:
                 values = self._rows(plan, index, sites=tuple(map(Site.parse, part.sites)), meter=meter)
-                writing = writer.submit(write_shard, folder, shard_file(part, index), values)
-                if before is not None:
-                    yield Shard(index=before[0], stored=before[1].result())
-                before = (index, writing)
-            if before is not None:
-                yield Shard(index=before[0], stored=before[1].result())
+                writing.append((index, writers.submit(write_shard, folder, shard_file(part, index), values)))
+                if len(writing) > _WRITERS:
+                    first, file = writing.popleft()
+                    yield Shard(index=first, stored=file.result())
+            for last, file in writing:
+                yield Shard(index=last, stored=file.result())
 
     def _rows(self, plan: Plan, shard: int, *, sites: tuple[Site, ...], meter: Meter) -> dict[str, Tensor]:
         kept: dict[Site, list[Tensor]] = {site: [] for site in sites}

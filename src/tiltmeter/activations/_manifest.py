@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from tiltmeter.activations._pool import Reading
 from tiltmeter.core.errors import FileError, FormatError, SpecError
@@ -21,10 +21,14 @@ _NO_HASH = b"0" * 64
 _OWN_HASH = re.compile(rb'"sha256": "([0-9a-f]{64})"\n}\n\Z')
 
 
+class NotWrittenError(FileError):
+    """A file of a store could not be written; leaves this package as a FileError that says how to go on."""
+
+
 class StoredFile(Record):
     """A file of the store: its path from the store's folder, its size and its hash."""
 
-    file: str
+    file: str = Field(pattern=r"^[0-9]{3,}/(plan|labels-[0-9a-f]{12}|shard-[0-9]{5,})\.safetensors$")
     bytes: int
     sha256: str
 
@@ -52,6 +56,7 @@ class Part(Record):
     token_budget: int
     padding: Literal["right"] = "right"
     plan: StoredFile
+    labels: StoredFile
     shards: tuple[Shard, ...] = ()
     is_closed: bool = False
 
@@ -77,6 +82,16 @@ class Manifest(Record):
     spec: StoreSpec
     parts: tuple[Part, ...] = ()
 
+    def files(self) -> tuple[StoredFile, ...]:
+        """Return every file that is named."""
+        return tuple(
+            stored for part in self.parts for stored in (part.plan, part.labels, *(s.stored for s in part.shards))
+        )
+
+    def part(self, name: str) -> Part:
+        """Return the part of that name."""
+        return next(part for part in self.parts if part.name == name)
+
     def with_part(self, part: Part) -> Manifest:
         """Return the manifest with this part in the place of the one of its name, or after the others."""
         parts = {known.name: known for known in self.parts} | {part.name: part}
@@ -87,7 +102,10 @@ def write_manifest(folder: Path, manifest: Manifest) -> None:
     """Replace the manifest atomically."""
     body = manifest.model_dump_json(indent=2).encode()
     with_room = body.removesuffix(b"\n}") + b',\n  "sha256": "' + _NO_HASH + b'"\n}\n'
-    write_bytes(folder / MANIFEST, with_room.replace(_NO_HASH, sha256(with_room).encode()))
+    try:
+        write_bytes(folder / MANIFEST, with_room.replace(_NO_HASH, sha256(with_room).encode()))
+    except OSError as error:
+        raise NotWrittenError(f"{folder / MANIFEST} cannot be written ({error.strerror or error}).") from error
 
 
 def read_manifest(folder: Path) -> Manifest:
@@ -97,6 +115,8 @@ def read_manifest(folder: Path) -> Manifest:
         content = path.read_bytes()
     except (FileNotFoundError, NotADirectoryError):
         raise FileError(f"{folder} is no activation store: it has no {MANIFEST}; check the path.") from None
+    except OSError as error:
+        raise FileError(f"{path} cannot be read ({error.strerror or error}).") from error
     own = _OWN_HASH.search(content)
     if own is None or sha256(content[: own.start(1)] + _NO_HASH + content[own.end(1) :]) != own[1].decode():
         raise FormatError(_problem(path, content))
@@ -130,19 +150,16 @@ def require_same(ours: StoreSpec, theirs: StoreSpec, *, folder: Path) -> None:
         raise SpecError(f"The store {folder} was made otherwise: {facts}. Use the same settings, or another folder.")
 
 
-def _flat(value: dict[str, Any], *, prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for name, entry in value.items():
-        if isinstance(entry, dict):
-            flat |= _flat(entry, prefix=f"{prefix}{name}.")
-        else:
-            flat[prefix + name] = entry
-    return flat
+def _flat(spec: dict[str, Any]) -> dict[str, Any]:
+    """Name each field of the model and of the encoding by its path."""
+    return {"pooling": spec["pooling"]} | {
+        f"{group}.{name}": value for group in ("model", "encoding") for name, value in spec[group].items()
+    }
 
 
 def _short(value: object) -> str:
     text = repr(value)
-    return text if len(text) <= 24 else f"{text[:12]}…"
+    return text if len(text) <= 40 else f"{text[:12]}…"
 
 
 def _problem(path: Path, content: bytes) -> str:

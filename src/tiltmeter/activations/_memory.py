@@ -7,6 +7,7 @@ from pathlib import Path
 
 import torch
 
+from tiltmeter.activations._planned import MOST_BYTES
 from tiltmeter.models import SubjectModel
 
 # A processor loses by larger batches: beyond this, memory that is new to it costs more than fewer calls save (measured:
@@ -34,11 +35,12 @@ def available_bytes(device: torch.device) -> int:
     return free
 
 
-def find_token_budget(subject: SubjectModel, *, longest: int) -> int:
+def find_token_budget(subject: SubjectModel, *, longest: int, row_bytes: int) -> int:
     """Return how many tokens a batch may hold: what a quarter of the free memory takes, up to what is of use.
 
     Counted are the widest intermediate values of one block (the MLP's, attention's and the stream's), and for the
-    plain attention kernel its scores; sites keep rows, not tokens.
+    plain attention kernel its scores. ``row_bytes`` is what is kept of each token, 0 where tokens are pooled: a batch
+    keeps no more than a shard may hold.
     """
     config, device = subject.model.config.get_text_config(), subject.input_device
     width = subject.d_model
@@ -48,6 +50,8 @@ def find_token_budget(subject: SubjectModel, *, longest: int) -> int:
         elements += 2 * int(config.num_attention_heads) * longest
     itemsize = torch.empty(0, dtype=subject.model.dtype).element_size()
     fits = int(_SHARE * available_bytes(device)) // (elements * itemsize)
+    if row_bytes:
+        fits = min(fits, MOST_BYTES // row_bytes)
     return max(_LEAST_TOKENS, min(fits, _MOST_TOKENS.get(device.type, _MOST_TOKENS["cuda"])))
 
 

@@ -9,6 +9,7 @@ from rich.console import Console
 
 from tiltmeter.activations._collect import ask
 from tiltmeter.activations._forward import Tokens, forward
+from tiltmeter.activations._massive import Spread
 from tiltmeter.activations._memory import available_bytes, fixed_cost
 from tiltmeter.activations._plan import plan_batches
 from tiltmeter.activations._pool import Reading
@@ -56,8 +57,10 @@ def collect_moments(
     ------
     SpecError
         If the moments do not fit into the free memory; before anything is read.
+    DataError
+        If a pair has more than two texts.
     TiltmeterError
-        As :func:`collect` does.
+        As :func:`collect` does, which warns alike.
 
     See Also
     --------
@@ -80,6 +83,7 @@ def collect_moments(
         words = f"moments of {len(asked.sites)} sites: {needed / 1e6:,.1f} MB"
         Console(stderr=True, highlight=False).print(words, markup=False, soft_wrap=True)
     moments = {site: Moments(subject.width(site)) for site in asked.sites}
+    spread = Spread()
     encoded = asked.encoded
     batches = plan_batches(
         encoded.lengths, token_budget=asked.token_budget, together=pairs, fixed_cost=fixed_cost(subject)
@@ -90,13 +94,16 @@ def collect_moments(
         for read in forward(subject, tokens, batches, sites=asked.sites, rule=pooling):
             texts_of_rows = np.repeat(read.batch, encoded.n_read[read.batch]) if pooling == "all" else read.batch
             for site, values in read.values.items():
+                exact = values.float().numpy()
+                spread.update(site, exact)
                 moments[site].update(
-                    values.float().numpy(),
+                    exact,
                     None if rows.y is None else rows.y[texts_of_rows],
                     pairs=None if pairs is None else pairs[read.batch],
                     sides=None if pairs is None or rows.sides is None else rows.sides[read.batch],
                 )
             meter.add(texts=len(read.batch), tokens=read.n_tokens)
+    spread.warn()
     return {str(site): found for site, found in moments.items()}
 
 
@@ -157,7 +164,9 @@ def _whole_pairs(pairs: NDArray[np.str_] | None) -> NDArray[np.str_] | None:
     """Return the pairs with "" for those of which one member is not there, as in a split that divided them."""
     if pairs is None:
         return None
-    _, which, counts = np.unique(pairs, return_inverse=True, return_counts=True)
+    names, which, counts = np.unique(pairs, return_inverse=True, return_counts=True)
+    if (many := (counts > 2) & (names != "")).any():
+        raise DataError(f"Pair {names[many][0]} has {counts[many][0]} texts; moments need pairs of two.")
     return np.where(counts[which] == 1, "", pairs)
 
 

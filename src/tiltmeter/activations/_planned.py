@@ -1,4 +1,4 @@
-"""The plan of a part, fixed before its first forward: tokens, batches, shards, and what the texts carry."""
+"""The plan of a part, fixed before its first forward: tokens, batches and shards."""
 
 from __future__ import annotations
 
@@ -8,14 +8,13 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from tiltmeter.activations._forward import Tokens
 from tiltmeter.activations._manifest import StoredFile
 from tiltmeter.activations._pool import Reading
-from tiltmeter.core.errors import FileError, FormatError
-from tiltmeter.core.files import sha256, write_bytes
+from tiltmeter.activations._shards import keep, kept
+from tiltmeter.activations._strings import packed, unpacked
 from tiltmeter.models import Encoded
 
 # A part has 64 shards, so that little is lost when a run is stopped ...
@@ -25,7 +24,7 @@ _LEAST_BYTES = 256 << 10
 # ... nor, until there are 512, so large that much memory is held; then they grow, lest the manifest do, up to a limit
 _USUAL_BYTES = 8 << 20
 _MANY = 512
-_MOST_BYTES = 256 << 20
+MOST_BYTES = 256 << 20
 
 
 class Plan(NamedTuple):
@@ -41,10 +40,6 @@ class Plan(NamedTuple):
     order: NDArray[np.int64]
     batch_ends: NDArray[np.int64]
     shard_ends: NDArray[np.int64]
-    y: NDArray[np.int64] | None
-    pairs: NDArray[np.str_] | None
-    sides: NDArray[np.int64] | None
-    groups: NDArray[np.str_] | None
 
     @property
     def n_shards(self) -> int:
@@ -81,11 +76,10 @@ def _between(ends: NDArray[np.int64], i: int) -> tuple[int, int]:
 
 def make_plan(encoded: Encoded, batches: tuple[NDArray[np.int64], ...], *, row_bytes: int, rule: Reading) -> Plan:
     """Cut batches into shards of like size; ``row_bytes`` is what one row takes at all sites."""
-    texts = encoded.texts
     rows = encoded.n_read if rule == "all" else np.ones(len(encoded), np.int64)
     size = np.array([rows[batch].sum() for batch in batches], dtype=np.int64) * row_bytes
     total = int(size.sum())
-    most = int(np.clip(min(total // _FEW, max(_USUAL_BYTES, total // _MANY)), _LEAST_BYTES, _MOST_BYTES))
+    most = int(np.clip(min(total // _FEW, max(_USUAL_BYTES, total // _MANY)), _LEAST_BYTES, MOST_BYTES))
     shard_ends, filled = [], 0
     for i, one in enumerate(size.tolist()):
         if filled and filled + one > most:
@@ -98,10 +92,6 @@ def make_plan(encoded: Encoded, batches: tuple[NDArray[np.int64], ...], *, row_b
         np.concatenate(batches),
         np.cumsum([len(batch) for batch in batches]),
         np.array([*shard_ends, len(batches)]),
-        texts.y,
-        texts.pairs,
-        texts.sides,
-        texts.groups,
     )
 
 
@@ -115,55 +105,18 @@ def write_plan(folder: Path, file: str, plan: Plan) -> StoredFile:
         "order": plan.order,
         "batch_ends": plan.batch_ends,
         "shard_ends": plan.shard_ends,
-        **_packed("ids", plan.tokens.ids),
+        **packed("ids", plan.tokens.ids),
     }
-    for name in ("y", "sides"):
-        if (column := getattr(plan, name)) is not None:
-            arrays[name] = column.astype(np.int64)
-    for name in ("pairs", "groups"):
-        if (column := getattr(plan, name)) is not None:
-            arrays |= _packed(name, column)
-    content = save({name: np.ascontiguousarray(array) for name, array in arrays.items()})
-    write_bytes(folder / file, content)
-    return StoredFile(file=file, bytes=len(content), sha256=sha256(content))
+    return keep(folder, file, save({name: np.ascontiguousarray(array) for name, array in arrays.items()}))
 
 
 def read_plan(folder: Path, stored: StoredFile) -> Plan:
-    """Read a plan; FileError if it is gone, FormatError if it is not what the manifest names."""
-    try:
-        content = (folder / stored.file).read_bytes()
-    except FileNotFoundError:
-        raise FileError(f"{folder / stored.file} is gone; without this plan the part cannot be read.") from None
-    if len(content) != stored.bytes or sha256(content) != stored.sha256:
-        raise FormatError(
-            f"{folder / stored.file} is damaged (its hash is not the manifest's); without this plan the part cannot be "
-            "read: restore it from a copy, or collect again into another folder."
-        )
-    try:
-        arrays = load(content)
-    except SafetensorError as error:
-        raise FormatError(f"{folder / stored.file} is no safetensors file ({error}).") from error
+    """Read a plan; FileError or FormatError naming the file if it is gone or damaged."""
+    arrays = load(kept(folder, stored))
     return Plan(
-        Tokens(_unpacked("ids", arrays), arrays["tokens"], arrays["read"], arrays["offsets"]),
+        Tokens(unpacked("ids", arrays), arrays["tokens"], arrays["read"], arrays["offsets"]),
         arrays["hashes"],
         arrays["order"],
         arrays["batch_ends"],
         arrays["shard_ends"],
-        arrays.get("y"),
-        _unpacked("pairs", arrays) if "pairs.ends" in arrays else None,
-        arrays.get("sides"),
-        _unpacked("groups", arrays) if "groups.ends" in arrays else None,
     )
-
-
-def _packed(name: str, strings: NDArray[np.str_]) -> dict[str, NDArray[np.generic]]:
-    """Strings as UTF-8 end to end, and where each ends: safetensors has no strings."""
-    encoded = [string.encode() for string in strings.tolist()]
-    ends = np.cumsum([len(string) for string in encoded], dtype=np.int64)
-    return {f"{name}.utf8": np.frombuffer(b"".join(encoded), np.uint8), f"{name}.ends": ends}
-
-
-def _unpacked(name: str, arrays: dict[str, NDArray[np.generic]]) -> NDArray[np.str_]:
-    content, ends = arrays[f"{name}.utf8"].tobytes(), arrays[f"{name}.ends"].tolist()
-    starts = [0, *ends[:-1]]
-    return np.array([content[start:end].decode() for start, end in zip(starts, ends, strict=True)], dtype=np.str_)

@@ -15,11 +15,12 @@ from numpy.typing import NDArray
 
 from tiltmeter.activations._collect import Collected, ask, into_store
 from tiltmeter.activations._local import LocalEngine
-from tiltmeter.activations._manifest import Part, Shard
+from tiltmeter.activations._manifest import NotWrittenError, Part, Shard
 from tiltmeter.activations._massive import Spread
 from tiltmeter.activations._planned import Plan, read_plan
 from tiltmeter.activations._pool import Reading
 from tiltmeter.activations._progress import Meter, OnProgress, reporting, silent
+from tiltmeter.core import errors
 from tiltmeter.core.errors import MissingExtraError, ModelError, SpecError, TiltmeterError
 from tiltmeter.core.records import Record
 from tiltmeter.data import TextSet
@@ -27,6 +28,7 @@ from tiltmeter.models import Encoded, LoadedFrom, Sites, SubjectModel, load
 
 # what a worker sends back is a name and a hash
 _OBJECT_STORE_BYTES = 100 << 20
+_TOKENS, _TOKENS_ON_GPU = 1024, 16384
 
 
 class RayWorkers(Record):
@@ -40,12 +42,16 @@ class RayWorkers(Record):
         Of each. With ``gpus`` above 0 its model is put on CUDA; a fraction lets workers share a GPU.
     address
         Of a running cluster, ``"auto"`` on one of its machines; None starts one on this machine for this call.
+    token_budget
+        Most tokens in a batch of theirs; None for 1,024 on processors and 16,384 on GPUs, of which nothing is known
+        here.
     """
 
     n: int = 2
     cpus: float = 1
     gpus: float = 0
     address: str | None = None
+    token_budget: int | None = None
 
 
 def collect_on_ray(
@@ -80,6 +86,8 @@ def collect_on_ray(
     progress
         As in :func:`collect`.
 
+    Nothing is warned of that only rows show (coordinates that hold most of the variance), for workers keep their rows.
+
     Raises
     ------
     MissingExtraError
@@ -87,11 +95,11 @@ def collect_on_ray(
     SpecError
         If the model was not made by ``load``, or the number of workers is not positive.
     ModelError
-        If a worker fails for another reason than an error that :func:`collect` would raise too.
+        If a worker cannot go on, for another reason than an error that :func:`collect` would raise too.
 
     See Also
     --------
-    collect : In this process; raises and warns as stated there.
+    collect : In this process; raises as stated there.
 
     Examples
     --------
@@ -104,7 +112,9 @@ def collect_on_ray(
     if subject.loaded_from is None:
         raise SpecError(f"Ray's workers load the model themselves; make {subject.name} with models.load, not bind.")
     engine = _RayEngine(subject.loaded_from, digest=subject.fingerprint.digest, rule=pooling, workers=chosen)
-    asked = ask(subject, texts, sites=sites, pooling=pooling)
+    budget = chosen.token_budget or (_TOKENS_ON_GPU if chosen.gpus else _TOKENS)
+    asked = ask(subject, texts, sites=sites, pooling=pooling, token_budget=budget)
+    asked = asked._replace(is_budget_asked=chosen.token_budget is not None)
     with _cluster(chosen), reporting(progress) as tell:
         return into_store(asked, store, engine=engine, tell=tell)
 
@@ -141,48 +151,60 @@ class _RayEngine:
         lengths = np.diff(plan.tokens.offsets)
         try:
             for row in done.iter_rows():
+                if row["error"]:
+                    raise _raised(row["error"], row["message"])
                 shard = Shard.model_validate_json(row["shard"])
                 texts = plan.order[plan.places(shard.index)]
                 meter.add(texts=len(texts), tokens=int(lengths[texts].sum()))
                 yield shard
         except ray.exceptions.RayError as error:
-            raise _cause(error) from error
+            words = str(error).strip().splitlines()[0]
+            raise ModelError(f"Ray could not go on ({words}); the same call goes on from what is stored.") from error
 
 
 class _Reader:
     """One worker: holds the model and computes the shards that it is given."""
 
     def __init__(self, folder: str, part: str, model: str, digest: str, rule: Reading, device: str) -> None:
-        asked = LoadedFrom.model_validate_json(model)
+        self._folder = Path(folder)
+        self._part = Part.model_validate_json(part)
+        self._failure: Exception | None = None
+        try:
+            self._open(LoadedFrom.model_validate_json(model), digest=digest, rule=rule, device=device)
+        except (TiltmeterError, OSError) as error:
+            # raised here, Ray would only start the worker again
+            self._failure = error
+
+    def _open(self, model: LoadedFrom, *, digest: str, rule: Reading, device: str) -> None:
         subject = load(
-            asked.path_or_name, revision=asked.revision, dtype=asked.dtype, attention=asked.attention, device=device
+            model.path_or_name, revision=model.revision, dtype=model.dtype, attention=model.attention, device=device
         )
         if subject.fingerprint.digest != digest:
             raise ModelError(
-                f"A worker found another model at {asked.path_or_name} than the one that was given; "
+                f"A worker found another model at {model.path_or_name} than the one that was given; "
                 "give all workers the same files and versions."
             )
-        self._folder = Path(folder)
-        self._part = Part.model_validate_json(part)
         self._plan = read_plan(self._folder, self._part.plan)
         self._engine = LocalEngine(subject, rule=rule, spread=Spread())
 
-    def __call__(self, batch: dict[str, NDArray[Any]]) -> dict[str, NDArray[np.str_]]:
-        meter = Meter(silent, n_texts=0, n_tokens=0)
-        shards = [int(k) for k in batch["shard"]]
-        made = self._engine(self._folder, self._part, self._plan, shards, meter)
-        return {"shard": np.array([shard.model_dump_json() for shard in made])}
+    def __call__(self, batch: dict[str, NDArray[Any]]) -> dict[str, list[str]]:
+        """Compute a shard, and return what it is called, or what went wrong: Ray would keep the words to itself."""
+        try:
+            if self._failure is not None:
+                raise self._failure
+            meter = Meter(silent, n_texts=0, n_tokens=0)
+            (shard,) = self._engine(self._folder, self._part, self._plan, [int(batch["shard"][0])], meter)
+        except (TiltmeterError, OSError) as error:
+            return {"shard": [""], "error": [type(error).__name__], "message": [str(error)]}
+        return {"shard": [shard.model_dump_json()], "error": [""], "message": [""]}
 
 
-def _cause(error: BaseException) -> TiltmeterError:
-    """Return what went wrong in a worker, as it would have been raised here."""
-    cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(inner := getattr(cause, "cause", None) or cause, TiltmeterError):
-            return type(inner)(str(inner.args[0]) if inner.args else str(inner))
-        cause = cause.__cause__
-    last = str(error).strip().splitlines()[-1]
-    return ModelError(f"A Ray worker failed ({last}); what was stored stays, and the same call goes on from there.")
+def _raised(name: str, message: str) -> Exception:
+    """Return the error of a worker as it would have been raised here."""
+    if name == NotWrittenError.__name__:
+        return NotWrittenError(message)
+    kind = getattr(errors, name, None)
+    return kind(message) if kind is not None else OSError(message)
 
 
 def _ray() -> Any:  # noqa: ANN401  (an optional module)
@@ -222,7 +244,8 @@ def _cluster(workers: RayWorkers) -> Iterator[None]:
             **({} if workers.address else local),
         )
     except (ConnectionError, ValueError, RuntimeError) as error:
-        raise SpecError(f"No Ray cluster answers at {workers.address!r} ({error}).") from error
+        where = f"No Ray cluster answers at {workers.address}" if workers.address else "Ray could not be started here"
+        raise SpecError(f"{where} ({str(error).splitlines()[0]}).") from error
     try:
         yield
     finally:

@@ -10,18 +10,33 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from tiltmeter.activations._manifest import StoredFile
+from tiltmeter.activations._manifest import NotWrittenError, StoredFile
 from tiltmeter.core.errors import FileError, FormatError
 from tiltmeter.core.files import sha256, write_bytes
 
 _PIECE = 1 << 20
+ADVICE = "Nothing was read from it: remove the file and collect the same texts again, which makes anew what is missing."
+
+
+def keep(folder: Path, file: str, content: bytes) -> StoredFile:
+    """Write a file of the store, whole or not at all."""
+    try:
+        write_bytes(folder / file, content)
+    except OSError as error:
+        raise NotWrittenError(f"{folder / file} cannot be written ({error.strerror or error}).") from error
+    return StoredFile(file=file, bytes=len(content), sha256=sha256(content))
+
+
+def kept(folder: Path, stored: StoredFile) -> bytes:
+    """Return the content of a file of the store, once it is sure to be what the manifest names."""
+    if (problem := problem_of(folder, stored)) is not None:
+        raise FormatError(f"{problem} {ADVICE}")
+    return (folder / stored.file).read_bytes()
 
 
 def write_shard(folder: Path, file: str, values: dict[str, Tensor]) -> StoredFile:
-    """Write the rows of each site as one file, whole or not at all."""
-    content = save(values)
-    write_bytes(folder / file, content)
-    return StoredFile(file=file, bytes=len(content), sha256=sha256(content))
+    """Write the rows of each site as one file."""
+    return keep(folder, file, save(values))
 
 
 def problem_of(folder: Path, stored: StoredFile) -> str | None:
@@ -45,7 +60,7 @@ class ShardReader:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._checked: dict[str, tuple[int, int, int]] = {}
+        self._checked: dict[str, tuple[int, ...]] = {}
 
     def __call__(self, stored: StoredFile, site: str) -> Tensor:
         """Return the rows of a site, memory-mapped: only the rows that are used are read.
@@ -61,14 +76,14 @@ class ShardReader:
         try:
             state = path.stat()
         except OSError:
-            raise FileError(f"{path} is gone; collect the same texts again, which fills in what is missing.") from None
-        seen = (state.st_size, state.st_mtime_ns, state.st_ino)
+            raise FileError(
+                f"{path} is gone; collect the same texts again, which makes anew what is missing."
+            ) from None
+        # the time of change, unlike that of modification, cannot be set back
+        seen = (state.st_size, state.st_mtime_ns, state.st_ctime_ns, state.st_ino)
         if self._checked.get(stored.file) != seen:
             if (problem := problem_of(self._folder, stored)) is not None:
-                raise FormatError(
-                    f"{problem} Nothing was read from it; remove the file and collect the same texts again, which "
-                    "fills in what is missing."
-                )
+                raise FormatError(f"{problem} {ADVICE}")
             self._checked[stored.file] = seen
         try:
             with safe_open(path, framework="pt") as file:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from functools import cached_property
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple, Self
 
@@ -11,6 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from tiltmeter.activations._labels import Labels, read_labels
 from tiltmeter.activations._manifest import Manifest, Part, StoreSpec, fingerprint_of, read_manifest
 from tiltmeter.activations._planned import Plan, read_plan
 from tiltmeter.activations._shards import ShardReader, problem_of
@@ -66,6 +66,7 @@ class ActivationStore:
         self.folder = folder
         self.manifest = manifest
         self.plans = dict(plans or {})
+        self._labels: dict[str, Labels] = {}
         self._shard = ShardReader(folder)
 
     @classmethod
@@ -117,7 +118,7 @@ class ActivationStore:
             if pattern.any()
         )
 
-    def read(self, site: str | Site, ids: NDArray[np.str_] | None = None) -> Activations:
+    def read(self, site: str | Site, ids: Sequence[str] | NDArray[np.str_] | None = None) -> Activations:
         """Read the rows of texts at a site; only their pages of the shards are touched.
 
         Parameters
@@ -125,11 +126,11 @@ class ActivationStore:
         site
             One of :attr:`sites`.
         ids
-            Texts, in the order in which they are wanted; None for all.
+            Texts, each once, in the order in which they are wanted; None for all.
 
         Returns
         -------
-        float32 rows with ids, and labels, pairs, sides and groups where every part has them.
+        float32 rows with ids, and labels, pairs, sides and groups where all the texts have them.
 
         Raises
         ------
@@ -144,7 +145,13 @@ class ActivationStore:
         """
         name = str(site)
         parts = self._parts(name)
-        wanted = self.ids(name) if ids is None else ids
+        wanted = self.ids(name) if ids is None else np.asarray(ids, dtype=np.str_)
+        if ids is None and not len(wanted):
+            raise DataError(f"The store {self.folder} has no rows at {name} yet; collect them first.")
+        if wanted.ndim != 1 or not len(wanted):
+            raise DataError(f"No text was asked for at {name}; give a list of at least one id, or None for all.")
+        if len(np.unique(wanted)) < len(wanted):
+            raise DataError(f"Some text was asked for twice at {name}; give every id once.")
         where = np.full(len(wanted), -1)
         for i, part in enumerate(parts):
             where[np.isin(wanted, self._stored_ids(part))] = i
@@ -155,8 +162,6 @@ class ActivationStore:
                 "collect them first."
             )
         read = [self._read_part(part, name, wanted[where == i]) for i, part in enumerate(parts) if (where == i).any()]
-        if not read:
-            raise DataError(f"No text was asked for at {name}; give at least one id.")
         together = read[0] if len(read) == 1 else concatenated(read)
         # parts come one after the other; the caller wants the order of the ids
         order = np.argsort(np.argsort(where, kind="stable"), kind="stable")
@@ -165,19 +170,20 @@ class ActivationStore:
     def chunks(self, site: str | Site) -> Iterator[Activations]:
         """Yield all rows of a site, a shard at a time, in the order in which they were read; memory stays flat.
 
-        Texts of a pair that were collected together come in the same chunk. Raises as :meth:`read`.
+        Texts of a pair that were collected together come in the same chunk. Rows that are float32 on disk are the file
+        itself, memory-mapped: copy what is to outlive it. Raises as :meth:`read`.
         """
         name = str(site)
         for part in self._parts(name):
             plan = self.plan(part)
             for shard in part.shards:
                 chosen = plan.order[plan.places(shard.index)]
-                yield self._labelled(plan, name, chosen, self._shard(shard.stored, name).float().numpy())
+                yield self._labelled(part, name, chosen, self._shard(shard.stored, name).float().numpy())
 
     def verify(self) -> tuple[str, ...]:
         """Hash every file that the manifest names, and return a sentence for each that is damaged or gone."""
-        files = [stored for part in self.manifest.parts for stored in (part.plan, *(s.stored for s in part.shards))]
-        return tuple(problem for stored in files if (problem := problem_of(self.folder, stored)) is not None)
+        problems = (problem_of(self.folder, stored) for stored in self.manifest.files())
+        return tuple(problem for problem in problems if problem is not None)
 
     def info(self) -> StoreInfo:
         """Describe the store."""
@@ -188,20 +194,21 @@ class ActivationStore:
             n_parts=len(parts),
             n_shards=sum(len(part.shards) for part in parts),
             n_shards_missing=sum(part.n_shards - len(part.shards) for part in parts if not part.is_closed),
-            bytes=sum(s.bytes for part in parts for s in (part.plan, *(shard.stored for shard in part.shards))),
+            bytes=sum(stored.bytes for stored in self.manifest.files()),
             spec=self.manifest.spec,
         )
-
-    @cached_property
-    def fingerprint(self) -> str:
-        """Identify how the rows were made: model, tokens and pooling."""
-        return fingerprint_of(self.manifest.spec)
 
     def plan(self, part: Part) -> Plan:
         """Return the plan of a part, read once."""
         if part.name not in self.plans:
             self.plans[part.name] = read_plan(self.folder, part.plan)
         return self.plans[part.name]
+
+    def labels(self, part: Part) -> Labels:
+        """Return what the texts of a part carry, read once."""
+        if part.name not in self._labels:
+            self._labels[part.name] = read_labels(self.folder, part.labels)
+        return self._labels[part.name]
 
     def _parts(self, site: str) -> list[Part]:
         parts = [part for part in self.manifest.parts if site in part.sites]
@@ -230,23 +237,32 @@ class ActivationStore:
                 first = np.concatenate([[0], np.cumsum(counts[plan.order[span]])])[place[here] - span.start]
                 sizes = counts[chosen[here]]
                 X[_ranges(offsets[here], sizes)] = rows[torch.from_numpy(_ranges(first, sizes))].float().numpy()
-        return self._labelled(plan, site, chosen, X)
+        return self._labelled(part, site, chosen, X)
 
-    def _labelled(self, plan: Plan, site: str, chosen: NDArray[np.int64], X: NDArray[np.float32]) -> Activations:
+    def _labelled(self, part: Part, site: str, chosen: NDArray[np.int64], X: NDArray[np.float32]) -> Activations:
+        plan = self.plan(part)
         counts = plan.counts(self.manifest.spec.pooling)[chosen]
-        columns = {
-            name: column[chosen]
-            for name in ("y", "pairs", "sides", "groups")
-            if (column := getattr(plan, name)) is not None
-        }
         return Activations(
             X,
             ids=plan.tokens.ids[chosen],
             offsets=np.concatenate([[0], np.cumsum(counts)]) if self.manifest.spec.pooling == "all" else None,
             site=Site.parse(site),
-            fingerprint=self.fingerprint,
-            **columns,
+            fingerprint=fingerprint_of(self.manifest.spec),
+            **self.labels(part).columns(chosen),
         )
+
+
+def columns_at(store: ActivationStore, site: str) -> tuple[str, ...]:
+    """Name the columns that a site has: y and sides if all its texts have them, pairs and groups if some do."""
+    found = []
+    for part in store.manifest.parts:
+        if site in part.sites and part.shards:
+            ids = store.plan(part).tokens.ids
+            held = np.flatnonzero(np.isin(ids, store.plan(part).ids_of(shard.index for shard in part.shards)))
+            found.append(set(store.labels(part).columns(held)))
+    for_all = {name for name in ("y", "sides") if found and all(name in one for one in found)}
+    for_some = {name for name in ("pairs", "groups") if any(name in one for one in found)}
+    return tuple(name for name in ("y", "pairs", "sides", "groups") if name in for_all | for_some)
 
 
 def _positions(wanted: NDArray[np.str_], ids: NDArray[np.str_]) -> NDArray[np.int64]:

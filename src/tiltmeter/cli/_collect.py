@@ -37,8 +37,8 @@ def collect(
     revision: Annotated[str | None, typer.Option(help="Branch, tag or commit of a hub model.")] = None,
     token_budget: Annotated[int | None, typer.Option(help="Most tokens in a batch. Default: what fits.")] = None,
     engine: Annotated[Literal["local", "ray"], typer.Option(help="This process, or workers of Ray.")] = "local",
-    workers: Annotated[int, typer.Option(help="Workers of Ray.")] = 2,
-    gpus: Annotated[float, typer.Option(help="GPUs of each worker of Ray.")] = 0,
+    workers: Annotated[int | None, typer.Option(help="Workers of Ray. Default: 2.")] = None,
+    gpus: Annotated[float | None, typer.Option(help="GPUs of each worker of Ray. Default: none.")] = None,
     address: Annotated[
         str | None, typer.Option(help="A running Ray cluster, auto on one of its machines. Default: one started here.")
     ] = None,
@@ -53,6 +53,9 @@ def collect(
     rules = [rule for rule in (span, message, between) if rule is not None]
     if len(rules) > 1:
         raise SpecError("Give one of --span, --message and --between.")
+    for name, value in (("--workers", workers), ("--gpus", gpus), ("--address", address)):
+        if value is not None and engine != "ray":
+            raise SpecError(f"{name} is for workers of Ray; add --engine ray, or leave it out.")
     rows = studies.open_texts(texts, distribution="texts")
     if message is not None:
         rows = replace(rows, span=data.NthMessage(message))
@@ -64,15 +67,15 @@ def collect(
     encoded = models.encode(subject, rows, long_texts=long_texts, skip_first=skip_first)
     wanted: models.Sites = "all" if sites == "all" else [site.strip() for site in sites.split(",")]
     if engine == "ray":
-        if token_budget is not None:
-            raise SpecError("--token-budget is for the local engine; leave it out with --engine ray.")
         activations.collect_on_ray(
             subject,
             encoded,
             store=store,
             sites=wanted,
             pooling=pooling,
-            workers=activations.RayWorkers(n=workers, gpus=gpus, address=address),
+            workers=activations.RayWorkers(
+                n=2 if workers is None else workers, gpus=gpus or 0, address=address, token_budget=token_budget
+            ),
             progress=True,
         )
     else:

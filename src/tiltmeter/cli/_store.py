@@ -56,7 +56,8 @@ def verify(store: _Folder) -> None:
         print(problem, file=sys.stderr)
     if problems:
         print(
-            "Remove the damaged shards and run the same tiltmeter collect again: it fills in what is missing.",
+            "Remove the damaged files and run the same tiltmeter collect again: it makes anew what is missing. "
+            "Without its plan, a part is read anew as a whole.",
             file=sys.stderr,
         )
         raise typer.Exit(2)

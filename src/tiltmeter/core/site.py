@@ -10,7 +10,7 @@ from tiltmeter.core.errors import SpecError
 
 Point = Literal["resid_pre", "resid_mid", "resid_post", "attn_out", "mlp_out", "z", "mlp_post"]
 POINTS: tuple[str, ...] = get_args(Point)
-_PATTERN = re.compile(r"(-?\d+)\.([a-z_]+)(?:\.h(\d+))?")
+_PATTERN = re.compile(r"(-?[0-9]+)\.([a-z_]+)(?:\.h([0-9]+))?")
 
 
 @dataclass(frozen=True, order=True, slots=True)
@@ -58,7 +58,7 @@ class Site:
     @classmethod
     def parse(cls, text: str) -> Self:
         """Read ``layer.point`` or ``layer.point.hN``; SpecError if the text is neither."""
-        match = _PATTERN.fullmatch(text.strip())
+        match = _PATTERN.fullmatch(text.strip()) if isinstance(text, str) else None
         if match is None:
             raise SpecError(
                 f"Site {text!r} is not of the form layer.point, for example 12.resid_post; "

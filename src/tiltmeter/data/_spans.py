@@ -51,6 +51,7 @@ class Between:
     """Read what stands between two strings, without the white space around it.
 
     It runs from the first ``start`` to the next ``end`` after it, in the text or in the chat as its template writes it.
+    In a chat, what ends before the first message does, in a system prompt that the template adds, is passed over.
 
     Parameters
     ----------
@@ -76,17 +77,19 @@ class Between:
             if not isinstance(marker, str) or not marker:
                 raise SpecError(f"What to read between is marked by {marker!r}; give two strings that are not empty.")
 
-    def find(self, text: str, *, where: str) -> tuple[int, int]:
+    def find(self, text: str, *, where: str, after: int = 0) -> tuple[int, int]:
         """Return the first character of what is read, and the one after its last.
+
+        What ends within the first ``after`` characters is passed over.
 
         Raises
         ------
         DataError
             If a marker is missing, or nothing stands between the two; ``where`` names the text in the message.
         """
-        opening = text.find(self.start)
-        first = opening + len(self.start)
-        last = text.find(self.end, first)
+        opening, first, last = self._stretch(text, 0)
+        while opening >= 0 and 0 <= last < after:
+            opening, first, last = self._stretch(text, last + len(self.end))
         content = text[first:last]
         if opening < 0:
             problem = f"{self.start!r}, after which it is read, is not in it"
@@ -97,6 +100,12 @@ class Between:
         else:
             return first + len(content) - len(content.lstrip()), first + len(content.rstrip())
         raise DataError(f"{where}: {problem}; change the text, or what is read of it.")
+
+    def _stretch(self, text: str, begin: int) -> tuple[int, int, int]:
+        """Return where ``start`` stands, where it ends and where ``end`` follows; -1 for what is not there."""
+        opening = text.find(self.start, begin)
+        first = opening + len(self.start)
+        return opening, first, text.find(self.end, first)
 
 
 SpanDescription = str | dict[str, int | list[str]]

@@ -59,8 +59,8 @@ class TextSet:
     Raises
     ------
     DataError
-        If lengths disagree, identifiers repeat, a text is blank, the content of a message is no string, a label, side,
-        split name or span is none that can be, or the span rule does not fit the rows.
+        If lengths disagree, identifiers repeat, a text is blank, the content of a message is missing or no string, a
+        label, side, split name or span is none that can be, or the span rule does not fit the rows.
     SpecError
         If there is no such span rule.
 
@@ -102,6 +102,8 @@ class TextSet:
                 )
         if len(set(self.ids.tolist())) != n:
             raise DataError(f"{self.distribution}: ids repeat; every row needs an identifier of its own.")
+        # a description, as a study writes it, would be taken for another rule by whoever asks which rule it is
+        object.__setattr__(self, "span", parse_span(self.span))
         _check_messages(self)
         for row, text in zip(self.ids, plain_texts(self), strict=True):
             if not text.strip():
@@ -210,6 +212,12 @@ def require_two_classes(texts: TextSet) -> NDArray[np.int64]:
 def _check_messages(texts: TextSet) -> None:
     for row, chat in zip(texts.ids, texts.messages or (), strict=False):
         for message in chat:
+            for key in ("role", "content"):
+                if key not in message:
+                    raise DataError(
+                        f"{texts.distribution}, row {row}: a message has no {key}; give each of them a role and a "
+                        "content."
+                    )
             if not isinstance(message["role"], str) or not isinstance(message["content"], str):
                 raise DataError(
                     f"{texts.distribution}, row {row}: a message has the role {message['role']!r} and, as its content, "
@@ -219,7 +227,6 @@ def _check_messages(texts: TextSet) -> None:
 
 def _check_span(texts: TextSet) -> None:
     name = texts.distribution
-    parse_span(texts.span)
     if isinstance(texts.span, NthMessage):
         _check_message(texts, texts.span.index)
     if isinstance(texts.span, Between) and texts.texts is not None:

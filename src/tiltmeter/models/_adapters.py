@@ -32,6 +32,10 @@ def check_adapted(model: Any, *, name: str) -> None:  # noqa: ANN401
     check_unquantized(model.config, name=name)
     if getattr(model, "is_quantized", False):
         _refuse_quantized(name, getattr(model, "quantization_method", None))
+    for module in model.modules():
+        # torch's own kind, which leaves no word of it in the configuration
+        if type(module).__module__.startswith("torch.ao."):
+            _refuse_quantized(name, type(module).__name__)
     for adapter, config in (getattr(model, "peft_config", None) or {}).items():
         # Prompts and prefixes are added by the outermost forward, which reading goes past, and invocation tokens are
         # found by it.

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
-from itertools import chain
+import warnings
+from dataclasses import replace
 from typing import Any, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tiltmeter.core.errors import DataError, ModelError, SpecError
+from tiltmeter.core.errors import DataError, DataWarning, ModelError, SpecError
 from tiltmeter.data import TextSet
-from tiltmeter.models._encoded import Encoded, EncodingRule, LongTexts, count_by_text
-from tiltmeter.models._render import Rendered, render
+from tiltmeter.models._encoded import Encoded, EncodingRule, LongTexts
+from tiltmeter.models._render import render
 from tiltmeter.models._subject import SubjectModel
+from tiltmeter.models._tokenize import Chunk, inner, tokenize
 
 # rows a call to the tokenizer: its answer holds Python lists, some hundred bytes a token
 _CHUNK = 1024
@@ -30,11 +30,12 @@ def encode(
 ) -> Encoded:
     """Render and tokenize texts as the model expects them, and mark the tokens that the span rule names.
 
-    Special tokens that the tokenizer or the chat template adds go into the model but are never read: the last token of
-    a text is its last content token, before BERT's ``[SEP]``. A span of characters is read as every token that overlaps
-    it. The assistant's turn is what the chat template adds to the prompt that it would have made for that turn; a
-    message is found by rendering the chat with and without a stand-in for it. Both are read without the white space
-    around them, and messages after them are left out.
+    Special tokens that the tokenizer or the chat template adds go into the model but are never read, and in chats
+    neither are tokens of white space alone at either end of what is read: the last token of a text is its last content
+    token, before BERT's ``[SEP]`` and before the line break that ChatML writes after ``<|im_end|>``. A span of
+    characters is read as every token that overlaps it. The assistant's turn is what the chat template adds to the
+    prompt that it would have made for that turn; a message is found by rendering the chat with and without a stand-in
+    for it. Messages after them are left out.
 
     Parameters
     ----------
@@ -59,13 +60,18 @@ def encode(
     Raises
     ------
     DataError
-        If a text is too long, has no token to read, its span lies in a part that was cut off or skipped, or the marker
-        of a span is not in it; the message names it.
+        If a text is too long, has no token to read, its span lies in a part that was cut off or skipped, the marker of
+        a span is not in it, or the message to be read is empty; the message names it.
     ModelError
         If the chat template is missing or does not show the message, or the tokenizer cannot tell which characters a
-        token covers (only needed for spans).
+        token covers (only needed for spans) or which tokens are special.
     SpecError
         If ``max_tokens`` leaves no room for content, or an option is none that can be.
+
+    Warns
+    -----
+    DataWarning
+        If plain texts begin with the special token that the tokenizer puts first, so that they go in with two of it.
 
     Examples
     --------
@@ -98,7 +104,7 @@ def encode(
         _encode_chunk(subject, texts, range(start, min(start + _CHUNK, len(texts))), rule=rule, limit=limit)
         for start in range(0, len(texts), _CHUNK)
     ]
-    return Encoded(
+    encoded = Encoded(
         texts,
         np.concatenate([chunk.tokens for chunk in chunks]),
         np.concatenate([chunk.read for chunk in chunks]),
@@ -106,47 +112,34 @@ def encode(
         np.concatenate([chunk.cut for chunk in chunks]),
         rule,
     )
+    if texts.messages is None:
+        _warn_of_two_first(encoded, subject.tokenizer)
+    return encoded
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Chunk:
-    """Some texts, one after the other: their tokens, which are special, which are read; lengths and cuts by text."""
-
-    tokens: NDArray[np.int32]
-    special: NDArray[np.bool_]
-    read: NDArray[np.bool_]
-    lengths: NDArray[np.int64]
-    cut: NDArray[np.bool_]
-
-    @property
-    def offsets(self) -> NDArray[np.int64]:
-        return np.concatenate([[0], np.cumsum(self.lengths)])
-
-    @property
-    def positions(self) -> NDArray[np.int64]:
-        """The place of each token in its text."""
-        return np.arange(len(self.tokens)) - np.repeat(self.offsets[:-1], self.lengths)
-
-    def unread(self) -> int | None:
-        """Return the first text of which nothing is read."""
-        bare = np.flatnonzero(count_by_text(self.read, self.offsets) == 0)
-        return int(bare[0]) if len(bare) else None
-
-
-def _encode_chunk(subject: SubjectModel, texts: TextSet, rows: range, *, rule: EncodingRule, limit: int) -> _Chunk:
+def _encode_chunk(subject: SubjectModel, texts: TextSet, rows: range, *, rule: EncodingRule, limit: int) -> Chunk:
     rendered = render(subject, texts, rows=rows)
     if rendered.spans is not None and not subject.tokenizer.is_fast:
         raise ModelError(
             f"The tokenizer of {subject.name} does not say which characters a token covers; "
             f"the span {texts.span!r} needs a fast tokenizer (a tokenizer.json)."
         )
-    ids = texts.ids[rows.start : rows.stop]
-    whole = _tokenize(subject.tokenizer, rendered)
+    ids, tokenizer = texts.ids[rows.start : rows.stop], subject.tokenizer
+    whole = tokenize(subject, rendered, ids=ids)
     if (bare := whole.unread()) is not None:
         raise DataError(
             f"Text {ids[bare]} has no token to read among its {whole.lengths[bare]}; change its text or its span."
         )
-    chunk = _fit(whole, ids, limit=limit, long_texts=rule.long_texts)
+    chunk = whole
+    if (whole.lengths > limit).any():
+        if rendered.templated:
+            # white space that a template writes after the last turn belongs to its end, which stays
+            ends = ~inner(np.ones_like(whole.special), whole, tokenizer=tokenizer)
+            whole = replace(whole, special=whole.special | ends)
+        chunk = _fit(whole, ids, limit=limit, long_texts=rule.long_texts)
+        if rendered.templated:
+            # a cut may leave white space at an end, as may positions that are skipped
+            chunk = replace(chunk, read=inner(chunk.read, chunk, tokenizer=tokenizer))
     if (bare := chunk.unread()) is not None:
         raise DataError(
             f"Text {ids[bare]} has {whole.lengths[bare]} tokens, {limit} are allowed, and what is read of it lies in "
@@ -154,6 +147,8 @@ def _encode_chunk(subject: SubjectModel, texts: TextSet, rows: range, *, rule: E
         )
     if rule.skip_first:
         chunk = replace(chunk, read=chunk.read & (chunk.positions >= rule.skip_first))
+        if rendered.templated:
+            chunk = replace(chunk, read=inner(chunk.read, chunk, tokenizer=tokenizer))
     if (bare := chunk.unread()) is not None:
         raise DataError(
             f"Text {ids[bare]} has {chunk.lengths[bare]} tokens, and those that are read of it are among the first "
@@ -162,52 +157,8 @@ def _encode_chunk(subject: SubjectModel, texts: TextSet, rows: range, *, rule: E
     return chunk
 
 
-def _tokenize(tokenizer: Any, rendered: Rendered) -> _Chunk:  # noqa: ANN401
-    answer = tokenizer(
-        rendered.strings,
-        add_special_tokens=not rendered.templated,
-        return_special_tokens_mask=not rendered.templated,
-        return_offsets_mapping=rendered.spans is not None,
-        return_attention_mask=False,
-        padding=False,
-        truncation=False,
-        verbose=False,
-    )
-    lengths = np.array([len(tokens) for tokens in answer["input_ids"]], dtype=np.int64)
-    total = int(lengths.sum())
-    tokens = np.fromiter(chain.from_iterable(answer["input_ids"]), dtype=np.int32, count=total)
-    if rendered.templated:
-        special = np.isin(tokens, _special(tokenizer))
-    else:
-        special = np.fromiter(chain.from_iterable(answer["special_tokens_mask"]), dtype=np.bool_, count=total)
-    read = ~special
-    if rendered.spans is not None:
-        read &= _overlaps(answer["offset_mapping"], np.repeat(rendered.spans, lengths, axis=0))
-    return _Chunk(tokens, special, read, lengths, np.zeros(len(lengths), dtype=np.bool_))
-
-
-def _special(tokenizer: Any) -> list[int]:  # noqa: ANN401
-    # a template writes special tokens into the text, where the tokenizer does not count them as added
-    return [
-        token
-        for token, added in tokenizer.added_tokens_decoder.items()
-        if added.special and token != tokenizer.unk_token_id
-    ]
-
-
-def _overlaps(covered: Iterable[Iterable[tuple[int, int]]], spans: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Return which tokens have characters of the span, shape (t, 2), that stands beside each of them."""
-    ends = np.fromiter(chain.from_iterable(chain.from_iterable(covered)), dtype=np.int64, count=2 * len(spans))
-    # strict: a token that ends where the span begins does not overlap it; one that covers no characters, as a single
-    # space may, counts where it stands inside
-    found: NDArray[np.bool_] = (ends[0::2] < spans[:, 1]) & (ends[1::2] > spans[:, 0])
-    return found
-
-
-def _fit(chunk: _Chunk, ids: NDArray[np.str_], *, limit: int, long_texts: LongTexts) -> _Chunk:
+def _fit(chunk: Chunk, ids: NDArray[np.str_], *, limit: int, long_texts: LongTexts) -> Chunk:
     long = chunk.lengths > limit
-    if not long.any():
-        return chunk
     first = int(np.argmax(long))
     if long_texts == "refuse":
         raise DataError(
@@ -231,4 +182,20 @@ def _fit(chunk: _Chunk, ids: NDArray[np.str_], *, limit: int, long_texts: LongTe
 
     kept = (places < beside(before)) | (places >= beside(end)) | ((places >= beside(low)) & (places < beside(high)))
     kept |= ~beside(long)
-    return _Chunk(chunk.tokens[kept], chunk.special[kept], chunk.read[kept], np.where(long, limit, chunk.lengths), long)
+    return Chunk(chunk.tokens[kept], chunk.special[kept], chunk.read[kept], np.where(long, limit, chunk.lengths), long)
+
+
+def _warn_of_two_first(encoded: Encoded, tokenizer: Any) -> None:  # noqa: ANN401
+    """Warn of texts that bring the special token that the tokenizer puts first, as chats do that were written out."""
+    long = np.flatnonzero(encoded.lengths > 1)
+    first = encoded.tokens[encoded.offsets[long]]
+    opens = np.isin(first, [token for token in (tokenizer.bos_token_id, tokenizer.cls_token_id) if token is not None])
+    if (twice := long[opens & (first == encoded.tokens[encoded.offsets[long] + 1])]).size:
+        name = tokenizer.convert_ids_to_tokens(int(encoded.row(int(twice[0]))[0][0]))
+        warnings.warn(
+            f"{len(twice)} texts of {encoded.texts.distribution}, such as {encoded.ids[twice[0]]}, go into the model "
+            f"with {name} twice at their start: they hold what the tokenizer adds; leave it out of them, or give chats "
+            "in a column messages.",
+            DataWarning,
+            stacklevel=3,
+        )

@@ -117,7 +117,7 @@ _OPT: Points = MappingProxyType(
 )
 
 # Post-norm: mid = norm(pre + attn_out), post = norm(mid + mlp_out). No norm follows the last block, so resid_post of
-# block i is hidden_states[i + 1] for the last block too.
+# block i is hidden_states[i + 1] for the last block too, but for OPT's, which is projected.
 _OPT_POST_NORM: Points = MappingProxyType({**_OPT, "resid_mid": Tap("self_attn_layer_norm", "output")})
 _BERT: Points = MappingProxyType(
     {
@@ -196,10 +196,18 @@ FAMILIES: tuple[Family, ...] = (
         "decoder.layers",
         _OPT_POST_NORM,
         when=(("do_layer_norm_before", False),),
+        stream="normed",
     ),
-    Family("BERT", ("bert",), "encoder", "encoder.layer", _BERT, when=_WHOLE),
+    Family("BERT", ("bert",), "encoder", "encoder.layer", _BERT, when=_WHOLE, stream="normed"),
     Family(
-        "RoBERTa", ("roberta", "xlm-roberta"), "encoder", "encoder.layer", _BERT, when=_WHOLE, positions="after_padding"
+        "RoBERTa",
+        ("roberta", "xlm-roberta"),
+        "encoder",
+        "encoder.layer",
+        _BERT,
+        when=_WHOLE,
+        positions="after_padding",
+        stream="normed",
     ),
     # the encoder alone, of the encoder-decoder too
     Family("T5 encoder", ("t5",), "encoder", "block", _T5, stack="encoder", positions="relative"),

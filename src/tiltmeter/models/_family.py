@@ -48,7 +48,8 @@ class Family:
     model_types
         The ``model_type`` of the Hugging Face configurations that have this layout.
     kind
-        ``"decoder"`` (each token sees those before it) or ``"encoder"`` (each token sees all).
+        ``"decoder"`` (each token sees those before it, unless the configuration says otherwise) or ``"encoder"`` (each
+        token sees all).
     blocks
         Path of the list of blocks, from ``stack``.
     points
@@ -65,6 +66,9 @@ class Family:
         no limit.
     attention
         The attention kernels that ``transformers`` has for it, the usual one first.
+    stream
+        ``"sum"``: a sublayer's result is added to the residual stream, and that is all. ``"normed"``: the sum is normed
+        after each addition (post-norm).
     """
 
     name: str
@@ -76,3 +80,4 @@ class Family:
     when: Settings = ()
     positions: Literal["from_zero", "after_padding", "relative"] = "from_zero"
     attention: tuple[Attention, ...] = ("sdpa", "eager")
+    stream: Literal["sum", "normed"] = "sum"

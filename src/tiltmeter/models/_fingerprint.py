@@ -5,13 +5,15 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable
+from itertools import chain, count
 from typing import Any, Literal
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.utils.weak import WeakTensorKeyDictionary
 
 from tiltmeter.core.records import Record
-from tiltmeter.models._adapters import adapter_facts, without_wrapper
+from tiltmeter.models._adapters import adapter_facts
 from tiltmeter.models._placement import state_of
 
 # hashed whole up to here (about a second); above it, evenly spaced elements of every tensor
@@ -32,6 +34,7 @@ class Fingerprint(Record):
     it computes. ``padding_side`` is the side on which Tiltmeter pads, whatever the tokenizer's own setting.
     ``weights`` says whether all weights were hashed, or evenly spaced ones of every tensor (above 1 GiB); an adapter's
     are among them. ``adapter_sha256`` is the hash of the adapters' settings and of which are active; None without any.
+    ``context`` is the most tokens that a text may have, where longer ones are cut; the tokenizer has a part in it.
     Where the weights are kept (one device, several, offloaded to memory or disk) does not matter.
     """
 
@@ -47,12 +50,15 @@ class Fingerprint(Record):
     tokenizer_sha256: str
     chat_template_sha256: str | None
     adapter_sha256: str | None = None
+    context: int
     digest: str
 
     def differences(self, other: Fingerprint) -> tuple[str, ...]:
-        """Return the names of the fields in which two models differ; empty if they compute the same.
+        """Return the names of the fields in which two models differ; without any, they compute the same.
 
         ``name`` and ``revision`` say where a model came from and never count, nor does ``digest``, the sum of the rest.
+        Models that differ may still read the same, for all weights count, whether a site depends on them or not: an
+        adapter that is not active, or the head of a language model that the same model without head lacks.
         """
         return tuple(
             field
@@ -61,23 +67,79 @@ class Fingerprint(Record):
         )
 
 
-def fingerprint_of(model: Any, tokenizer: Any, *, name: str, revision: str | None) -> Fingerprint:  # noqa: ANN401
-    """Hash a Hugging Face model and tokenizer."""
-    inner = without_wrapper(model)
-    size = sum(tensor.numel() * tensor.element_size() for tensor in inner.state_dict().values())
+class FingerprintCache:
+    """Keeps the latest fingerprint of one model, for as long as nothing shows that it was changed."""
+
+    def __init__(self) -> None:
+        # A number for each weight while it lives: another that replaces it may be given its address.
+        self._numbers = WeakTensorKeyDictionary()
+        self._counter = count()
+        self._latest: tuple[object, Fingerprint] | None = None
+
+    def get(
+        self,
+        model: Any,  # noqa: ANN401
+        tokenizer: Any,  # noqa: ANN401
+        *,
+        name: str,
+        revision: str | None,
+        context: int,
+    ) -> Fingerprint:
+        """Return :func:`fingerprint_of` the arguments, computed if need be; ``model`` without a PEFT wrapper."""
+        state = (
+            self._weights(model),
+            context,
+            len(tokenizer),
+            tokenizer.chat_template,
+            model.config._attn_implementation,
+        )
+        # an adapter is merged and taken out again through .data, of which a weight's version tells nothing
+        known = self._latest if adapter_facts(model) is None else None
+        if known is not None and known[0] == state:
+            return known[1]
+        fingerprint = fingerprint_of(model, tokenizer, name=name, revision=revision, context=context)
+        self._latest = state, fingerprint
+        return fingerprint
+
+    def _weights(self, model: nn.Module) -> tuple[tuple[object, ...], ...]:
+        """Return what shows that a weight was replaced, moved, or written into."""
+        return tuple(
+            (
+                self._numbers.setdefault(tensor, next(self._counter)),  # type: ignore[no-untyped-call]
+                tensor.data_ptr(),
+                # PyTorch counts no writes into what was made in inference mode
+                None if tensor.is_inference() else tensor._version,
+            )
+            for tensor in chain(model.parameters(), model.buffers())
+            # of an offloaded weight only the place is here, which is made anew after each forward
+            if not tensor.is_meta
+        )
+
+
+def fingerprint_of(
+    model: Any,  # noqa: ANN401
+    tokenizer: Any,  # noqa: ANN401
+    *,
+    name: str,
+    revision: str | None,
+    context: int,
+) -> Fingerprint:
+    """Hash a Hugging Face model, without a PEFT wrapper, and its tokenizer."""
+    size = sum(tensor.numel() * tensor.element_size() for tensor in model.state_dict().values())
     whole = size <= _WHOLE_BYTES
-    config = {key: value for key, value in inner.config.to_diff_dict().items() if key not in _NOT_THE_MODEL}
-    template, adapters = tokenizer.chat_template, adapter_facts(inner)
-    facts = {
-        "model_type": inner.config.model_type,
-        "dtype": str(inner.dtype).removeprefix("torch."),
-        "attention": str(inner.config._attn_implementation),
+    config = {key: value for key, value in model.config.to_diff_dict().items() if key not in _NOT_THE_MODEL}
+    template, adapters = tokenizer.chat_template, adapter_facts(model)
+    facts: dict[str, str | int | None] = {
+        "model_type": model.config.model_type,
+        "dtype": str(model.dtype).removeprefix("torch."),
+        "attention": str(model.config._attn_implementation),
         "padding_side": "right",
         "weights": "all" if whole else "sampled",
-        "weights_sha256": _weights_hash(state_of(inner), whole=whole),
+        "weights_sha256": _weights_hash(state_of(model), whole=whole),
         "config_sha256": _json_hash(config),
         "tokenizer_sha256": _json_hash(_tokenizer_facts(tokenizer)),
         "chat_template_sha256": None if template is None else _json_hash(template),
+        "context": context,
     }
     if adapters is not None:
         facts["adapter_sha256"] = _json_hash(adapters)

@@ -22,7 +22,8 @@ from tiltmeter.core.files import read_json
 from tiltmeter.models._adapters import check_unquantized
 from tiltmeter.models._families import check_model_type, family_of
 from tiltmeter.models._family import Attention, Family
-from tiltmeter.models._subject import DType, LoadedFrom, SubjectModel, readable_family
+from tiltmeter.models._readable import readable_family
+from tiltmeter.models._subject import DType, LoadedFrom, SubjectModel
 
 _HUB_ID = re.compile(r"[\w-][\w.-]*(/[\w-][\w.-]*)?")
 # what transformers and safetensors raise for files that are missing, damaged or do not fit
@@ -49,7 +50,8 @@ def load(
     revision
         Branch, tag or commit on the hub; None for the main branch.
     dtype
-        Weights are converted to it.
+        Weights are converted to it, but for those that ``transformers`` keeps in float32 (in float16 the last
+        projection of T5's MLP, whose values would overflow).
     device
         As PyTorch names it, for example ``"cuda:0"``.
     attention
@@ -126,6 +128,11 @@ def _locate(path_or_name: str | Path) -> str:
     path, name = Path(path_or_name).expanduser(), str(path_or_name)
     if path.is_dir():
         if not (path / "config.json").is_file():
+            if (path / "adapter_config.json").is_file():
+                raise ModelError(
+                    f"The folder {path} holds an adapter and no model; load its base model with transformers, put the "
+                    "adapter on it with peft.PeftModel.from_pretrained, and bind that."
+                )
             raise ModelError(f"The folder {path} has no config.json; give one that save_pretrained wrote.")
         return str(path)
     if path.exists():

@@ -6,7 +6,8 @@ brings them in before the module runs and takes them away after it. Such paramet
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import chain
 from typing import Any
 
 import torch
@@ -20,17 +21,26 @@ def is_dispatched(block: nn.Module) -> bool:
     return any("_hf_hook" in vars(module) for module in block.modules())
 
 
-def input_device(model: Any) -> torch.device:  # noqa: ANN401
-    """Return the device on which the embedding is looked up; ModelError if its weights are nowhere."""
-    embedding = model.get_input_embeddings()
-    for hook in _hooks(embedding):
+def comes_whole(modules: Iterable[nn.Module]) -> bool:
+    """Whether ``accelerate`` brings in all that one of the modules holds before it runs, and takes it away after."""
+    return any(_brings_all(hook) for module in modules for hook in _hooks(module))
+
+
+def input_device(stack: Any, *, around: Iterable[nn.Module]) -> torch.device:  # noqa: ANN401
+    """Return the device on which a stack looks up its embedding; ModelError if its weights are nowhere.
+
+    ``around`` are the modules whose weights may be brought in together with the embedding's.
+    """
+    embedding = stack.get_input_embeddings()
+    together = (hook for module in around for hook in _hooks(module) if _brings_all(hook))
+    for hook in chain(_hooks(embedding), together):
         device = getattr(hook, "execution_device", None)
         if device is not None:
             return torch.device(device)
     device = embedding.weight.device
     if device.type == "meta":
         raise ModelError(
-            f"The weights of the {type(model).__name__} are on the meta device, where there are no values; "
+            f"The weights of the {type(stack).__name__} are on the meta device, where there are no values; "
             "load them, or dispatch the model with accelerate."
         )
     return torch.device(device)
@@ -54,6 +64,10 @@ def _offloaded(model: nn.Module, name: str) -> Tensor:
             if value is not None:
                 return value
     raise ModelError(f"The weight {name} is on the meta device and nothing keeps its values; load the model's weights.")
+
+
+def _brings_all(hook: Any) -> bool:  # noqa: ANN401
+    return bool(getattr(hook, "place_submodules", False))
 
 
 def _hooks(module: nn.Module) -> Iterator[Any]:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from tiltmeter.core.errors import ModelError
 from tiltmeter.data import Between, NthMessage, TextSet
 from tiltmeter.models._subject import SubjectModel
-from tiltmeter.models._turns import Turn, assistant_turn, nth_message, write_chat
+from tiltmeter.models._turns import Turn, assistant_turn, nth_message, opening, write_chat
 
 
 class Rendered(NamedTuple):
@@ -29,7 +29,7 @@ def render(subject: SubjectModel, texts: TextSet, *, rows: range) -> Rendered:
     ModelError
         If the chat template is missing or does not show the span.
     DataError
-        If a marker is not in a text.
+        If a marker is not in a text, or the message to be read is empty.
     """
     span = texts.span
     ids = texts.ids[rows.start : rows.stop].tolist()
@@ -39,7 +39,7 @@ def render(subject: SubjectModel, texts: TextSet, *, rows: range) -> Rendered:
         if span == "marked" and texts.spans is not None:
             spans = texts.spans[rows.start : rows.stop]
         elif isinstance(span, Between):
-            spans = _between(strings, span, ids=ids)
+            spans = _pairs([span.find(text, where=f"Text {row}") for row, text in zip(ids, strings, strict=True)])
         return Rendered(strings, spans, templated=False)
     if subject.tokenizer.chat_template is None:
         raise ModelError(
@@ -52,15 +52,27 @@ def render(subject: SubjectModel, texts: TextSet, *, rows: range) -> Rendered:
     if span == "assistant":
         return _turns([assistant_turn(subject, chat, row=row) for row, chat in chats])
     strings = [write_chat(subject, chat, row=row) for row, chat in chats]
-    spans = _between(strings, span, ids=ids) if isinstance(span, Between) else None
+    for row, string in zip(ids, strings, strict=True):
+        if not string.strip():
+            raise ModelError(
+                f"Text {row}: the chat template of {subject.name} writes nothing for the chat; give another template."
+            )
+    spans = None
+    if isinstance(span, Between):
+        # markers in a system prompt that the template adds would be found in every chat alike
+        spans = _pairs(
+            [
+                span.find(string, where=f"Text {row}", after=opening(subject, chat, whole=string, row=row))
+                for (row, chat), string in zip(chats, strings, strict=True)
+            ]
+        )
     return Rendered(strings, spans, templated=True)
 
 
 def _turns(turns: list[Turn]) -> Rendered:
-    spans = np.array([(turn.start, turn.end) for turn in turns], dtype=np.int64).reshape(-1, 2)
+    spans = _pairs([(turn.start, turn.end) for turn in turns])
     return Rendered([turn.chat for turn in turns], spans, templated=True)
 
 
-def _between(strings: list[str], span: Between, *, ids: list[str]) -> NDArray[np.int64]:
-    found = [span.find(string, where=f"Text {row}") for row, string in zip(ids, strings, strict=True)]
+def _pairs(found: list[tuple[int, int]]) -> NDArray[np.int64]:
     return np.array(found, dtype=np.int64).reshape(-1, 2)

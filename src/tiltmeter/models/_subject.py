@@ -13,12 +13,13 @@ from torch import Tensor, nn
 from tiltmeter.core.errors import ModelError, SpecError
 from tiltmeter.core.records import Record
 from tiltmeter.core.site import Site
-from tiltmeter.models._adapters import adapter_facts, check_adapted, without_wrapper
+from tiltmeter.models._adapters import without_wrapper
 from tiltmeter.models._capture import ReachedDeepestError, Reduce, hooked
-from tiltmeter.models._families import family_of
+from tiltmeter.models._config import first_position, is_causal, most_tokens
 from tiltmeter.models._family import Attention, Family
-from tiltmeter.models._fingerprint import Fingerprint, fingerprint_of
-from tiltmeter.models._placement import input_device, is_dispatched
+from tiltmeter.models._fingerprint import Fingerprint, FingerprintCache
+from tiltmeter.models._placement import comes_whole, input_device, is_dispatched
+from tiltmeter.models._readable import check_running, check_uncompiled, readable_family
 
 Sites = Literal["all"] | Sequence[str | Site]
 DType = Literal["float32", "bfloat16", "float16"]
@@ -50,6 +51,12 @@ class SubjectModel:
     loaded_from
         How to load it again; None if it was bound in memory.
 
+    Attributes
+    ----------
+    is_causal
+        No token sees a later one, so that padding on the right needs no mask. False for encoders, and for decoders
+        whose configuration has ``use_bidirectional_attention``, or ``is_causal`` False.
+
     Notes
     -----
     ``attn_out`` and ``mlp_out`` are what a sublayer adds to the residual stream: in the families that norm it first
@@ -63,6 +70,9 @@ class SubjectModel:
     one head; ``mlp_post`` is what enters the MLP's down-projection, absent from mixtures of experts. ``resid_pre`` of
     block 0 is the embedding as the first block gets it (with positions, where they are added, and scaled in Gemma);
     ``resid_post`` of the last block is the value before the final norm, where there is one.
+
+    In RoBERTa a padding token inside a text has a position like any other; Hugging Face, unless it is given positions,
+    takes each such token for padding and moves up those after it.
     """
 
     def __init__(
@@ -81,8 +91,8 @@ class SubjectModel:
         self.name = name
         self.revision = revision
         self.loaded_from = loaded_from
-        # by the state of its adapters, which can be switched
-        self._fingerprints: dict[str, Fingerprint] = {}
+        self.is_causal = is_causal(family, self._config)
+        self._fingerprints = FingerprintCache()
 
     @property
     def n_layers(self) -> int:
@@ -101,28 +111,31 @@ class SubjectModel:
 
     @property
     def context(self) -> int:
-        """Most tokens that a text may have: the smaller of what the model and its tokenizer state."""
+        """Most tokens that a text may have: the smaller of what the model and its tokenizer state.
+
+        Of a model with longrope (Phi-3 with a long context) it is the length that it was first trained on
+        (``original_max_position_embeddings``): once a text is longer, other rotary factors are taken for all that share
+        its batch, and a text's activations would depend on them.
+        """
         # tokenizers that state no limit hold 1e30
-        stated = int(self.tokenizer.model_max_length)
-        if self.family.positions == "relative":
-            return stated
-        own = int(self._config.max_position_embeddings) - self._first_position
-        return min(own, stated) if stated > 0 else stated
+        stated, own = int(self.tokenizer.model_max_length), most_tokens(self.family, self._config)
+        return stated if own is None else min(own, stated)
 
     @property
     def input_device(self) -> torch.device:
         """Where token identifiers go; ModelError if the weights have no values."""
-        return input_device(without_wrapper(self.model))
+        return input_device(self._stack, around=self._around_blocks)
 
     @property
     def fingerprint(self) -> Fingerprint:
-        """What the model is, by hash; computed when first asked for, and again when its adapters were switched."""
-        state = str(adapter_facts(without_wrapper(self.model)))
-        if state not in self._fingerprints:
-            self._fingerprints[state] = fingerprint_of(
-                self.model, self.tokenizer, name=self.name, revision=self.revision
-            )
-        return self._fingerprints[state]
+        """What the model is, by hash; computed when first asked for, and again when its weights were changed.
+
+        It is computed each time while there are adapters, whose merging leaves no trace but in the values. Of other
+        weights, a change through ``.data`` alone goes unnoticed: bind the model again after one.
+        """
+        return self._fingerprints.get(
+            without_wrapper(self.model), self.tokenizer, name=self.name, revision=self.revision, context=self.context
+        )
 
     def width(self, site: Site) -> int:
         """Return the number of features at a site; SpecError if the model lacks it."""
@@ -147,7 +160,7 @@ class SubjectModel:
             if sites != "all":
                 raise SpecError(f'sites is the string {sites!r}; use "all" or a list of sites, as in [{sites!r}].')
             return (Site(0, "resid_pre"), *(Site(layer, "resid_post") for layer in range(self.n_layers)))
-        parsed = [Site.parse(site) if isinstance(site, str) else site for site in sites]
+        parsed = [site if isinstance(site, Site) else Site.parse(site) for site in sites]
         if not parsed:
             raise SpecError('sites is empty; name at least one, or "all".')
         for site in parsed:
@@ -161,7 +174,7 @@ class SubjectModel:
         return tuple(dict.fromkeys(site.resolve(self.n_layers) for site in parsed))
 
     def capture(self, sites: Sites) -> AbstractContextManager[dict[Site, Tensor]]:
-        """Record what the sites see in forwards that the caller runs inside the ``with``.
+        """Record what the sites see in forwards of the model that the caller runs inside the ``with``.
 
         Nothing is changed: outputs inside and after are those of the bare model, bit for bit, and when the block ends,
         even by an exception, no hook remains. The dictionary holds the tensors of the latest forward, shape (b, t, d),
@@ -172,10 +185,18 @@ class SubjectModel:
         sites
             ``"all"`` or a list; see :meth:`resolve_sites`.
 
+        Raises
+        ------
+        SpecError
+            If a site is absent.
+        ModelError
+            If the model was compiled after it was bound.
+
         See Also
         --------
         read : Runs the forward itself, and no further than needed.
         """
+        check_uncompiled(self.model, name=self.name)
         return hooked(self._blocks, self.resolve_sites(sites), family=self.family, n_heads=self.n_heads)
 
     def read(
@@ -189,7 +210,8 @@ class SubjectModel:
         """Run the model as far as the deepest of ``sites`` and return what each of them sees.
 
         Later blocks, the final norm and the logits are never computed, and no gradient is kept. A block whose weights
-        ``accelerate`` looks after is run to its end, so that they are put away again.
+        ``accelerate`` looks after is run to its end, so that they are put away again; where it brings in those of all
+        blocks at once (``preload_module_classes``), so are all.
 
         Parameters
         ----------
@@ -202,16 +224,32 @@ class SubjectModel:
         reduce
             Applied to each tensor, shape (b, t, d), as soon as it is seen and on the device where it is, so that only
             its result is kept.
+
+        Raises
+        ------
+        SpecError
+            If a site is absent.
+        ModelError
+            If the model was put into training mode or compiled after it was bound, has no values, or never reached a
+            site.
         """
-        wanted, blocks = self.resolve_sites(sites), self._blocks
+        wanted, stack, blocks = self.resolve_sites(sites), self._stack, self._blocks
+        check_running(stack, name=self.name)
+        # the forward must not be left before accelerate has put away what it brought in for all of it
+        whole = comes_whole(self._around_blocks)
         # what accelerate makes of weights in inference mode could never be trained again
-        gradless = torch.no_grad() if is_dispatched(blocks[0]) else torch.inference_mode()
+        gradless = torch.no_grad() if whole or is_dispatched(blocks[0]) else torch.inference_mode()
         with (
             gradless,
-            hooked(blocks, wanted, family=self.family, n_heads=self.n_heads, reduce=reduce, stop=True) as seen,
+            hooked(blocks, wanted, family=self.family, n_heads=self.n_heads, reduce=reduce, stop=not whole) as seen,
             suppress(ReachedDeepestError),
         ):
-            self._stack(**self._inputs(tokens, mask), use_cache=False)
+            stack(**self._inputs(tokens, mask), use_cache=False)
+        for site in wanted:
+            if site not in seen:
+                raise ModelError(
+                    f"Site {site} of {self.name} was never reached by a forward; has a module's forward been replaced?"
+                )
         return {site: seen[site] for site in wanted}
 
     def _inputs(self, tokens: Tensor, mask: Tensor | None) -> dict[str, Tensor]:
@@ -226,20 +264,22 @@ class SubjectModel:
         else:
             # counted from the first real token, so that padding on the left shifts nothing
             positions = (inputs["attention_mask"].cumsum(1) - 1).clamp_min(0)
-        return {**inputs, "position_ids": positions + self._first_position}
+        return {**inputs, "position_ids": positions + first_position(self.family, self._config)}
 
     @property
     def _config(self) -> Any:  # noqa: ANN401
         return self.model.config.get_text_config()
 
     @property
-    def _first_position(self) -> int:
-        return int(self._config.pad_token_id) + 1 if self.family.positions == "after_padding" else 0
-
-    @property
     def _stack(self) -> nn.Module:
         base: nn.Module = without_wrapper(self.model).base_model
         return base.get_submodule(self.family.stack)
+
+    @property
+    def _around_blocks(self) -> list[nn.Module]:
+        """The modules that the list of blocks is in, from the stack inwards."""
+        path = self.family.blocks.split(".")
+        return [self._stack.get_submodule(".".join(path[:depth])) for depth in range(len(path))]
 
     @property
     def _blocks(self) -> nn.ModuleList:
@@ -253,14 +293,6 @@ def _width_entering(projection: Any) -> int:  # noqa: ANN401
     # GPT-2's own kind of layer states none, and keeps its weight the other way round
     width = getattr(projection, "in_features", None)
     return int(projection.weight.shape[0] if width is None else width)
-
-
-def readable_family(model: Any, *, name: str) -> Family:  # noqa: ANN401
-    """Return the family of a model that can be read; ModelError if it cannot."""
-    if model.training:
-        raise ModelError(f"The model {name} is in training mode, where dropout changes readings; call model.eval().")
-    check_adapted(model, name=name)
-    return family_of(model.config)
 
 
 def bind(model: Any, tokenizer: Any, *, name: str, revision: str | None = None) -> SubjectModel:  # noqa: ANN401
@@ -278,17 +310,23 @@ def bind(model: Any, tokenizer: Any, *, name: str, revision: str | None = None) 
     Raises
     ------
     ModelError
-        If the family is unknown, the model is in training mode (dropout would make readings random), its weights are
-        quantized, or it has an adapter of a kind other than LoRA.
+        If the family is unknown, the model is in training mode (dropout would make readings random), compiled (hooks
+        would not be run), wrapped (as by ``DataParallel``), or has quantized weights or an adapter of a kind other than
+        LoRA; or if there is no tokenizer.
 
     Examples
     --------
-    >>> from transformers import LlamaConfig, LlamaForCausalLM
+    >>> from tokenizers import Tokenizer, models
+    >>> from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+    >>> tokenizer = PreTrainedTokenizerFast(tokenizer_object=Tokenizer(models.WordLevel({"Rome": 0}, unk_token="Rome")))
     >>> config = LlamaConfig(
     ...     vocab_size=9, hidden_size=8, intermediate_size=8, num_hidden_layers=2, num_attention_heads=2
     ... )
-    >>> subject = bind(LlamaForCausalLM(config).eval(), None, name="tiny")
+    >>> subject = bind(LlamaForCausalLM(config).eval(), tokenizer, name="tiny")
     >>> [str(site) for site in subject.resolve_sites("all")]
     ['0.resid_pre', '0.resid_post', '1.resid_post']
     """
-    return SubjectModel(model, tokenizer, family=readable_family(model, name=name), name=name, revision=revision)
+    family = readable_family(model, name=name)
+    if tokenizer is None:
+        raise ModelError(f"The model {name} was given without a tokenizer; bind it with its own.")
+    return SubjectModel(model, tokenizer, family=family, name=name, revision=revision)

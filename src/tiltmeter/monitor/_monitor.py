@@ -113,7 +113,9 @@ class Monitor:
 
     def check(self, subject: SubjectModel) -> None:
         """Refuse a model that is not the one the monitor was made for; ModelError lists what differs."""
-        ours, theirs = self.card.model_fingerprint, subject.fingerprint.model_dump(mode="json")
+        theirs = subject.fingerprint.model_dump(mode="json")
+        # a card that was written before contexts were kept says nothing of it
+        ours = {"context": theirs["context"], **self.card.model_fingerprint}
         # the name and revision say where the model came from; what it computes must be the same
         differing = [
             key for key in sorted({*ours, *theirs} - {"name", "revision", "digest"}) if ours.get(key) != theirs.get(key)

@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from tiltmeter.core.errors import FileError, SpecError
 from tiltmeter.core.records import Record
+from tiltmeter.core.site import Site
 from tiltmeter.data import Span
 from tiltmeter.models import LongTexts
 
@@ -66,6 +67,17 @@ class ReadSpec(Record):
     long_texts: LongTexts = "refuse"
     skip_first: int = Field(default=0, ge=0)
     token_budget: int | None = Field(default=None, ge=1)
+
+    @field_validator("sites")
+    @classmethod
+    def _sites_are_sites(cls, sites: Literal["all"] | tuple[str, ...]) -> Literal["all"] | tuple[str, ...]:
+        if not sites:
+            raise ValueError("it is empty; give all, or a list such as [2.resid_post, -1.resid_post]")
+        if sites != "all":
+            for site in sites:
+                # which blocks there are is known with the model
+                Site.parse(site)
+        return sites
 
 
 class ProbeSpec(Record):
@@ -234,7 +246,7 @@ def _first_problem(error: ValidationError) -> str:
         return f"unknown key {'.'.join(where)!r}; {hint}"
     if problem["type"] == "missing":
         return f"the key {'.'.join(where)!r} is missing"
-    if where[:2] == ["read", "sites"]:
+    if where[:2] == ["read", "sites"] and problem["type"] != "value_error":
         return "'read.sites': give all, or a list such as [2.resid_post, -1.resid_post]"
     if problem["type"] == "model_type":
         return f"{'.'.join(where)!r}: give keys and values, such as {', '.join(_known_keys(where))}"
