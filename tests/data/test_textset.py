@@ -207,3 +207,17 @@ def test_two_classes_are_required_only_on_request():
 def test_a_column_that_is_nearly_called_label_is_suggested():
     with pytest.raises(DataError, match="name the column 'labels' label"):
         require_two_classes(_cities(y=None, meta={"labels": (1, 0, 1)}))
+
+
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        ({"ids": np.arange(2)}, "ids is of type int64; give strings"),
+        ({"ids": np.array(["a", "b"], dtype=object)}, "ids is of type object; give strings"),
+        ({"ids": np.array(["a", "b"]), "pairs": np.array([1, 1])}, "pairs is of type int64; give strings"),
+        ({"ids": np.array(["a", "b\ud83d"])}, "ids holds half a character"),
+    ],
+)
+def test_names_that_are_not_strings_are_refused(columns, message):
+    with pytest.raises(DataError, match=message):
+        TextSet(texts=("one", "two"), **columns)

@@ -114,9 +114,11 @@ def test_tokens_and_marks_cannot_be_taken_for_each_other():
         rule = encode(_SUBJECT, _TEXTS).rule
         offsets = np.array([0, len(tokens)])
         texts = _TEXTS.select(np.array([0]))
-        return Encoded(
-            texts, np.array(tokens, np.int32), np.array(read, bool), offsets, np.array([False]), rule
-        ).hashes()[0].tobytes()
+        return (
+            Encoded(texts, np.array(tokens, np.int32), np.array(read, bool), offsets, np.array([False]), rule)
+            .hashes()[0]
+            .tobytes()
+        )
 
     # the bytes of one token and of four marks
     assert hash_of([0x01010101], [True]) != hash_of([0x01010101], [False])

@@ -68,8 +68,9 @@ def collect_on_ray(
 
     The store is the one that :func:`collect` writes: the batches are planned here, once, and written to the manifest
     before any worker starts; a worker computes whole shards. It holds the same rows, ids and dtypes, and values that
-    differ by rounding, since workers have other numbers of threads. A worker that dies is started again and its shard
-    is computed again; a run that was stopped goes on with either function.
+    differ by rounding, since workers have other numbers of threads. Nothing is warned of that only rows show
+    (coordinates that hold most of the variance), for workers keep their rows. A worker that dies is started again and
+    its shard is computed again; a run that was stopped goes on with either function.
 
     Parameters
     ----------
@@ -85,8 +86,6 @@ def collect_on_ray(
         None for two on this machine.
     progress
         As in :func:`collect`.
-
-    Nothing is warned of that only rows show (coordinates that hold most of the variance), for workers keep their rows.
 
     Raises
     ------

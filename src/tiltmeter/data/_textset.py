@@ -100,6 +100,10 @@ class TextSet:
                 raise DataError(
                     f"{self.distribution}: {name} has shape {array.shape} for {n} rows; give one entry each."
                 )
+        for name in ("ids", "pairs", "groups", "split"):
+            array = getattr(self, name)
+            if array is not None:
+                _check_strings(f"{self.distribution}: {name}", array)
         if len(set(self.ids.tolist())) != n:
             raise DataError(f"{self.distribution}: ids repeat; every row needs an identifier of its own.")
         # a description, as a study writes it, would be taken for another rule by whoever asks which rule it is
@@ -147,6 +151,15 @@ class TextSet:
             plain = value.tolist() if isinstance(value, np.ndarray) else value
             digest.update(json.dumps([name, plain], sort_keys=True).encode())
         return digest.hexdigest()
+
+
+def _check_strings(what: str, array: NDArray[Any]) -> None:
+    if array.dtype.kind != "U":
+        raise DataError(f"{what} is of type {array.dtype}; give strings, as array.astype(str) makes them.")
+    try:
+        "".join(array.tolist()).encode()
+    except UnicodeEncodeError as error:
+        raise DataError(f"{what} holds half a character ({error.reason}), which no file can hold; mend it.") from None
 
 
 def plain_texts(texts: TextSet) -> tuple[str, ...]:

@@ -98,8 +98,10 @@ def encode(
         raise SpecError(f"skip_first is {skip_first}; give how many positions are not read, 0 or more.")
     if len(texts) == 0:
         raise DataError(f"{texts.distribution} holds no texts; there is nothing to encode.")
-    rule = EncodingRule(span=texts.span, long_texts=long_texts, max_tokens=max_tokens, skip_first=skip_first)
-    limit = subject.context if max_tokens is None else min(max_tokens, subject.context)
+    # a limit that the context sets anyway is none
+    own = None if max_tokens is None or max_tokens >= subject.context else max_tokens
+    rule = EncodingRule(span=texts.span, long_texts=long_texts, max_tokens=own, skip_first=skip_first)
+    limit = subject.context if own is None else own
     chunks = [
         _encode_chunk(subject, texts, range(start, min(start + _CHUNK, len(texts))), rule=rule, limit=limit)
         for start in range(0, len(texts), _CHUNK)
