@@ -225,7 +225,7 @@ def main() -> None:
     options = parser.parse_args()
     n_layers, d_model, n = (4, 96, 128) if options.quick else (12, 384, 512)
     texts, lengths = make_texts(n)
-    planned = sum(len(batch) * lengths[batch].max() for batch in plan_batches(lengths, token_budget=1024))
+    planned = sum(len(batch) * lengths[batch].max() for batch in plan_batches(lengths, token_budget=2048))
     in_order = sum(len(lengths[i : i + BATCH]) * lengths[i : i + BATCH].max() for i in range(0, n, BATCH))
     print(
         f"{n} texts, median {int(np.median(lengths))} tokens, at most {lengths.max()}; {n_layers} blocks, "

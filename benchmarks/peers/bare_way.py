@@ -11,7 +11,7 @@ from tiltmeter.data import TextSet
 from tiltmeter.models import encode, load
 
 # what Tiltmeter allows itself on a processor
-TOKEN_BUDGET = 1024
+TOKEN_BUDGET = 2048
 
 
 def prepare(job: Job) -> Run:

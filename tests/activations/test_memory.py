@@ -24,8 +24,8 @@ def test_more_memory_allows_more_tokens_up_to_what_is_of_use(monkeypatch):
     budgets = [_budget(monkeypatch, free) for free in (0, 1 << 20, 1 << 22, 1 << 25, 1 << 40)]
     assert budgets == sorted(budgets)
     assert budgets[0] == 256
-    assert budgets[-1] == 1024
-    assert 256 < budgets[2] < 1024
+    assert budgets[-1] == 2048
+    assert 256 < budgets[2] < 2048
 
 
 def test_what_is_found_takes_a_quarter_of_the_memory(monkeypatch):
@@ -44,4 +44,4 @@ def test_half_precision_takes_half_and_the_plain_kernel_counts_its_scores(monkey
 
 def test_where_every_token_is_kept_a_batch_holds_no_more_than_a_shard(monkeypatch):
     assert _budget(monkeypatch, 1 << 40, row_bytes=1 << 19) == (256 << 20) >> 19
-    assert _budget(monkeypatch, 1 << 40, row_bytes=1000) == 1024
+    assert _budget(monkeypatch, 1 << 40, row_bytes=1000) == 2048

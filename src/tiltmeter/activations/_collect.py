@@ -111,7 +111,7 @@ def collect(
     store
         A folder, made if it is not there; None keeps everything in memory.
     token_budget
-        Most tokens in a batch, padding counted; None for what fits a quarter of the free memory, and at most 1,024 on
+        Most tokens in a batch, padding counted; None for what fits a quarter of the free memory, and at most 2,048 on
         a processor and 65,536 on a GPU. The result does not depend on it.
     progress
         True shows a bar on standard error, or lines in a log; a function is called with a :class:`Done`.

@@ -28,7 +28,7 @@ from tiltmeter.models import Encoded, LoadedFrom, Sites, SubjectModel, load
 
 # what a worker sends back is a name and a hash
 _OBJECT_STORE_BYTES = 100 << 20
-_TOKENS, _TOKENS_ON_GPU = 1024, 16384
+_TOKENS, _TOKENS_ON_GPU = 2048, 16384
 
 
 class RayWorkers(Record):
@@ -43,7 +43,7 @@ class RayWorkers(Record):
     address
         Of a running cluster, ``"auto"`` on one of its machines; None starts one on this machine for this call.
     token_budget
-        Most tokens in a batch of theirs; None for 1,024 on processors and 16,384 on GPUs, of which nothing is known
+        Most tokens in a batch of theirs; None for 2,048 on processors and 16,384 on GPUs, of which nothing is known
         here.
     """
 
