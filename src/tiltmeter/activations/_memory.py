@@ -10,8 +10,8 @@ import torch
 from tiltmeter.activations._planned import MOST_BYTES
 from tiltmeter.models import SubjectModel
 
-# A processor loses by larger batches: beyond this, memory that is new to it costs more than fewer calls save (measured on
-# two cores: 1,024 to 4,096 tokens are alike, 8,192 take a tenth longer each). A GPU gains, until it is busy.
+# A processor loses by larger batches: beyond this, memory that is new to it costs more than fewer calls save (on two
+# cores 1,024 to 4,096 tokens were alike, and 8,192 took a tenth longer each). A GPU gains, until it is busy.
 _MOST_TOKENS = {"cpu": 2048, "cuda": 65536}
 # what a forward costs however small, in tokens: measured on processors, estimated for GPUs
 _FIXED_COST = {"cpu": 48, "cuda": 512}
