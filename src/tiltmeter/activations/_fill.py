@@ -17,7 +17,7 @@ from tiltmeter.activations._manifest import Manifest, NotWrittenError, Part, Sha
 from tiltmeter.activations._plan import plan_batches
 from tiltmeter.activations._planned import Plan, make_plan, write_plan
 from tiltmeter.activations._progress import Meter, OnProgress
-from tiltmeter.activations._store import ActivationStore, Missing
+from tiltmeter.activations._store import ActivationStore, Missing, positions
 from tiltmeter.core.errors import DataError, FileError
 from tiltmeter.core.site import Site
 from tiltmeter.models import Encoded
@@ -129,11 +129,10 @@ def _check_texts(store: ActivationStore, encoded: Encoded) -> None:
     if not store.manifest.parts:
         return
     ours = encoded.hashes()
-    order = np.argsort(encoded.ids)
     for part in store.manifest.parts:
         plan = store.plan(part)
         common = np.flatnonzero(np.isin(plan.tokens.ids, encoded.ids))
-        place = order[np.searchsorted(encoded.ids, plan.tokens.ids[common], sorter=order)]
+        place = positions(plan.tokens.ids[common], encoded.ids)
         differ = common[(ours[place] != plan.hashes[common]).any(axis=1)]
         if len(differ):
             raise DataError(
@@ -213,13 +212,12 @@ def _begun(store: ActivationStore, encoded: Encoded, *, job: Job) -> tuple[Activ
 def _relabelled(store: ActivationStore, manifest: Manifest, encoded: Encoded) -> Manifest:
     """Let the store say of these texts what is said of them now; it may have known other labels, or none."""
     given = labels_of(encoded.texts)
-    order = np.argsort(encoded.ids)
     for part in store.manifest.parts:
         ids = store.plan(part).tokens.ids
         common = np.flatnonzero(np.isin(ids, encoded.ids))
         if not len(common):
             continue
-        place = order[np.searchsorted(encoded.ids, ids[common], sorter=order)]
+        place = positions(ids[common], encoded.ids)
         known = store.labels(part) if (store.folder / part.labels.file).exists() else none_of(len(ids))
         now = known.updated(common, given.select(place))
         if not now.equals(known) or not (store.folder / part.labels.file).exists():

@@ -222,7 +222,7 @@ class ActivationStore:
 
     def _read_part(self, part: Part, site: str, ids: NDArray[np.str_]) -> Activations:
         plan = self.plan(part)
-        chosen = _positions(ids, plan.tokens.ids)
+        chosen = positions(ids, plan.tokens.ids)
         counts = plan.counts(self.manifest.spec.pooling)
         offsets = np.concatenate([[0], np.cumsum(counts[chosen])])
         X = np.empty((int(offsets[-1]), part.sites[site]), dtype=np.float32)
@@ -265,7 +265,7 @@ def columns_at(store: ActivationStore, site: str) -> tuple[str, ...]:
     return tuple(name for name in ("y", "pairs", "sides", "groups") if name in for_all | for_some)
 
 
-def _positions(wanted: NDArray[np.str_], ids: NDArray[np.str_]) -> NDArray[np.int64]:
+def positions(wanted: NDArray[np.str_], ids: NDArray[np.str_]) -> NDArray[np.int64]:
     """Return where each of ``wanted`` stands in ``ids``, which holds them all."""
     order = np.argsort(ids)
     return order[np.searchsorted(ids, wanted, sorter=order)]
