@@ -144,6 +144,19 @@ def test_long_texts_are_refused_or_listed():
     _agree(collected["2.resid_post"].X[1:], collect(subject, TextSet(np.array(["k"]), texts=(kept,)))["2.resid_post"].X)
 
 
+def test_tokens_made_for_another_model_are_refused():
+    subject, other = tiny_subject("llama"), tiny_subject("llama")
+    encoded = encode(other, TEXTS)
+    # the same tokenizer and context: the weights do not matter
+    with torch.no_grad():
+        other.model.model.embed_tokens.weight += 1.0
+    assert len(collect(subject, encode(other, TEXTS))) == 4
+    other.tokenizer.add_tokens(["brand", "new"])
+    with pytest.raises(SpecError, match=r"made for llama, and llama differs from it in tokenizer_sha256; encode the"):
+        collect(subject, encode(other, TEXTS))
+    assert len(collect(subject, encoded)) == 4
+
+
 def test_a_nan_is_traced_to_its_site_and_text():
     subject = tiny_subject("llama")
     token = subject.tokenizer.convert_tokens_to_ids("w5")

@@ -111,11 +111,11 @@ def test_a_hash_is_of_the_tokens_and_of_what_is_read():
 
 def test_tokens_and_marks_cannot_be_taken_for_each_other():
     def hash_of(tokens, read):
-        rule = encode(_SUBJECT, _TEXTS).rule
+        made = encode(_SUBJECT, _TEXTS)
         offsets = np.array([0, len(tokens)])
         texts = _TEXTS.select(np.array([0]))
         return (
-            Encoded(texts, np.array(tokens, np.int32), np.array(read, bool), offsets, np.array([False]), rule)
+            Encoded(texts, np.array(tokens, np.int32), np.array(read, bool), offsets, np.array([False]), made.rule, made.model)
             .hashes()[0]
             .tobytes()
         )

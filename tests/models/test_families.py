@@ -245,6 +245,35 @@ def test_reading_stops_at_the_deepest_site_and_runs_nothing_after_it(subject):
         handle.remove()
 
 
+def test_the_mlp_of_the_deepest_block_is_run_for_the_needed_positions_alone(subject):
+    needed = torch.zeros(TOKENS.shape, dtype=torch.bool)
+    needed[0, [0, 3]] = needed[1, 7] = True
+    points = [point for point in subject.family.points if point != "mlp_post"]
+    sites = [Site(layer, point) for layer in (0, 1) for point in points]
+    before, counted = _hooks(subject), []
+    mlp = None if subject.family.mlp is None else _blocks(subject)[1].get_submodule(subject.family.mlp)
+
+    def read(**options: Tensor) -> dict[Site, Tensor]:
+        if mlp is None:
+            return subject.read(TOKENS, sites=sites, reduce=lambda values: values[needed], **options)
+        # a leaf, so that it is given what the module itself is given; of a mixture the router, which sees every row
+        leaf = next(module for module in mlp.modules() if next(module.parameters(recurse=False), None) is not None)
+        count = leaf.register_forward_pre_hook(lambda module, args: counted.append(args[0].shape[:-1].numel()))
+        seen = subject.read(TOKENS, sites=sites, reduce=lambda values: values[needed], **options)
+        count.remove()
+        return seen
+
+    whole, sparse = read(), read(needed=needed)
+    assert _hooks(subject) == before
+    assert counted == ([] if mlp is None else [TOKENS.numel(), int(needed.sum())])
+    for site, values in whole.items():
+        allowed = 1e-5 if subject.model.dtype == torch.float32 else 4 * BFLOAT16
+        assert _error(sparse[site], values) <= allowed, site
+    # what enters the down-projection is shown for every position, whatever is needed
+    if "mlp_post" in subject.family.points:
+        assert subject.read(TOKENS, sites=["1.mlp_post"], needed=needed)[Site(1, "mlp_post")].shape[:2] == TOKENS.shape
+
+
 @pytest.mark.parametrize("side", ["left", "right"])
 def test_padding_and_batch_mates_change_nothing(subject, side):
     n = TOKENS.shape[1]

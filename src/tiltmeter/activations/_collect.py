@@ -204,6 +204,11 @@ def ask(
         raise SpecError(f"pooling is {pooling!r}; use one of {', '.join(rules)}.")
     wanted = subject.resolve_sites(sites)
     encoded = encode(subject, texts) if isinstance(texts, TextSet) else texts
+    if differing := encoded.differences(subject.fingerprint):
+        raise SpecError(
+            f"The tokens were made for {encoded.model.name}, and {subject.name} differs from it in "
+            f"{', '.join(differing)}; encode the texts with the model that is to read them."
+        )
     # with every token kept, a batch is as large as its rows are
     row_bytes = 4 * sum(subject.width(site) for site in wanted) if pooling == "all" else 0
     budget = token_budget

@@ -29,10 +29,13 @@ def hooked(
     n_heads: int,
     reduce: Reduce | None = None,
     stop: bool = False,
+    needed: Tensor | None = None,
 ) -> Iterator[dict[Site, Tensor]]:
     """Record ``reduce`` of what each site sees during forwards inside the block.
 
     ``stop`` raises :class:`ReachedDeepestError` out of the forward as soon as the deepest site has been recorded.
+    ``needed``, shape (b, t), marks the positions of which ``reduce`` makes use, where the forward is stopped: the MLP of
+    the deepest block is computed for them alone.
     """
     seen: dict[Site, Tensor] = {}
     # the heads of a block share a hook: a stop raised for one of them would leave the others unseen
@@ -43,7 +46,11 @@ def hooked(
     deepest = max(places, key=lambda place: (place.layer, order.index(place.point)))
     # accelerate takes a block's weights away again at its end, so the forward must not be left before it
     late = stop and is_dispatched(blocks[deepest.layer])
+    sparse = None if late or "mlp_post" in {place.point for place in places if place.layer == deepest.layer} else needed
     with ExitStack() as stack:
+        if sparse is not None and family.mlp is not None:
+            # before those that record what leaves it
+            stack.callback(blocks[deepest.layer].get_submodule(family.mlp).register_forward_hook(_spread(sparse)).remove)
         for place, members in places.items():
             block, tap = blocks[place.layer], family.points[place.point]
             shape = _batch_shape(block, stack) if tap.flat else None
@@ -56,6 +63,10 @@ def hooked(
             else:
                 handle = module.register_forward_hook(_on_output(record))
             stack.callback(handle.remove)
+        if sparse is not None and family.mlp is not None:
+            # after those that record what enters it
+            mlp = blocks[deepest.layer].get_submodule(family.mlp)
+            stack.callback(mlp.register_forward_pre_hook(_gather(sparse)).remove)
         if late:
             stack.callback(blocks[deepest.layer].register_forward_hook(_on_output(_then_stop(lambda _: None))).remove)
         yield seen
@@ -91,6 +102,27 @@ def _then_stop(record: Callable[[object], None]) -> Callable[[object], None]:
         raise ReachedDeepestError
 
     return last
+
+
+def _gather(needed: Tensor) -> Callable[[nn.Module, tuple[Any, ...]], tuple[Any, ...]]:
+    """Have a module see only the needed positions, as one long text."""
+
+    def hook(module: nn.Module, args: tuple[Any, ...]) -> tuple[Any, ...]:  # noqa: ARG001
+        return args[0][needed.to(args[0].device)][None], *args[1:]
+
+    return hook
+
+
+def _spread(needed: Tensor) -> Callable[[nn.Module, tuple[Any, ...], Any], Any]:
+    """Put what a module made of the needed positions back where they were, among zeros."""
+
+    def hook(module: nn.Module, args: tuple[Any, ...], output: Any) -> Any:  # noqa: ANN401, ARG001
+        first = output[0] if isinstance(output, tuple) else output
+        whole = first.new_zeros(*needed.shape, first.shape[-1])
+        whole[needed.to(first.device)] = first[0]
+        return (whole, *output[1:]) if isinstance(output, tuple) else whole
+
+    return hook
 
 
 def _batch_shape(block: nn.Module, stack: ExitStack) -> Callable[[], tuple[int, ...]]:

@@ -113,6 +113,7 @@ def encode(
         np.concatenate([[0], np.cumsum(np.concatenate([chunk.lengths for chunk in chunks]))]),
         np.concatenate([chunk.cut for chunk in chunks]),
         rule,
+        subject.fingerprint,
     )
     if texts.messages is None:
         _warn_of_two_first(encoded, subject.tokenizer)

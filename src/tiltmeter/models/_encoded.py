@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from tiltmeter.core.records import Record
 from tiltmeter.data import Span, TextSet
+from tiltmeter.models._fingerprint import Fingerprint
 
 LongTexts = Literal["refuse", "truncate_left", "truncate_right"]
 
@@ -48,6 +49,8 @@ class Encoded:
         Shape (n,): which texts were cut to fit.
     rule
         What decided on all this.
+    model
+        The model for which it was made.
     """
 
     texts: TextSet
@@ -56,6 +59,7 @@ class Encoded:
     offsets: NDArray[np.int64]
     truncated: NDArray[np.bool_]
     rule: EncodingRule
+    model: Fingerprint
 
     def __len__(self) -> int:
         return len(self.truncated)
@@ -90,7 +94,14 @@ class Encoded:
         offsets = np.concatenate([[0], np.cumsum(self.lengths[index])])
         # where each token stood: the start of its text, and its place within it
         at = np.repeat(self.offsets[:-1][index] - offsets[:-1], np.diff(offsets)) + np.arange(offsets[-1])
-        return Encoded(texts, self.tokens[at], self.read[at], offsets, self.truncated[index], self.rule)
+        return Encoded(texts, self.tokens[at], self.read[at], offsets, self.truncated[index], self.rule, self.model)
+
+    def differences(self, model: Fingerprint) -> tuple[str, ...]:
+        """Return the fields in which ``model`` would have made other tokens: tokenizer, chat template and context."""
+        decisive = {"tokenizer_sha256", "context"}
+        if self.texts.messages is not None:
+            decisive.add("chat_template_sha256")
+        return tuple(field for field in self.model.differences(model) if field in decisive)
 
     def hashes(self) -> NDArray[np.uint8]:
         """Return a hash of each text's tokens and read marks, shape (n, 16): the first half of a SHA-256.

@@ -188,7 +188,7 @@ FAMILIES: tuple[Family, ...] = (
         _FALCON,
         when=(("parallel_attn", False), ("new_decoder_architecture", False)),
     ),
-    Family("OPT", ("opt",), "decoder", "decoder.layers", _OPT, when=(("do_layer_norm_before", True),)),
+    Family("OPT", ("opt",), "decoder", "decoder.layers", _OPT, when=(("do_layer_norm_before", True),), mlp=None),
     Family(
         "OPT (post-norm)",
         ("opt",),
@@ -196,9 +196,10 @@ FAMILIES: tuple[Family, ...] = (
         "decoder.layers",
         _OPT_POST_NORM,
         when=(("do_layer_norm_before", False),),
+        mlp=None,
         stream="normed",
     ),
-    Family("BERT", ("bert",), "encoder", "encoder.layer", _BERT, when=_WHOLE, stream="normed"),
+    Family("BERT", ("bert",), "encoder", "encoder.layer", _BERT, when=_WHOLE, mlp=None, stream="normed"),
     Family(
         "RoBERTa",
         ("roberta", "xlm-roberta"),
@@ -207,10 +208,20 @@ FAMILIES: tuple[Family, ...] = (
         _BERT,
         when=_WHOLE,
         positions="after_padding",
+        mlp=None,
         stream="normed",
     ),
     # the encoder alone, of the encoder-decoder too
-    Family("T5 encoder", ("t5",), "encoder", "block", _T5, stack="encoder", positions="relative"),
+    Family(
+        "T5 encoder",
+        ("t5",),
+        "encoder",
+        "block",
+        _T5,
+        stack="encoder",
+        positions="relative",
+        mlp="layer.1.DenseReluDense",
+    ),
 )
 
 

@@ -66,6 +66,9 @@ class Family:
         no limit.
     attention
         The attention kernels that ``transformers`` has for it, the usual one first.
+    mlp
+        Path, from a block, of the module that turns each position by itself, whatever the others hold, into what the
+        block adds after attention (before a norm, if one follows); None where no one module does.
     stream
         ``"sum"``: a sublayer's result is added to the residual stream, and that is all. ``"normed"``: the sum is normed
         after each addition (post-norm).
@@ -80,4 +83,5 @@ class Family:
     when: Settings = ()
     positions: Literal["from_zero", "after_padding", "relative"] = "from_zero"
     attention: tuple[Attention, ...] = ("sdpa", "eager")
+    mlp: str | None = "mlp"
     stream: Literal["sum", "normed"] = "sum"

@@ -206,6 +206,7 @@ class SubjectModel:
         sites: Sites,
         mask: Bool[Tensor, "b t"] | None = None,
         reduce: Reduce | None = None,
+        needed: Bool[Tensor, "b t"] | None = None,
     ) -> dict[Site, Tensor]:
         """Run the model as far as the deepest of ``sites`` and return what each of them sees.
 
@@ -224,6 +225,9 @@ class SubjectModel:
         reduce
             Applied to each tensor, shape (b, t, d), as soon as it is seen and on the device where it is, so that only
             its result is kept.
+        needed
+            The positions of which ``reduce`` makes use. The MLP of the deepest block, which computes each position by
+            itself, is run for them alone, and what the sites show elsewhere means nothing. None for all of them.
 
         Raises
         ------
@@ -241,7 +245,15 @@ class SubjectModel:
         gradless = torch.no_grad() if whole or is_dispatched(blocks[0]) else torch.inference_mode()
         with (
             gradless,
-            hooked(blocks, wanted, family=self.family, n_heads=self.n_heads, reduce=reduce, stop=not whole) as seen,
+            hooked(
+                blocks,
+                wanted,
+                family=self.family,
+                n_heads=self.n_heads,
+                reduce=reduce,
+                stop=not whole,
+                needed=None if whole else needed,
+            ) as seen,
             suppress(ReachedDeepestError),
         ):
             stack(**self._inputs(tokens, mask), use_cache=False)
