@@ -115,7 +115,15 @@ def test_tokens_and_marks_cannot_be_taken_for_each_other():
         offsets = np.array([0, len(tokens)])
         texts = _TEXTS.select(np.array([0]))
         return (
-            Encoded(texts, np.array(tokens, np.int32), np.array(read, bool), offsets, np.array([False]), made.rule, made.model)
+            Encoded(
+                texts,
+                np.array(tokens, np.int32),
+                np.array(read, bool),
+                offsets,
+                np.array([False]),
+                made.rule,
+                made.model,
+            )
             .hashes()[0]
             .tobytes()
         )

@@ -50,7 +50,9 @@ def hooked(
     with ExitStack() as stack:
         if sparse is not None and family.mlp is not None:
             # before those that record what leaves it
-            stack.callback(blocks[deepest.layer].get_submodule(family.mlp).register_forward_hook(_spread(sparse)).remove)
+            stack.callback(
+                blocks[deepest.layer].get_submodule(family.mlp).register_forward_hook(_spread(sparse)).remove
+            )
         for place, members in places.items():
             block, tap = blocks[place.layer], family.points[place.point]
             shape = _batch_shape(block, stack) if tap.flat else None
