@@ -16,7 +16,6 @@ from tiltmeter.core.errors import ArrayError, SpecError
 from tiltmeter.core.site import Site
 from tiltmeter.models import SubjectModel
 
-
 # just below the 32 MiB up to which glibc learns; larger blocks teach it nothing
 _LARGEST_LESSON = 31 * 2**20
 

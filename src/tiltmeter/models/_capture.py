@@ -34,8 +34,8 @@ def hooked(
     """Record ``reduce`` of what each site sees during forwards inside the block.
 
     ``stop`` raises :class:`ReachedDeepestError` out of the forward as soon as the deepest site has been recorded.
-    ``needed``, shape (b, t), marks the positions of which ``reduce`` makes use, where the forward is stopped: the MLP of
-    the deepest block is computed for them alone.
+    ``needed``, shape (b, t), marks the positions of which ``reduce`` makes use, where the forward is stopped: the MLP
+    of the deepest block is computed for them alone.
     """
     seen: dict[Site, Tensor] = {}
     # the heads of a block share a hook: a stop raised for one of them would leave the others unseen
