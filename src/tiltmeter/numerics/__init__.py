@@ -2,20 +2,24 @@
 
 from tiltmeter.numerics._bootstrap import bootstrap_weights
 from tiltmeter.numerics._intervals import clopper_pearson
+from tiltmeter.numerics._minimise import Minimised, Objective, minimise
 from tiltmeter.numerics._moments import MomentCounts, Moments, PairDifferences, RowMoments
 from tiltmeter.numerics._pairs import pair_rows
 from tiltmeter.numerics._within import ClassMeans, WithinCovariance, class_means, within_covariance
 
 __all__ = [
     "ClassMeans",
+    "Minimised",
     "MomentCounts",
     "Moments",
+    "Objective",
     "PairDifferences",
     "RowMoments",
     "WithinCovariance",
     "bootstrap_weights",
     "class_means",
     "clopper_pearson",
+    "minimise",
     "pair_rows",
     "within_covariance",
 ]

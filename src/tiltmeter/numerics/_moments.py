@@ -323,20 +323,10 @@ class Moments:
 
 
 def _members(pairs: Shaped[NDArray[Any], " n"], sides: Int[NDArray[Any], " n"] | None) -> Int[NDArray[Any], "p 2"]:
-    """Return the rows of each pair: side 0, then side 1, or in order of row number where there are no sides."""
+    """Return the rows of each pair among rows of which some have none."""
     paired = np.flatnonzero(pairs != "")
     try:
-        members = paired[pair_rows(pairs[paired], n=len(paired))]
+        members = pair_rows(pairs[paired], n=len(paired), sides=None if sides is None else sides[paired])
     except ArrayError as error:
         raise ArrayError(f"{error} Both members must be in the same update.") from error
-    if sides is None:
-        return np.asarray(members)
-    of_members = sides[members]
-    is_wrong = (np.sort(of_members, axis=1) != [0, 1]).any(axis=1)
-    if is_wrong.any():
-        which = int(is_wrong.argmax())
-        raise ArrayError(
-            f"Pair {str(pairs[members[which, 0]])!r} has sides {of_members[which].tolist()}; "
-            "one member must have side 0 and the other 1."
-        )
-    return np.take_along_axis(members, np.argsort(of_members, axis=1), axis=1)
+    return np.asarray(paired[members])

@@ -1,32 +1,49 @@
 """Estimators that score activations and name a direction, one method a file, all under scikit-learn's contract.
 
 Each is a thin class around a pure function of the same name.
-
 """
 
+from tiltmeter.probes._fact_groups import FactGroups, independent_fact_groups
 from tiltmeter.probes._lat import LAT, lat, lat_shuffled
 from tiltmeter.probes._lda import LDA, lda
 from tiltmeter.probes._logistic import Logistic, LogisticPath, logistic, logistic_path
+from tiltmeter.probes._logistic_sweep import LogisticFits, logistic_sweep
 from tiltmeter.probes._mean_difference import MeanDifference, mean_difference
-from tiltmeter.probes._probe import FitsMoments, Found, Probe, SupervisedProbe, UnsupervisedProbe
+from tiltmeter.probes._probe import (
+    Classifier,
+    FitsMoments,
+    Found,
+    LinearClassifier,
+    LinearProbe,
+    Probe,
+    SupervisedProbe,
+    UnsupervisedProbe,
+)
 from tiltmeter.probes._random_direction import RandomDirection
 
 __all__ = [
     "LAT",
     "LDA",
+    "Classifier",
+    "FactGroups",
     "FitsMoments",
     "Found",
+    "LinearClassifier",
+    "LinearProbe",
     "Logistic",
+    "LogisticFits",
     "LogisticPath",
     "MeanDifference",
     "Probe",
     "RandomDirection",
     "SupervisedProbe",
     "UnsupervisedProbe",
+    "independent_fact_groups",
     "lat",
     "lat_shuffled",
     "lda",
     "logistic",
     "logistic_path",
+    "logistic_sweep",
     "mean_difference",
 ]

@@ -65,7 +65,7 @@ def logistic(
     """
     if not C > 0:
         raise ArrayError(f"C is {C}; the inverse strength of the penalty must be positive.")
-    scale = _within_scale(X, y, sample_weight)
+    scale = within_scale(X, y, sample_weight)
     rows = X.astype(np.float64) / scale
     strength = C if penalty_scale == "within" else C * scale**2
     solver = "newton-cholesky" if X.shape[1] <= _NEWTON_WIDTH else "lbfgs"
@@ -156,7 +156,7 @@ class Logistic(SupervisedProbe):
         return logistic(X, y, C=self.C, penalty_scale=self.penalty_scale, sample_weight=sample_weight)
 
 
-def _within_scale(
+def within_scale(
     X: Float[NDArray[Any], "n d"], y: Int[NDArray[Any], " n"], sample_weight: Float[NDArray[Any], " n"] | None
 ) -> float:
     means = class_means(X, y, sample_weight=sample_weight)

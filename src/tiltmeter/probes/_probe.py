@@ -1,4 +1,4 @@
-"""The contract that all probes share: scikit-learn's, plus a direction of unit norm."""
+"""The contract that all probes of single rows share: scikit-learn's, plus a direction of unit norm where linear."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
-from jaxtyping import Float, Int, Shaped
+from jaxtyping import Float, Int
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils import Tags
@@ -28,19 +28,49 @@ class Found(NamedTuple):
 
 
 class Probe(ABC, BaseEstimator):  # type: ignore[misc]  # scikit-learn ships no types
-    """A linear score of activations that names a direction. Abstract: use a method.
-
-    After ``fit``: ``direction_`` (shape (d,), norm 1, in the coordinates of X and of X's precision), ``intercept_``
-    and ``n_features_in_``; ``decision_function(X)`` is ``X @ direction_ + intercept_``, in units of the activations,
-    and a score above 0 means that the concept is present.
-    """
+    """A score of activations: above 0 means that the concept is present. Abstract: use a method."""
 
     is_supervised: ClassVar[bool]
     needs_pairs: ClassVar[bool] = False
+    needs_sides: ClassVar[bool] = False
+
+    n_features_in_: int
+
+    @abstractmethod
+    def decision_function(self, X: ArrayLike) -> NDArray[Any]:
+        """Score rows, shape (n, d) to (n,); higher means more of the concept."""
+
+    def _members(
+        self, rows: Float[NDArray[Any], "n d"], pairs: ArrayLike | None, sides: ArrayLike | None
+    ) -> Int[NDArray[Any], "p 2"] | None:
+        """Return the rows of each pair, side 0 first, after checking that what the method needs is there."""
+        name = type(self).__name__
+        if pairs is None:
+            if self.needs_pairs:
+                raise ArrayError(f"{name} needs pairs: the identifier of each row's pair, two rows a pair.")
+            if sides is not None:
+                raise ArrayError(f"{name} got sides without pairs; give pairs as well, or leave both out.")
+            return None
+        if sides is None and self.needs_sides:
+            raise ArrayError(f"{name} needs sides: 0 or 1, which half of its pair each row is.")
+        return pair_rows(np.asarray(pairs), n=len(rows), sides=None if sides is None else np.asarray(sides))
+
+    def _refuse(self) -> NoDirectionError:
+        return NoDirectionError(
+            f"{type(self).__name__} found no direction: the rows hold no difference that it could follow "
+            "(equal class means, identical pairs or constant features)."
+        )
+
+
+class LinearProbe(Probe):
+    """A score that is linear in the row, and so names a direction. Abstract: use a method.
+
+    After ``fit``: ``direction_`` (shape (d,), norm 1, in the coordinates of X and of X's precision), ``intercept_``
+    and ``n_features_in_``; ``decision_function(X)`` is ``X @ direction_ + intercept_``, in units of the activations.
+    """
 
     direction_: NDArray[Any]
     intercept_: float
-    n_features_in_: int
 
     def decision_function(self, X: ArrayLike) -> NDArray[Any]:
         """Score rows, shape (n, d) to (n,); higher means more of the concept."""
@@ -64,12 +94,6 @@ class Probe(ABC, BaseEstimator):  # type: ignore[misc]  # scikit-learn ships no 
     @abstractmethod
     def _sign(self) -> Sign: ...
 
-    def _refuse(self) -> NoDirectionError:
-        return NoDirectionError(
-            f"{type(self).__name__} found no direction: the rows hold no difference that it could follow "
-            "(equal class means, identical pairs or constant features)."
-        )
-
     def _keep(self, found: Found, dtype: np.dtype[Any]) -> None:
         norm = float(np.linalg.norm(found.vector))
         if not np.isfinite(norm) or norm == 0.0:
@@ -78,15 +102,67 @@ class Probe(ABC, BaseEstimator):  # type: ignore[misc]  # scikit-learn ships no 
         self.intercept_ = float(found.offset / norm)
 
 
-class SupervisedProbe(ClassifierMixin, Probe):  # type: ignore[misc]
-    """A probe that is fitted on labels. Abstract: use a method.
+class Labelled(NamedTuple):
+    """Rows (n, d), whether the concept is present (n,), and the rows' weights (n,) or None, checked."""
 
-    ``fit`` takes two classes; the larger of the two labels is the one whose presence is scored.
+    rows: Float[NDArray[Any], "n d"]
+    present: Int[NDArray[Any], " n"]
+    weights: Float[NDArray[Any], " n"] | None
+
+
+class Classifier(ClassifierMixin, Probe):  # type: ignore[misc]
+    """A probe that is fitted on labels of two classes. Abstract: use a method.
+
+    The larger of the two labels is the one whose presence is scored.
     """
 
     is_supervised: ClassVar[bool] = True
 
     classes_: NDArray[Any]
+
+    @abstractmethod
+    def fit(self, X: ArrayLike, y: ArrayLike | None = None) -> Self:
+        """Fit on rows (n, d) and labels (n,) of two classes, and on what else the method needs."""
+
+    def predict(self, X: ArrayLike) -> NDArray[Any]:
+        """Return the class of each row: the larger label where the score is above 0."""
+        is_present = self.decision_function(X) > 0
+        return np.asarray(self.classes_[is_present.astype(int)])
+
+    def _labelled(self, X: ArrayLike, y: ArrayLike | None, sample_weight: ArrayLike | None = None) -> Labelled:
+        """Check what ``fit`` was given, and keep the classes."""
+        rows, labels = validate_data(self, X, y, dtype=[np.float64, np.float32], ensure_min_samples=2)
+        check_classification_targets(labels)
+        if type_of_target(labels) not in ("binary", "multiclass"):
+            raise ArrayError("y must be one label a row.")
+        self.classes_ = np.unique(labels)
+        if len(self.classes_) > 2:
+            raise ArrayError(
+                f"Only binary classification is supported; y has {len(self.classes_)} classes: "
+                "fit one probe for each class against the rest."
+            )
+        if len(self.classes_) < 2:
+            raise ArrayError("y has one class only (just 1 class); a supervised probe needs rows of both.")
+        weights = None if sample_weight is None else _check_sample_weight(sample_weight, rows, ensure_non_negative=True)
+        if (rows == rows[0]).all():  # means of equal rows differ by rounding, which is no direction
+            raise self._refuse()
+        return Labelled(rows, (labels == self.classes_[1]).astype(np.int64), weights)
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_class = False
+        return tags
+
+
+class LinearClassifier(Classifier, LinearProbe):
+    """A linear probe that is fitted on labels, which give it its sign. Abstract: use a method."""
+
+    def _sign(self) -> Sign:
+        return 1
+
+
+class SupervisedProbe(LinearClassifier):
+    """A linear probe that needs rows and labels, and nothing else. Abstract: use a method."""
 
     def fit(self, X: ArrayLike, y: ArrayLike | None = None, *, sample_weight: ArrayLike | None = None) -> Self:
         """Fit on rows (n, d) and labels (n,) of two classes.
@@ -109,22 +185,7 @@ class SupervisedProbe(ClassifierMixin, Probe):  # type: ignore[misc]
         NoDirectionError
             If the class means coincide or all rows are equal.
         """
-        rows, labels = validate_data(self, X, y, dtype=[np.float64, np.float32], ensure_min_samples=2)
-        check_classification_targets(labels)
-        if type_of_target(labels) not in ("binary", "multiclass"):
-            raise ArrayError("y must be one label a row.")
-        self.classes_ = np.unique(labels)
-        if len(self.classes_) > 2:
-            raise ArrayError(
-                f"Only binary classification is supported; y has {len(self.classes_)} classes: "
-                "fit one probe for each class against the rest."
-            )
-        if len(self.classes_) < 2:
-            raise ArrayError("y has one class only (just 1 class); a supervised probe needs rows of both.")
-        weights = None if sample_weight is None else _check_sample_weight(sample_weight, rows, ensure_non_negative=True)
-        if (rows == rows[0]).all():  # means of equal rows differ by rounding, which is no direction
-            raise self._refuse()
-        present = (labels == self.classes_[1]).astype(np.int64)
+        rows, present, weights = self._labelled(X, y, sample_weight)
         self._keep(self._find(rows, present, weights), rows.dtype)
         return self
 
@@ -133,21 +194,8 @@ class SupervisedProbe(ClassifierMixin, Probe):  # type: ignore[misc]
         self, X: Float[NDArray[Any], "n d"], y: Int[NDArray[Any], " n"], sample_weight: Float[NDArray[Any], " n"] | None
     ) -> Found: ...
 
-    def predict(self, X: ArrayLike) -> NDArray[Any]:
-        """Return the class of each row: the larger label where the score is above 0."""
-        is_present = self.decision_function(X) > 0
-        return np.asarray(self.classes_[is_present.astype(int)])
 
-    def _sign(self) -> Sign:
-        return 1
-
-    def __sklearn_tags__(self) -> Tags:
-        tags = super().__sklearn_tags__()
-        tags.classifier_tags.multi_class = False
-        return tags
-
-
-class UnsupervisedProbe(Probe):
+class UnsupervisedProbe(LinearProbe):
     """A probe that never sees labels when it is fitted. Abstract: use a method.
 
     Its sign means nothing until :meth:`orient` has fixed it on calibration labels.
@@ -157,7 +205,9 @@ class UnsupervisedProbe(Probe):
 
     is_oriented_: bool
 
-    def fit(self, X: ArrayLike, y: None = None, *, pairs: Shaped[NDArray[Any], " n"] | None = None) -> Self:
+    def fit(
+        self, X: ArrayLike, y: None = None, *, pairs: ArrayLike | None = None, sides: ArrayLike | None = None
+    ) -> Self:
         """Fit on rows (n, d), without labels.
 
         Parameters
@@ -168,21 +218,22 @@ class UnsupervisedProbe(Probe):
             Must be None; the argument is there because scikit-learn passes it.
         pairs
             Shape (n,), the identifier of each row's pair; exactly two rows a pair. Needed by paired methods only.
+        sides
+            Shape (n,), 0 or 1: which half of its pair a row is, such as the completions "no" and "yes". Not a label:
+            it says nothing about which half is true. Needed by methods that treat the halves differently only.
 
         Raises
         ------
         ArrayError
-            If y is given, if a paired method gets no pairs, if a pair has not two rows, or if no direction is found.
+            If y is given, if a paired method gets no pairs or no sides that it needs, if a pair has not two rows, or
+            if no direction is found.
         ValueError
             If X is not finite.
         """
         if y is not None:
             raise ArrayError(f"{type(self).__name__} is unsupervised and takes no y; give labels to orient instead.")
         rows = validate_data(self, X, dtype=[np.float64, np.float32], ensure_min_samples=2 if self.needs_pairs else 1)
-        if self.needs_pairs and pairs is None:
-            raise ArrayError(f"{type(self).__name__} needs pairs: the identifier of each row's pair, two rows a pair.")
-        found = self._find(rows, pair_rows(pairs, n=len(rows)) if pairs is not None else None)
-        self._keep(found, rows.dtype)
+        self._keep(self._find(rows, self._members(rows, pairs, sides)), rows.dtype)
         self.is_oriented_ = False
         return self
 
@@ -218,7 +269,7 @@ class UnsupervisedProbe(Probe):
         return 1 if self.is_oriented_ else "unknown"
 
 
-class FitsMoments(Probe):
+class FitsMoments(LinearProbe):
     """A closed-form probe: ``numerics.Moments`` are all that it needs of the rows. Abstract: use a method."""
 
     def fit_moments(self, moments: Moments) -> Self:
@@ -245,7 +296,7 @@ class FitsMoments(Probe):
         self.n_features_in_ = moments.n_features
         if hasattr(self, "feature_names_in_"):  # of an earlier fit; moments carry no names
             del self.feature_names_in_
-        if isinstance(self, SupervisedProbe):
+        if isinstance(self, Classifier):
             self.classes_ = np.array([0, 1])
         if isinstance(self, UnsupervisedProbe):
             self.is_oriented_ = False
