@@ -5,8 +5,10 @@ import warnings
 import numpy as np
 import pytest
 from scipy.sparse import issparse
-from sklearn.exceptions import SkipTestWarning
-from sklearn.model_selection import GridSearchCV, StratifiedGroupKFold, cross_val_score
+from sklearn import config_context
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.exceptions import SkipTestWarning, UnsetMetadataPassedError
+from sklearn.model_selection import GridSearchCV, GroupKFold, StratifiedGroupKFold, cross_val_score, cross_validate
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils import _safe_indexing  # the one function that picks rows of lists, frames and arrays alike
@@ -109,3 +111,60 @@ def test_an_unsupervised_probe_is_scored_in_a_pipeline_once_it_is_fitted():
 def test_pairs_reach_lat_through_a_pipelines_step_parameter():
     pipeline = make_pipeline(StandardScaler(), LAT()).fit(ROWS.X, lat__pairs=ROWS.pairs)
     assert pipeline[-1].direction_.shape == (12,)
+
+
+# ------------------------------------------------------------ calibration, frames, routed metadata
+
+SUPERVISED = [method for method in PROBES if method.is_supervised]
+ON_LABELS_ALONE = [method for method in SUPERVISED if issubclass(method.probe, SupervisedProbe)]
+
+
+@pytest.mark.parametrize("method", ON_LABELS_ALONE, ids=str)
+@pytest.mark.parametrize("kind", ["sigmoid", "isotonic"])
+def test_a_supervised_probe_can_be_calibrated(method, kind):
+    calibrated = CalibratedClassifierCV(method.make(), method=kind, cv=3).fit(ROWS.X, ROWS.y)
+    fresh = plant(200, 12, shift=4.0, seed=1, direction=ROWS.direction)
+    chance = calibrated.predict_proba(fresh.X)[:, 1]
+    assert ((chance >= 0) & (chance <= 1)).all()
+    assert np.mean((chance - fresh.y) ** 2) < 0.15  # a constant half gets 0.25
+
+
+@pytest.mark.parametrize("method", ON_LABELS_ALONE, ids=str)
+def test_a_probe_takes_the_frames_of_a_step_that_gives_frames(method):
+    pandas = pytest.importorskip("pandas", reason="needs pandas, which the dev extra brings")
+    frame = pandas.DataFrame(ROWS.X, columns=[f"x{i}" for i in range(12)])
+    framed = make_pipeline(StandardScaler().set_output(transform="pandas"), method.make()).fit(frame, ROWS.y)
+    plain = make_pipeline(StandardScaler(), method.make()).fit(ROWS.X, ROWS.y)
+    assert framed[-1].feature_names_in_.tolist() == frame.columns.tolist()
+    np.testing.assert_array_equal(framed.decision_function(frame), plain.decision_function(ROWS.X))
+
+
+@pytest.fixture
+def routing():
+    with config_context(enable_metadata_routing=True):
+        yield
+
+
+@pytest.mark.usefixtures("routing")
+def test_pairs_and_groups_are_routed_to_who_asked_for_them():
+    pairs = np.arange(len(ROWS.y)) // 2
+    scored = cross_validate(
+        make_pipeline(StandardScaler(), ContrastLogistic().set_fit_request(pairs=True)),
+        ROWS.X,
+        ROWS.y,
+        # a pair stands in one fold only, or the probe would refuse the half of it
+        cv=GroupKFold(4).set_split_request(groups=True),
+        params={"pairs": pairs, "groups": pairs},
+        scoring="roc_auc",
+    )
+    assert scored["test_score"].min() > 0.9
+    search = GridSearchCV(
+        ContrastLogistic().set_fit_request(pairs=True), {"C": [0.01, 1.0]}, cv=GroupKFold(4), scoring="roc_auc"
+    ).fit(ROWS.X, ROWS.y, pairs=pairs, groups=pairs)
+    assert search.best_score_ > 0.9
+
+
+@pytest.mark.usefixtures("routing")
+def test_pairs_that_nobody_asked_for_are_refused_rather_than_dropped():
+    with pytest.raises(UnsetMetadataPassedError, match="pairs"):
+        make_pipeline(StandardScaler(), LAT()).fit(ROWS.X, pairs=ROWS.pairs)

@@ -39,4 +39,5 @@ def study(
         done = studies.run_study(asked, folder, announce=announce)
     verdict(done.evidence)
     print(f"\nReport:  {(folder / 'report.html').resolve()}")
-    print(f"Monitor: {folder / 'monitors' / 'best'}")
+    if (monitor := folder / "monitors" / "best").is_dir():
+        print(f"Monitor: {monitor}")

@@ -14,7 +14,7 @@ from safetensors.numpy import load_file, save
 
 from tiltmeter.core.errors import ArrayError, FileError, FormatError
 from tiltmeter.core.evidence import Evidence
-from tiltmeter.core.files import read_json, sha256, write_bytes, write_json
+from tiltmeter.core.files import read_json, seal, sha256, write_bytes, write_json
 from tiltmeter.core.records import Unavailable
 from tiltmeter.core.site import Site
 
@@ -100,7 +100,7 @@ class Direction:
         }
         # as it will be read back, and before anything is written: what JSON cannot hold fails here
         head = json.loads(json.dumps(head, allow_nan=False))
-        head["sha256_of_the_rest"] = _digest(head)
+        head["sha256_of_the_rest"] = seal(head)
         write_bytes(folder / f"{stem}.safetensors", content)
         write_json(folder / f"{stem}.json", head)
 
@@ -113,7 +113,7 @@ class Direction:
             raise FormatError(
                 f"{path} is not a direction of format version {FORMAT_VERSION}; save it again with this release."
             )
-        if _digest(head) != head.get("sha256_of_the_rest"):
+        if seal(head) != head.get("sha256_of_the_rest"):
             raise FormatError(f"{path} does not match the hash that it holds; it was changed after it was saved.")
         weights = folder / f"{stem}.safetensors"
         if not weights.is_file():
@@ -134,8 +134,3 @@ class Direction:
             )
         except (KeyError, TypeError, AttributeError, ValueError, SafetensorError) as error:
             raise FormatError(f"{path} lacks a part of a direction or holds a wrong one ({error}).") from error
-
-
-def _digest(head: dict[str, Any]) -> str:
-    rest = {key: value for key, value in head.items() if key != "sha256_of_the_rest"}
-    return sha256(json.dumps(rest, sort_keys=True).encode())

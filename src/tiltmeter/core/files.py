@@ -7,7 +7,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -60,6 +60,12 @@ def _refuse(constant: str) -> None:
 def sha256(content: bytes) -> str:
     """Return the hexadecimal SHA-256 of ``content``."""
     return hashlib.sha256(content).hexdigest()
+
+
+def seal(record: Mapping[str, Any]) -> str:
+    """Return the hash of a JSON-able record but its entry ``sha256_of_the_rest``, which is where it is kept."""
+    rest = {key: value for key, value in record.items() if key != "sha256_of_the_rest"}
+    return sha256(json.dumps(rest, sort_keys=True).encode())
 
 
 @contextmanager

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, Self
@@ -16,7 +14,7 @@ from tiltmeter.activations import collect
 from tiltmeter.core.activations import Pooling
 from tiltmeter.core.direction import Direction
 from tiltmeter.core.errors import FormatError, ModelError, SpecError
-from tiltmeter.core.files import new_folder, read_json, sha256, write_json
+from tiltmeter.core.files import new_folder, read_json, seal, sha256, write_json
 from tiltmeter.core.records import Record, Threshold, Unavailable
 from tiltmeter.data import Span, TextSet
 from tiltmeter.models import LongTexts, SubjectModel, encode
@@ -55,7 +53,7 @@ class Card(Record):
 
     def digest(self) -> str:
         """Return the hash of everything in the card but this hash itself."""
-        return _digest(self.model_dump(mode="json"))
+        return seal(self.model_dump(mode="json"))
 
 
 class Scores(NamedTuple):
@@ -147,14 +145,9 @@ class Monitor:
             where = ".".join(map(str, problem["loc"]))
             raise FormatError(f"{path} is not a whole monitor: {where}: {problem['msg']}.") from None
         # of what the file holds, not of the card: one that lacks a key of a later release is whole
-        if _digest(content) != card.sha256_of_the_rest:
+        if seal(content) != card.sha256_of_the_rest:
             raise FormatError(f"{path} does not match the hash that it holds; it was changed after it was saved.")
         direction = Direction.load(folder)
         if sha256((folder / "direction.json").read_bytes()) != card.direction_sha256:
             raise FormatError(f"{folder / 'direction.json'} does not match the hash in monitor.json; it was changed.")
         return cls(direction, card)
-
-
-def _digest(card: Mapping[str, Any]) -> str:
-    rest = {key: value for key, value in card.items() if key != "sha256_of_the_rest"}
-    return sha256(json.dumps(rest, sort_keys=True).encode())

@@ -20,6 +20,20 @@ SYMBOLS = ("●", "■", "◆", "▲", "✚", "▼", "▶", "◀")
 """One per method, in the order of the evidence: shape and colour both tell methods apart."""
 
 
+class Mark(NamedTuple):
+    """The sign of a method: numbers of its shape and colour."""
+
+    shape: int
+    colour: int
+
+
+def mark_of(place: int) -> Mark:
+    """Give each of the first 64 methods a shape and colour that no other has together."""
+    n = len(SHAPES)
+    # the second round of colours comes with shapes moved by one
+    return Mark((place + place // n) % n, place % n)
+
+
 CONFIG: Mapping[str, Any] = MappingProxyType(
     {
         "font": "system-ui, sans-serif",
@@ -192,8 +206,8 @@ def _rows(points: Sequence[Point], *, axis: SiteAxis, dodged: bool) -> dict[str,
 
 def _line_layers(*, x: alt.X, y: alt.Y, axis: SiteAxis, dodged: bool) -> list[alt.Chart]:
     order = list(range(len(axis.methods)))
-    colours = [f"var(--m{i % len(SHAPES)})" for i in order]
-    shapes = [SHAPES[i % len(SHAPES)] for i in order]
+    colours = [f"var(--m{mark_of(i).colour})" for i in order]
+    shapes = [SHAPES[mark_of(i).shape] for i in order]
     ours = axis.methods.index(axis.chosen_method) if axis.chosen_method in axis.methods else -1
     encoded: dict[str, Any] = {
         "x": x,

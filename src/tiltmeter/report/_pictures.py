@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+import numpy as np
 from markupsafe import Markup
 
 from tiltmeter.core.evidence import RandomDirections, Shortcut
 from tiltmeter.core.records import Estimate, Measured, Threshold
-from tiltmeter.report._charts import SYMBOLS, Band, Point, SiteAxis, floor_of, histogram_chart, site_chart
-from tiltmeter.report._format import Shown, decimal, rate, reasons_of, score, show_auroc, show_nuisance
+from tiltmeter.report._charts import SYMBOLS, Band, Point, SiteAxis, floor_of, histogram_chart, mark_of, site_chart
+from tiltmeter.report._format import Shown, decimal, missing, rate, reasons_of, score, show_auroc, show_nuisance
 from tiltmeter.report._lookup import Lookup
 
 
@@ -111,7 +112,10 @@ def transfer_section(look: Lookup) -> Transfer:
             f"AUROC of {where}: trained on the row, tested on the column", "train ↓ test →", look.tests, matrix
         ),
         methods=_grid(
-            f"AUROC of each method at its own best site, trained on {evidence.train}", "method", look.tests, methods
+            f"AUROC of each method at its own best site, trained on {evidence.train}; the nulls are at {evidence.site}",
+            "method",
+            look.tests,
+            [*methods, *_null_rows(look)],
         ),
         panels=_carry_panels(look),
         all=tuple(_site_grid(look, f"AUROC on {test}", _on_test(look, test)) for test in look.tests),
@@ -170,6 +174,33 @@ def _shortcut_site(look: Lookup, records: Sequence[Shortcut], method: str) -> st
 def _within(found: dict[tuple[str, str, str], Shortcut], site: str, method: str, test: str) -> Measured | None:
     record = found.get((site, method, test))
     return record.auroc_within if record else None
+
+
+def _null_rows(look: Lookup) -> list[Row]:
+    """Lay out what no direction at all gets on each test set, in the columns of the methods."""
+    evidence = look.evidence
+    random = [look.random.get((evidence.site, test)) for test in look.tests]
+    shuffled = {record.test: record.aurocs for record in evidence.shuffled}
+    spread, best, refitted = [], [], []
+    for test, record in zip(look.tests, random, strict=True):
+        absent = missing("not measured")
+        spread.append(
+            _null(record.mean, record.mean - 2 * record.sd, record.mean + 2 * record.sd) if record else absent
+        )
+        best.append(Shown(decimal(record.best), f"of {record.count}", shade=record.best) if record else absent)
+        aurocs = shuffled.get(test)
+        refitted.append(_null(*np.quantile(aurocs, [0.5, 0.025, 0.975]).tolist()) if aurocs else absent)
+    rows = (
+        ("random directions", spread, "null: mean ± 2 sd"),
+        ("best random direction", best, "null: chosen with the test labels"),
+        ("shuffled labels", refitted, f"null: {evidence.method}, median and 95 % of the draws"),
+    )
+    return [Row(label, tuple(cells), remark=remark) for label, cells, remark in rows]
+
+
+def _null(value: float, low: float, high: float) -> Shown:
+    interval = f"[{decimal(max(low, 0.0))}, {decimal(min(high, 1.0))}]"
+    return Shown(decimal(value), interval, shade=value)
 
 
 def _carry_panels(look: Lookup) -> tuple[Panel, ...]:
@@ -231,8 +262,9 @@ def _axis(look: Lookup, lines: Iterable[Sequence[Point]], bands: Iterable[Sequen
 
 def _method_row(look: Lookup, method: str, cells: tuple[Shown, ...], remark: str = "") -> Row:
     methods = look.evidence.methods
-    place = methods.index(method) % len(SYMBOLS) if method in methods else 0
-    return Row(method, cells, method == look.evidence.method, SYMBOLS[place], place, remark)
+    place = methods.index(method) if method in methods else 0
+    look_of = mark_of(place)
+    return Row(method, cells, method == look.evidence.method, SYMBOLS[look_of.shape], look_of.colour, remark)
 
 
 def _site_grid(look: Lookup, caption: str, measured: dict[tuple[str, str], Measured]) -> Grid:

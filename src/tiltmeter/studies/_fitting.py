@@ -2,33 +2,86 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
+
 import numpy as np
+from numpy.typing import NDArray
 
 from tiltmeter.core.activations import Activations
 from tiltmeter.core.errors import DataError
-from tiltmeter.probes import LAT, LDA, Logistic, MeanDifference, Probe, SupervisedProbe, UnsupervisedProbe
+from tiltmeter.probes import (
+    BSS,
+    CCS,
+    CRC,
+    LAT,
+    LDA,
+    ContrastLogistic,
+    KMeansDifferences,
+    LinearProbe,
+    LinearSVM,
+    Logistic,
+    MeanDifference,
+    MedianDifference,
+    Ridge,
+    SupervisedProbe,
+    UnsupervisedProbe,
+)
 from tiltmeter.studies._material import Material
-from tiltmeter.studies._spec import Method, StudySpec
+from tiltmeter.studies._spec import Method, ProbeSpec, StudySpec
 
 # the order in which ties are broken: the simplest first
-METHODS: tuple[Method, ...] = ("mean_difference", "lat", "lda", "logistic")
+METHODS: tuple[Method, ...] = (
+    "mean_difference",
+    "median_difference",
+    "lat",
+    "crc",
+    "kmeans",
+    "bss",
+    "ccs",
+    "ridge",
+    "lda",
+    "svm",
+    "logistic",
+    "contrast_logistic",
+)
+# what is tried where the spec names nothing: one of each kind, all cheap
+USUAL: tuple[Method, ...] = ("mean_difference", "lat", "lda", "logistic")
 
 
-def build(method: Method, *, C: float) -> SupervisedProbe | UnsupervisedProbe:
-    """Return an unfitted probe. ``C`` is relative to the within-class variance, and for ``logistic`` only."""
+def build(method: Method, *, C: float) -> SupervisedProbe | UnsupervisedProbe | ContrastLogistic:
+    """Return an unfitted probe. ``C`` is relative to the within-class variance; see ``ProbeSpec``."""
     match method:
         case "mean_difference":
             return MeanDifference()
+        case "median_difference":
+            return MedianDifference()
         case "lat":
             return LAT()
+        case "crc":
+            return CRC()
+        case "kmeans":
+            return KMeansDifferences()
+        case "bss":
+            return BSS()
+        case "ccs":
+            return CCS()
+        case "ridge":
+            return Ridge()
         case "lda":
             return LDA()
+        case "svm":
+            return LinearSVM(C=C, penalty_scale="within")
         case "logistic":
             return Logistic(C=C, penalty_scale="within")
+        case "contrast_logistic":
+            return ContrastLogistic(C=C, penalty_scale="within")
 
 
-def fit(method: Method, train: Activations, *, C: float, orient_on: Activations) -> Probe:
-    """Fit on ``train``; an unsupervised probe gets its sign, and nothing else, from the labels of ``orient_on``."""
+def fit(method: Method, train: Activations, *, C: float, orient_on: Activations) -> LinearProbe:
+    """Fit on ``train``; an unsupervised probe gets its sign, and nothing else, from the labels of ``orient_on``.
+
+    Where a method treats the halves of a pair differently and the texts do not say which is which, a coin decides.
+    """
     if train.y is None or orient_on.y is None:
         raise DataError("A probe is fitted and oriented on labelled texts.")
     probe = build(method, C=C)
@@ -37,7 +90,26 @@ def fit(method: Method, train: Activations, *, C: float, orient_on: Activations)
     if train.pairs is None:
         raise DataError(f"{method} needs pairs, and these texts have none.")
     paired = train.pairs != ""
-    return probe.fit(train.X[paired], pairs=train.pairs[paired]).orient(orient_on.X, orient_on.y)
+    X, y, pairs = train.X[paired], train.y[paired], train.pairs[paired]
+    sides = tossed_sides(pairs) if train.sides is None else train.sides[paired]
+    if isinstance(probe, ContrastLogistic):
+        return probe.fit(X, y, pairs=pairs, sides=sides)
+    return probe.fit(X, pairs=pairs, sides=sides).orient(orient_on.X, orient_on.y)
+
+
+def tossed_sides(pairs: NDArray[np.str_]) -> NDArray[np.int64]:
+    """Give the two rows of each pair sides 0 and 1 by a coin that depends on the pair's identifier alone.
+
+    Examples
+    --------
+    >>> sides = tossed_sides(np.array(["a", "a", "b", "b"]))
+    >>> (sides[::2] + sides[1::2]).tolist()
+    [1, 1]
+    """
+    names, first, which = np.unique(pairs, return_index=True, return_inverse=True)
+    coins = np.array([sha256(name.encode()).digest()[0] & 1 for name in names.tolist()], dtype=np.int64)
+    is_first = np.arange(len(pairs)) == first[which]
+    return np.where(is_first, coins[which], 1 - coins[which])
 
 
 def methods_for(spec: StudySpec, material: Material) -> tuple[Method, ...]:
@@ -45,14 +117,43 @@ def methods_for(spec: StudySpec, material: Material) -> tuple[Method, ...]:
     home = spec.train.distribution
     pairs = material.texts[home].pairs
     has_pairs = pairs is not None and bool((pairs[material.splits[home] == "train"] != "").any())
-    if spec.probes.methods is None:
-        return tuple(method for method in METHODS if method != "lat" or has_pairs)
-    if "lat" in spec.probes.methods and not has_pairs:
-        raise DataError(f"probes.methods asks for lat, but {home} has no pairs; add a pair column or leave lat out.")
-    return tuple(method for method in METHODS if method in spec.probes.methods)
+    asked = _asked(spec.probes)
+    needing = [method for method in asked if needs_pairs(method)]
+    if needing and not has_pairs:
+        if isinstance(spec.probes.methods, tuple):
+            raise DataError(
+                f"probes.methods asks for {needing[0]}, but {home} has no pairs; add a pair column or leave it out."
+            )
+        return tuple(method for method in asked if method not in needing)
+    _refuse_sides_that_are_labels(material, home, needing)
+    return asked
+
+
+def _asked(probes: ProbeSpec) -> tuple[Method, ...]:
+    if probes.methods is None:
+        return USUAL
+    return METHODS if probes.methods == "all" else tuple(method for method in METHODS if method in probes.methods)
+
+
+def _refuse_sides_that_are_labels(material: Material, home: str, methods: list[Method]) -> None:
+    rows = material.rows(home, "train")
+    if rows.sides is None or rows.pairs is None or rows.y is None or not methods:
+        return
+    paired = rows.pairs != ""
+    same = rows.sides[paired] == rows.y[paired]
+    if same.all() or not same.any():
+        raise DataError(
+            f"In every pair of {home} the side is the label (or its opposite), so that methods which centre the halves "
+            "apart would lose the concept; drop the side column, and a coin decides."
+        )
+
+
+def needs_pairs(method: Method) -> bool:
+    """Tell whether a method can only be fitted on pairs."""
+    return build(method, C=1.0).needs_pairs
 
 
 def can_fit(method: Method, train: Activations) -> bool:
     """Tell whether a distribution has what a method needs: pairs, and both labels."""
     has_pairs = train.pairs is not None and bool((train.pairs != "").any())
-    return (method != "lat" or has_pairs) and train.y is not None and len(np.unique(train.y)) == 2
+    return (has_pairs or not needs_pairs(method)) and train.y is not None and len(np.unique(train.y)) == 2

@@ -24,6 +24,7 @@ from tiltmeter.data import (
 from tiltmeter.models import SubjectModel, encode
 from tiltmeter.studies._sources import open_texts
 from tiltmeter.studies._spec import ReadSpec, StudySpec
+from tiltmeter.studies._vectors import Vectors, look_up
 
 SPLITS = ("train", "calibration", "test")
 UNUSED = "unused"
@@ -119,9 +120,18 @@ def _split(
 
 
 def collect_material(
-    material: Material, subject: SubjectModel, read: ReadSpec, *, progress: Callable[[str], None]
+    material: Material, subject: SubjectModel | Vectors, read: ReadSpec, *, progress: Callable[[str], None]
 ) -> Material:
-    """Read the activations of every distribution at the sites asked for."""
+    """Read the activations of every distribution at the sites asked for, or look its vectors up."""
+    if isinstance(subject, Vectors):
+        found = {name: look_up(subject, texts, name=name) for name, texts in material.texts.items()}
+        return replace(
+            material,
+            activations={
+                name: {site: replace(acts, groups=material.units[name]) for site, acts in by_site.items()}
+                for name, by_site in found.items()
+            },
+        )
     activations: dict[str, dict[str, Activations]] = {}
     truncated: dict[str, int] = {}
     for name, texts in material.texts.items():

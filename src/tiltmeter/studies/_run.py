@@ -32,6 +32,7 @@ from tiltmeter.studies._select import candidates
 from tiltmeter.studies._sources import open_model
 from tiltmeter.studies._spec import Method, StudySpec
 from tiltmeter.studies._transfer import Fitted, fit_all, test_sets, transfer
+from tiltmeter.studies._vectors import Vectors, is_vectors, open_vectors
 
 _PACKAGES = ("tiltmeter", "torch", "transformers", "numpy", "scipy", "scikit-learn", "safetensors", "tokenizers")
 
@@ -77,7 +78,7 @@ def run_study(spec: StudySpec, out: Path, *, announce: Callable[[str], None] = l
     Returns
     -------
     The directory, holding ``run.json``, ``evidence.json``, ``report.html``, ``probes/SITE/METHOD.safetensors`` for
-    every probe fitted on the training distribution, and ``monitors/best/``.
+    every probe fitted on the training distribution, and, unless ready vectors were read, ``monitors/best/``.
 
     Raises
     ------
@@ -103,13 +104,14 @@ def run_study(spec: StudySpec, out: Path, *, announce: Callable[[str], None] = l
             material = open_material(spec)
             methods = methods_for(spec, material)
         with steps("loading the model"):
-            subject = open_model(spec.model)
+            reader = open_vectors(spec.model.path) if is_vectors(spec) else open_model(spec.model)
         with steps("collecting activations"):
-            material = collect_material(material, subject, spec.read, progress=announce)
+            material = collect_material(material, reader, spec.read, progress=announce)
         evidence, fitted, chosen = _assess(spec, material, methods, steps)
         with steps("writing the run"):
             _save_probes(folder, [f for f in fitted if f.train == evidence.train])
-            _monitor(spec, material, subject, evidence, chosen).save(folder / "monitors" / "best")
+            if not isinstance(reader, Vectors):  # a monitor watches a model
+                _monitor(spec, material, reader, evidence, chosen).save(folder / "monitors" / "best")
             write_json(folder / "evidence.json", evidence.model_dump(mode="json"))
         run = Run(
             name=spec.name,
@@ -122,7 +124,7 @@ def run_study(spec: StudySpec, out: Path, *, announce: Callable[[str], None] = l
             commit=_commit(),
             versions={name: metadata.version(name) for name in _PACKAGES},
             platform=platform.platform(),
-            model=subject.fingerprint.model_dump(mode="json"),
+            model=reader.fingerprint if isinstance(reader, Vectors) else reader.fingerprint.model_dump(mode="json"),
         )
         write_json(folder / "run.json", run.model_dump(mode="json"))
         announce("writing the report")

@@ -17,12 +17,29 @@ from tiltmeter.core.site import Site
 from tiltmeter.data import Span
 from tiltmeter.models import LongTexts
 
-Method = Literal["mean_difference", "logistic", "lda", "lat"]
+Method = Literal[
+    "mean_difference",
+    "median_difference",
+    "lat",
+    "crc",
+    "kmeans",
+    "bss",
+    "ccs",
+    "ridge",
+    "lda",
+    "svm",
+    "logistic",
+    "contrast_logistic",
+]
 Named = Annotated[str, Field(min_length=1)]
 
 
 class ModelSpec(Record):
-    """Which model is read. ``path``: a folder, a hub id, or ``organism:NAME``."""
+    """Which model is read. ``path``: a folder, a hub id, or ``organism:NAME``.
+
+    ``vectors:FILE.npz`` takes one ready vector a text instead, such as word embeddings: ``words`` (n strings) and ``X``
+    (n, d). Their site is ``0.resid_pre``; there is no monitor, since no model is watched.
+    """
 
     path: str
     revision: str | None = None
@@ -81,13 +98,24 @@ class ReadSpec(Record):
 
 
 class ProbeSpec(Record):
-    """Which methods are tried. ``C``: inverse L2 of ``logistic``, relative to the within-class variance.
+    """Which methods are tried.
 
-    ``methods`` None: all that the texts allow (``lat`` needs pairs).
+    ``methods``: a list, or ``all``; None for ``mean_difference``, ``lat``, ``lda`` and ``logistic``. Of the last two
+    ways those that need pairs are left out where there are none. ``C``: inverse L2 of ``logistic``, ``svm`` and
+    ``contrast_logistic``, relative to the within-class variance.
     """
 
-    methods: tuple[Method, ...] | None = Field(default=None, min_length=1)
+    methods: Literal["all"] | tuple[Method, ...] | None = None
     C: float = Field(default=0.1, gt=0)
+
+    @field_validator("methods")
+    @classmethod
+    def _methods_are_there(
+        cls, methods: Literal["all"] | tuple[Method, ...] | None
+    ) -> Literal["all"] | tuple[Method, ...] | None:
+        if methods == ():
+            raise ValueError("it is empty; give all, or a list such as [mean_difference, logistic]")
+        return methods
 
 
 class ThresholdSpec(Record):

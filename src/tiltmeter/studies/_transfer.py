@@ -11,7 +11,7 @@ from tiltmeter.core.errors import NoDirectionError
 from tiltmeter.core.evidence import Cell
 from tiltmeter.core.records import Unavailable
 from tiltmeter.evaluation import RankingEstimates, Resampling, ranking_estimates, resampling
-from tiltmeter.probes import Probe
+from tiltmeter.probes import LinearProbe
 from tiltmeter.studies._fitting import can_fit, fit
 from tiltmeter.studies._material import Material
 from tiltmeter.studies._spec import Method, StudySpec
@@ -23,7 +23,7 @@ class Fitted(NamedTuple):
     train: str
     site: str
     method: Method
-    probe: Probe
+    probe: LinearProbe
 
 
 class NotFitted(NamedTuple):

@@ -1,0 +1,131 @@
+"""Fitted probes on disk: arrays as safetensors, everything else as JSON, never pickle."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.numpy import load as from_safetensors
+from safetensors.numpy import save as to_safetensors
+from sklearn.base import BaseEstimator
+from sklearn.utils.validation import check_is_fitted
+
+from tiltmeter.core.errors import ArrayError, FileError, FormatError
+from tiltmeter.core.files import read_json, seal, sha256, write_bytes, write_json
+
+FORMAT_VERSION = 1
+
+# every class that may be read back: a file names its class, and nothing else is ever made from one
+CLASSES: tuple[type[Any], ...] = ()
+
+
+def save(probe: BaseEstimator, folder: Path, *, stem: str = "probe") -> None:
+    """Write a fitted probe as ``stem.safetensors`` and, last, ``stem.json`` with the hash of the other.
+
+    All that ``fit`` left is kept: arrays of numbers bit for bit, and hyperparameters, numbers and names as JSON. The
+    evidence does not stand here; a ``Direction`` carries it.
+
+    Parameters
+    ----------
+    probe
+        A fitted probe of this package.
+    folder
+        Made if it is not there.
+    stem
+        Name of both files without their ending.
+
+    Raises
+    ------
+    NotFittedError
+        If the probe is not fitted.
+    ArrayError
+        If it is of a class of your own, which could not be read back, or holds what JSON cannot.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from tiltmeter.probes import MeanDifference, load, save
+    >>> X, y = np.array([[0.0, 1.0], [2.0, 1.0]]), np.array([0, 1])
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> save(MeanDifference().fit(X, y), folder)
+    >>> load(folder).predict(X).tolist()
+    [0, 1]
+    """
+    if type(probe) not in CLASSES:
+        raise ArrayError(f"{type(probe).__name__} is not a probe of Tiltmeter; save its direction with as_direction().")
+    check_is_fitted(probe)
+    state = {name: value for name, value in vars(probe).items() if name.endswith("_")}
+    arrays = {name: value for name, value in state.items() if _is_numeric(value)}
+    content = to_safetensors({name: np.ascontiguousarray(array) for name, array in arrays.items()})
+    head = {
+        "format_version": FORMAT_VERSION,
+        "probe": type(probe).__name__,
+        "sha256": sha256(content),
+        "hyperparameters": probe.get_params(deep=False),
+        "fitted": {name: _plain(name, value) for name, value in state.items() if name not in arrays},
+    }
+    head["sha256_of_the_rest"] = seal(head)
+    write_bytes(folder / f"{stem}.safetensors", content)
+    write_json(folder / f"{stem}.json", head)
+
+
+def load(folder: Path, *, stem: str = "probe") -> Any:  # noqa: ANN401  (the class stands in the file)
+    """Read a probe that :func:`save` wrote; it scores as the saved one did, bit for bit.
+
+    Raises
+    ------
+    FileError
+        If one of the two files is not there.
+    FormatError
+        If they are of another version, damaged, changed, or of a class that this release does not have.
+    """
+    path, weights = folder / f"{stem}.json", folder / f"{stem}.safetensors"
+    head = read_json(path)
+    if not isinstance(head, dict) or head.get("format_version") != FORMAT_VERSION:
+        raise FormatError(f"{path} is not a probe of format version {FORMAT_VERSION}; save it again with this release.")
+    if seal(head) != head.get("sha256_of_the_rest"):
+        raise FormatError(f"{path} does not match the hash that it holds; it was changed after it was saved.")
+    if not weights.is_file():
+        raise FileError(f"{weights} does not exist; a probe needs both of its files.")
+    content = weights.read_bytes()
+    if sha256(content) != head.get("sha256"):
+        raise FormatError(f"{weights} does not match the hash in {path.name}; one of the two was changed.")
+    known = {kind.__name__: kind for kind in CLASSES}
+    kind = known.get(head.get("probe", ""))
+    if kind is None:
+        raise FormatError(
+            f"{path} is a {head.get('probe')}, which this release does not know; use the one that wrote it."
+        )
+    try:
+        probe = kind(**head["hyperparameters"])
+        fitted = {name: _from_plain(value) for name, value in head["fitted"].items()} | from_safetensors(content)
+    except (KeyError, TypeError, AttributeError, SafetensorError) as error:
+        raise FormatError(f"{path} lacks a part of a probe or holds a wrong one ({error}).") from error
+    for name, value in fitted.items():
+        setattr(probe, name, value)
+    return probe
+
+
+def _is_numeric(value: object) -> bool:
+    return isinstance(value, np.ndarray) and value.dtype.kind in "bif"
+
+
+def _plain(name: str, value: object) -> Any:  # noqa: ANN401  (JSON is any)
+    if isinstance(value, np.ndarray):  # of strings: the names of classes or features
+        return {"array": value.tolist()}
+    if isinstance(value, np.generic):
+        return value.item()
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    raise ArrayError(f"{name} is a {type(value).__name__}, which a saved probe cannot hold.")
+
+
+def _from_plain(value: Any) -> NDArray[Any] | Any:  # noqa: ANN401
+    if isinstance(value, dict):
+        names = value["array"]
+        # feature names are objects, as scikit-learn keeps them
+        return np.array(names)
+    return value

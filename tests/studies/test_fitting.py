@@ -1,0 +1,70 @@
+"""What a study fits a method on: pairs where it needs them, sides from the texts or from a coin, never from labels."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from tests.methods import plant
+from tiltmeter.core import Activations
+from tiltmeter.core.errors import DataError
+from tiltmeter.studies._fitting import METHODS, USUAL, can_fit, fit, needs_pairs, tossed_sides
+from tiltmeter.studies._spec import Method, parse_spec
+
+every = pytest.mark.parametrize("method", METHODS)
+
+
+def _rows(*, seed: int = 0, sides: bool = False) -> Activations:
+    planted = plant(80, 10, shift=6.0, seed=seed, direction=np.eye(10)[0])
+    ids = np.array([f"text {i}" for i in range(160)])
+    given = np.tile([0, 1], 80) if sides else None
+    return Activations(planted.X, ids=ids, y=planted.y, pairs=planted.pairs, sides=given)
+
+
+@every
+def test_every_method_of_a_spec_finds_the_planted_concept_and_points_at_it(method: Method) -> None:
+    probe = fit(method, _rows(), C=0.1, orient_on=_rows(seed=1))
+    assert probe.direction_[0] > 0.8
+    assert probe.as_direction().sign == 1
+
+
+@every
+def test_labels_of_the_train_rows_reach_an_unsupervised_method_by_no_road(method: Method) -> None:
+    rows, other = _rows(), _rows(seed=1)
+    flipped = Activations(rows.X, ids=rows.ids, y=1 - rows.y, pairs=rows.pairs)  # type: ignore[operator]
+    here, there = (fit(method, train, C=0.1, orient_on=other) for train in (rows, flipped))
+    if here.is_supervised:
+        assert here.direction_ @ there.direction_ < 0
+    else:
+        np.testing.assert_array_equal(here.direction_, there.direction_)
+
+
+def test_a_coin_that_no_label_reaches_gives_each_pair_two_sides() -> None:
+    pairs = np.array([f"pair {i // 2}" for i in range(2000)])
+    sides = tossed_sides(pairs)
+    assert (sides[::2] + sides[1::2] == 1).all()
+    assert 0.4 < sides[::2].mean() < 0.6
+    order = np.random.default_rng(0).permutation(1000)
+    # by name alone: other pairs around it do not change a pair's coin
+    np.testing.assert_array_equal(
+        tossed_sides(pairs.reshape(-1, 2)[order].ravel()), sides.reshape(-1, 2)[order].ravel()
+    )
+
+
+def test_methods_that_need_pairs_are_known_and_cannot_do_without() -> None:
+    needing = {method for method in METHODS if needs_pairs(method)}
+    assert needing == {"lat", "crc", "kmeans", "bss", "ccs", "contrast_logistic"}
+    bare = Activations(np.eye(4), ids=np.array(list("abcd")), y=np.array([0, 1, 0, 1]))
+    assert {method for method in METHODS if can_fit(method, bare)} == set(METHODS) - needing
+    with pytest.raises(DataError, match="lat needs pairs, and these texts have none"):
+        fit("lat", bare, C=0.1, orient_on=bare)
+
+
+def test_a_spec_may_ask_for_all_methods_or_some_but_not_none() -> None:
+    spec = {"name": "s", "model": {"path": "m"}, "texts": {"a": "a"}, "train": {"distribution": "a"}}
+    assert parse_spec(spec | {"probes": {"methods": "all"}}).probes.methods == "all"
+    assert set(USUAL) < set(METHODS)
+    with pytest.raises(ValueError, match=r"'probes.methods': it is empty; give all, or a list"):
+        parse_spec(spec | {"probes": {"methods": []}})
+    with pytest.raises(ValueError, match=r"probes\.methods"):
+        parse_spec(spec | {"probes": {"methods": ["mean_diference"]}})
