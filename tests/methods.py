@@ -8,7 +8,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tiltmeter.numerics import Moments
-from tiltmeter.probes import LAT, LDA, Logistic, MeanDifference, Probe, RandomDirection
+from tiltmeter.probes import (
+    BSS,
+    CCS,
+    CRC,
+    LAT,
+    LDA,
+    ContrastLogistic,
+    KMeansDifferences,
+    Logistic,
+    MeanDifference,
+    Probe,
+    RandomDirection,
+)
 
 
 class Method(NamedTuple):
@@ -25,17 +37,22 @@ class Method(NamedTuple):
     is_closed_form: bool
     learns: bool
     fits_moments: bool
+    needs_sides: bool = False
 
     def make(self) -> Probe:
         return self.probe(**self.hyperparameters)
 
     def fit(self, planted: Planted) -> Probe:
-        """Fit on what this method may see: labels, pairs, or neither; no sign is fixed."""
-        if self.is_supervised:
-            return self.make().fit(planted.X, planted.y)  # type: ignore[call-arg]
-        if self.needs_pairs:
-            return self.make().fit(planted.X, pairs=planted.pairs)  # type: ignore[call-arg]
-        return self.make().fit(planted.X)  # type: ignore[attr-defined, no-any-return]
+        """Fit on what this method may see: labels, pairs, sides, or none of them; no sign is fixed."""
+        return self.refit(self.make(), planted)
+
+    def refit(self, probe: Probe, planted: Planted, **others: Any) -> Probe:
+        """Fit a probe on what this method may see, and on ``others`` in place of or beside it."""
+        seen = {"pairs": planted.pairs} if self.needs_pairs else {}
+        if self.needs_sides:
+            seen["sides"] = planted.sides
+        labels = (planted.y,) if self.is_supervised else ()
+        return probe.fit(planted.X, *labels, **{**seen, **others})  # type: ignore[attr-defined, no-any-return]
 
     def fit_moments(self, planted: Planted, *, batch: int = 64) -> Probe:
         """Fit on moments of the same rows, gathered in batches that divide no pair: ``batch`` is even."""
@@ -84,21 +101,97 @@ PROBES: tuple[Method, ...] = (
         learns=False,
         fits_moments=True,
     ),
+    Method(
+        ContrastLogistic,
+        {},
+        is_supervised=True,
+        needs_pairs=True,
+        is_closed_form=False,
+        learns=True,
+        fits_moments=False,
+    ),
+    Method(
+        ContrastLogistic,
+        {"penalty_scale": "within"},
+        is_supervised=True,
+        needs_pairs=True,
+        is_closed_form=False,
+        learns=True,
+        fits_moments=False,
+    ),
+    Method(
+        KMeansDifferences,
+        {},
+        is_supervised=False,
+        needs_pairs=True,
+        is_closed_form=True,
+        learns=True,
+        fits_moments=False,
+    ),
+    Method(
+        CCS,
+        {},
+        is_supervised=False,
+        needs_pairs=True,
+        is_closed_form=True,
+        learns=True,
+        fits_moments=False,
+        needs_sides=True,
+    ),
+    Method(
+        CCS,
+        {"normalisation": "concatenated", "has_bias": False},
+        is_supervised=False,
+        needs_pairs=True,
+        is_closed_form=True,
+        learns=True,
+        fits_moments=False,
+        needs_sides=True,
+    ),
+    Method(
+        CRC,
+        {},
+        is_supervised=False,
+        needs_pairs=True,
+        is_closed_form=True,
+        learns=True,
+        fits_moments=False,
+        needs_sides=True,
+    ),
+    Method(
+        BSS,
+        {},
+        is_supervised=False,
+        needs_pairs=True,
+        is_closed_form=True,
+        learns=True,
+        fits_moments=False,
+        needs_sides=True,
+    ),
 )
 
 
 class Planted(NamedTuple):
-    """Rows with a concept planted along ``direction``; row 2i and row 2i + 1 are a pair, one of each label."""
+    """Rows with a concept planted along ``direction``; row 2i and row 2i + 1 are a pair, one of each label.
+
+    ``sides``: row 2i is side 0, as the completion "no", whether it is true or not.
+    """
 
     X: NDArray[np.float64]
     y: NDArray[np.int64]
     pairs: NDArray[np.str_]
     direction: NDArray[np.float64]
+    sides: NDArray[np.int64]
 
     def shuffled(self, seed: int) -> Planted:
-        """Destroy the supervision: labels permuted, and each row paired with a random other one."""
+        """Destroy the supervision: labels permuted, and each row paired at random with one of the other label."""
         rng = np.random.default_rng(seed)
-        return self._replace(y=rng.permutation(self.y), pairs=rng.permutation(self.pairs))
+        y = rng.permutation(self.y)
+        pairs, sides = self.pairs.copy(), self.sides.copy()
+        drawn = np.stack([rng.permutation(np.flatnonzero(y == label)) for label in (0, 1)], axis=1)
+        pairs[drawn] = self.pairs[::2, None]
+        sides[rng.permuted(drawn, axis=1)] = [0, 1]
+        return self._replace(y=y, pairs=pairs, sides=sides)
 
 
 def plant(n_pairs: int, d: int, *, shift: float, seed: int, direction: NDArray[np.float64] | None = None) -> Planted:
@@ -115,4 +208,5 @@ def plant(n_pairs: int, d: int, *, shift: float, seed: int, direction: NDArray[n
     first = rng.integers(2, size=n_pairs)
     y = np.stack([first, 1 - first], axis=1).ravel()
     X = content + rng.normal(size=(2 * n_pairs, d)) + (y - 0.5)[:, None] * shift * direction
-    return Planted(X, y, np.repeat([f"pair {i}" for i in range(n_pairs)], 2), direction)
+    pairs = np.repeat([f"pair {i}" for i in range(n_pairs)], 2)
+    return Planted(X, y, pairs, direction, np.tile([0, 1], n_pairs))

@@ -20,6 +20,7 @@ every = pytest.mark.parametrize("method", PROBES, ids=str)
 supervised = pytest.mark.parametrize("method", [m for m in PROBES if m.is_supervised], ids=str)
 unsupervised = pytest.mark.parametrize("method", [m for m in PROBES if not m.is_supervised], ids=str)
 paired = pytest.mark.parametrize("method", [m for m in PROBES if m.needs_pairs], ids=str)
+sided = pytest.mark.parametrize("method", [m for m in PROBES if m.needs_sides], ids=str)
 learning = pytest.mark.parametrize("method", [m for m in PROBES if m.learns], ids=str)
 scale_free = pytest.mark.parametrize(
     "method",
@@ -47,6 +48,7 @@ def test_the_table_lists_every_concrete_probe():
 def test_the_table_agrees_with_the_class(method):
     assert method.probe.is_supervised == method.is_supervised
     assert method.probe.needs_pairs == method.needs_pairs
+    assert method.probe.needs_sides == method.needs_sides
 
 
 @every
@@ -122,10 +124,11 @@ def test_two_copies_of_every_row_give_the_same_direction(method):
         X=TRAIN.X[twice],
         y=TRAIN.y[twice],
         pairs=np.concatenate([TRAIN.pairs, np.char.add(TRAIN.pairs, " again")]),
+        sides=TRAIN.sides[twice],
     )
     # Logistic's penalty does not grow with n and LDA's shrinkage falls with it (their own tests hold both fixed); a
     # shuffle draws new swaps
-    exact = not method.hyperparameters and method.probe.__name__ not in ("Logistic", "LDA")
+    exact = not method.hyperparameters and method.probe.__name__ not in ("Logistic", "LDA", "ContrastLogistic")
     turned = abs(method.fit(doubled).direction_ @ method.fit(TRAIN).direction_)
     assert turned == pytest.approx(1.0, abs=1e-12 if exact else 0.02)
 
@@ -149,7 +152,15 @@ def test_a_rare_class_is_found(method):
     X[y == 1, 0] += 6.0
     if method.needs_pairs:
         rows = np.concatenate([np.flatnonzero(y == 1), np.flatnonzero(y == 0)[:20]])
-        probe = method.make().fit(X[rows], pairs=np.tile(np.arange(20), 2)).orient(X, y)
+        few = TRAIN._replace(
+            X=X[rows],
+            y=y[rows],
+            pairs=np.tile([f"pair {i}" for i in range(20)], 2),
+            sides=np.concatenate([np.arange(20) % 2, 1 - np.arange(20) % 2]),
+        )
+        probe = method.fit(few)
+        if not method.is_supervised:
+            probe.orient(X, y)
     else:
         probe = method.make().fit(X, y)
     fresh = rng.normal(size=(4000, 10))
@@ -178,7 +189,7 @@ def test_rescaling_the_rows_turns_raw_logistic_as_its_penalty_says(scale):
 
 @every
 def test_no_rows_are_refused(method):
-    empty = TRAIN._replace(X=TRAIN.X[:0], y=TRAIN.y[:0], pairs=TRAIN.pairs[:0])
+    empty = TRAIN._replace(X=TRAIN.X[:0], y=TRAIN.y[:0], pairs=TRAIN.pairs[:0], sides=TRAIN.sides[:0])
     with pytest.raises(ValueError, match="0 sample"):
         method.fit(empty)
 
@@ -260,15 +271,20 @@ def test_labels_of_any_two_names_predict_those_names(method):
 @supervised
 def test_a_weight_of_two_is_the_row_twice(method):
     rng = np.random.default_rng(3)
-    times = rng.integers(0, 4, size=len(TRAIN.y))
+    if method.needs_pairs:  # both rows of a pair count alike
+        times = np.repeat(rng.integers(0, 4, size=len(TRAIN.y) // 2), 2)
+    else:
+        times = rng.integers(0, 4, size=len(TRAIN.y))
     index = np.repeat(np.arange(len(times)), times)
-    weighted = method.make().fit(TRAIN.X, TRAIN.y, sample_weight=times)
-    repeated = method.make().fit(TRAIN.X[index], TRAIN.y[index])
+    copies = np.concatenate([np.arange(n) for n in times]).astype(str)
+    pairs = np.char.add(np.char.add(TRAIN.pairs[index], " copy "), copies)
+    weighted = method.refit(method.make(), TRAIN, sample_weight=times)
+    repeated = method.fit(TRAIN._replace(X=TRAIN.X[index], y=TRAIN.y[index], pairs=pairs, sides=TRAIN.sides[index]))
     np.testing.assert_allclose(weighted.direction_, repeated.direction_, atol=1e-7)
     assert weighted.intercept_ == pytest.approx(repeated.intercept_, abs=1e-6)
 
 
-@supervised
+@pytest.mark.parametrize("method", [m for m in PROBES if m.is_supervised and not m.needs_pairs], ids=str)
 def test_weight_on_one_class_only_is_refused(method):
     with pytest.raises(ArrayError, match="all weight is on one"):
         method.make().fit(TRAIN.X, TRAIN.y, sample_weight=TRAIN.y)
@@ -315,8 +331,7 @@ def test_the_sign_is_unknown_until_oriented(method):
 @unsupervised
 def test_fitting_again_forgets_the_sign(method):
     probe = oriented(method)
-    refitted = probe.fit(TRAIN.X, pairs=TRAIN.pairs) if method.needs_pairs else probe.fit(TRAIN.X)
-    assert refitted.as_direction().sign == "unknown"
+    assert method.refit(probe, TRAIN).as_direction().sign == "unknown"
 
 
 @unsupervised
@@ -362,7 +377,7 @@ def test_orient_refuses_labels_other_than_0_and_1(method, labels):
 @paired
 def test_a_paired_probe_refuses_to_do_without_pairs(method):
     with pytest.raises(ArrayError, match="needs pairs"):
-        method.make().fit(TRAIN.X)
+        method.refit(method.make(), TRAIN, pairs=None)
 
 
 @paired
@@ -373,7 +388,7 @@ def test_a_pair_with_one_or_three_members_is_refused_by_name(method, members):
     pairs[1] = {1: "pair 0", 3: "pair 0"}[members]
     expected = {1: "Pair '(alone|pair 0)' has 1 rows", 3: "Pair 'pair (0|5)' has (1|3) rows"}[members]
     with pytest.raises(ArrayError, match=expected + "; every pair needs exactly two"):
-        method.make().fit(TRAIN.X, pairs=pairs)
+        method.refit(method.make(), TRAIN, pairs=pairs)
 
 
 @paired
@@ -381,20 +396,46 @@ def test_rows_without_a_pair_are_not_taken_for_one(method):
     pairs = TRAIN.pairs.copy()
     pairs[:2] = ""
     with pytest.raises(ArrayError, match="Some rows have no pair"):
-        method.make().fit(TRAIN.X, pairs=pairs)
+        method.refit(method.make(), TRAIN, pairs=pairs)
 
 
 @paired
 def test_pairs_of_another_length_are_refused(method):
     with pytest.raises(ArrayError, match=r"pairs have shape \(398,\) for 400 rows"):
-        method.make().fit(TRAIN.X, pairs=TRAIN.pairs[:-2])
+        method.refit(method.make(), TRAIN, pairs=TRAIN.pairs[:-2])
 
 
 # a shuffle draws its swaps in the order of the pairs, so that there the order matters as a new seed does
 @pytest.mark.parametrize("method", [m for m in PROBES if m.needs_pairs and not m.hyperparameters], ids=str)
 def test_pairs_may_stand_anywhere_and_have_any_name(method):
     order = np.random.default_rng(4).permutation(len(TRAIN.y))
-    moved = method.make().fit(TRAIN.X[order], pairs=TRAIN.pairs[order])
-    renamed = method.make().fit(TRAIN.X, pairs=np.repeat(np.arange(200)[::-1], 2))
+    moved = method.fit(
+        TRAIN._replace(X=TRAIN.X[order], y=TRAIN.y[order], pairs=TRAIN.pairs[order], sides=TRAIN.sides[order])
+    )
+    renamed = method.refit(method.make(), TRAIN, pairs=np.repeat(np.arange(200)[::-1], 2))
     for other in (moved, renamed):
         assert abs(other.direction_ @ method.fit(TRAIN).direction_) > 1 - 1e-12
+
+
+@sided
+def test_a_probe_of_halves_refuses_to_do_without_sides(method):
+    with pytest.raises(ArrayError, match="needs sides: 0 or 1, which half of its pair each row is"):
+        method.refit(method.make(), TRAIN, sides=None)
+
+
+@sided
+def test_a_pair_with_two_rows_of_one_side_is_refused_by_name(method):
+    sides = TRAIN.sides.copy()
+    sides[:2] = 1
+    with pytest.raises(ArrayError, match=r"Pair 'pair 0' has sides \[1, 1\]"):
+        method.refit(method.make(), TRAIN, sides=sides)
+
+
+@sided
+def test_a_constant_difference_between_the_halves_is_not_found(method):
+    # a token that every row of side 1 carries, five times as strong as the concept, at right angles to it
+    token = np.linalg.qr(np.stack([TRAIN.direction, np.ones(20)]).T)[0][:, 1]
+    rows = TRAIN.X + 20.0 * np.outer(TRAIN.sides, token)
+    probe = method.fit(TRAIN._replace(X=rows))
+    assert abs(probe.direction_ @ token) < 0.1
+    assert abs(probe.direction_ @ TRAIN.direction) > 0.9

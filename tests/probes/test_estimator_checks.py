@@ -16,7 +16,18 @@ from sklearn.utils.estimator_checks import check_estimator
 from sklearn.utils.validation import _num_samples
 
 from tests.methods import PROBES, Planted, plant
-from tiltmeter.probes import LAT, LDA, Logistic, MeanDifference, RandomDirection
+from tiltmeter.probes import (
+    BSS,
+    CCS,
+    CRC,
+    LAT,
+    LDA,
+    ContrastLogistic,
+    KMeansDifferences,
+    Logistic,
+    MeanDifference,
+    RandomDirection,
+)
 
 # What fails, and why it must. An entry that no longer fails breaks the build.
 EXPECTED_FAILURES: dict[str, dict[str, str]] = {}
@@ -32,20 +43,90 @@ class FedWithoutLabels(RandomDirection):
         return super().fit(X)
 
 
+def paired_copy(X):
+    """Pair row i with row n − 1 − i. A single row stays alone, and sparse rows stay: the probe must refuse these."""
+    n = _num_samples(X)
+    if n < 2 or issparse(X):
+        return X, {"pairs": np.arange(n)}
+    order = np.stack([np.arange(n), np.arange(n)[::-1]], axis=1).ravel()
+    return _safe_indexing(X, order), {"pairs": np.repeat(np.arange(n), 2)}
+
+
+def with_sides(X):
+    rows, seen = paired_copy(X)
+    return rows, {**seen, "sides": np.arange(_num_samples(rows)) % 2}
+
+
 class FedWithPairs(LAT):
-    """LAT, given a paired copy of the checks' rows: row i is paired with row n − 1 − i. A single row stays alone."""
+    """LAT, given a paired copy of the checks' rows."""
 
     def fit(self, X, y=None):
-        n = _num_samples(X)
-        if n < 2 or issparse(X):  # the probe must refuse these itself
-            return super().fit(X, pairs=np.arange(n))
-        order = np.stack([np.arange(n), np.arange(n)[::-1]], axis=1).ravel()
-        return super().fit(_safe_indexing(X, order), pairs=np.repeat(np.arange(n), 2))
+        rows, seen = paired_copy(X)
+        return super().fit(rows, **seen)
+
+
+class FedClusters(KMeansDifferences):
+    """KMeansDifferences, given a paired copy of the checks' rows."""
+
+    def fit(self, X, y=None):
+        rows, seen = paired_copy(X)
+        return super().fit(rows, **seen)
+
+
+class FedHalvesToCCS(CCS):
+    """CCS, given a paired copy of the checks' rows, whose first members are side 0."""
+
+    def fit(self, X, y=None):
+        rows, seen = with_sides(X)
+        return super().fit(rows, **seen)
+
+
+class FedHalvesToCRC(CRC):
+    """CRC, given a paired copy of the checks' rows, whose first members are side 0."""
+
+    def fit(self, X, y=None):
+        rows, seen = with_sides(X)
+        return super().fit(rows, **seen)
+
+
+class FedHalvesToBSS(BSS):
+    """BSS, given a paired copy of the checks' rows, whose first members are side 0."""
+
+    def fit(self, X, y=None):
+        rows, seen = with_sides(X)
+        return super().fit(rows, **seen)
+
+
+class FedWithContrasts(ContrastLogistic):
+    """ContrastLogistic, given pairs of a row of each class; the rows of the rarer class take turns.
+
+    Without two classes there is nothing to pair, and the probe must refuse by itself.
+    """
+
+    def fit(self, X, y=None):
+        labels = None if y is None or issparse(X) or _num_samples(X) != _num_samples(y) else np.asarray(y)
+        classes = [] if labels is None or labels.ndim != 1 else np.unique(labels)
+        if len(classes) != 2:
+            return super().fit(X, y, pairs=np.arange(_num_samples(X)))
+        of_class = [np.flatnonzero(labels == name) for name in classes]
+        p = max(len(rows) for rows in of_class)
+        order = np.stack([np.resize(rows, p) for rows in of_class], axis=1).ravel()
+        return super().fit(_safe_indexing(X, order), labels[order], pairs=np.repeat(np.arange(p), 2))
+
+
+FED = {
+    RandomDirection: FedWithoutLabels,
+    LAT: FedWithPairs,
+    KMeansDifferences: FedClusters,
+    CCS: FedHalvesToCCS,
+    CRC: FedHalvesToCRC,
+    BSS: FedHalvesToBSS,
+    ContrastLogistic: FedWithContrasts,
+}
 
 
 def as_checked(method):
-    wrapper = {RandomDirection: FedWithoutLabels, LAT: FedWithPairs}.get(method.probe, method.probe)
-    return wrapper(**method.hyperparameters)
+    return FED.get(method.probe, method.probe)(**method.hyperparameters)
 
 
 def test_every_unsupervised_probe_of_the_table_is_wrapped():

@@ -3,7 +3,14 @@
 Each is a thin class around a pure function of the same name.
 """
 
+from tiltmeter.probes._bss import BSS, BSSFits, bss, bss_loss
+from tiltmeter.probes._ccs import CCS, CCSFits, ccs, ccs_loss
+from tiltmeter.probes._ccs_stability import CCSStability, SeedConsistency, ccs_stability, seed_consistency
+from tiltmeter.probes._ccs_sweep import ccs_sweep
+from tiltmeter.probes._contrast_logistic import ContrastLogistic, contrast_logistic
+from tiltmeter.probes._crc import CRC, crc
 from tiltmeter.probes._fact_groups import FactGroups, independent_fact_groups
+from tiltmeter.probes._kmeans import KMeansDifferences, kmeans_differences
 from tiltmeter.probes._lat import LAT, lat, lat_shuffled
 from tiltmeter.probes._lda import LDA, lda
 from tiltmeter.probes._logistic import Logistic, LogisticPath, logistic, logistic_path
@@ -20,14 +27,23 @@ from tiltmeter.probes._probe import (
     UnsupervisedProbe,
 )
 from tiltmeter.probes._random_direction import RandomDirection
+from tiltmeter.probes._recursive_ccs import RecursiveCCS, recursive_ccs
 
 __all__ = [
+    "BSS",
+    "CCS",
+    "CRC",
     "LAT",
     "LDA",
+    "BSSFits",
+    "CCSFits",
+    "CCSStability",
     "Classifier",
+    "ContrastLogistic",
     "FactGroups",
     "FitsMoments",
     "Found",
+    "KMeansDifferences",
     "LinearClassifier",
     "LinearProbe",
     "Logistic",
@@ -36,9 +52,20 @@ __all__ = [
     "MeanDifference",
     "Probe",
     "RandomDirection",
+    "RecursiveCCS",
+    "SeedConsistency",
     "SupervisedProbe",
     "UnsupervisedProbe",
+    "bss",
+    "bss_loss",
+    "ccs",
+    "ccs_loss",
+    "ccs_stability",
+    "ccs_sweep",
+    "contrast_logistic",
+    "crc",
     "independent_fact_groups",
+    "kmeans_differences",
     "lat",
     "lat_shuffled",
     "lda",
@@ -46,4 +73,6 @@ __all__ = [
     "logistic_path",
     "logistic_sweep",
     "mean_difference",
+    "recursive_ccs",
+    "seed_consistency",
 ]

@@ -34,7 +34,7 @@ def lat(X: Float[NDArray[Any], "n d"], pairs: Int[NDArray[Any], "p 2"]) -> Found
     True
     """
     differences = X[pairs[:, 0]].astype(np.float64) - X[pairs[:, 1]].astype(np.float64)
-    return Found(_first_direction(differences), 0.0)
+    return Found(first_direction(differences), 0.0)
 
 
 def lat_shuffled(
@@ -52,10 +52,10 @@ def lat_shuffled(
     """
     swaps = rng.choice([-1.0, 1.0], size=len(pairs))
     differences = swaps[:, None] * (X[pairs[:, 0]].astype(np.float64) - X[pairs[:, 1]].astype(np.float64))
-    return Found(_first_direction(differences - differences.mean(axis=0) if is_centred else differences), 0.0)
+    return Found(first_direction(differences - differences.mean(axis=0) if is_centred else differences), 0.0)
 
 
-def _first_direction(differences: Float[NDArray[Any], "p d"]) -> Float[NDArray[Any], " d"]:
+def first_direction(differences: Float[NDArray[Any], "p d"]) -> Float[NDArray[Any], " d"]:
     p, d = differences.shape
     scale = float(np.abs(differences).max())
     if scale == 0.0:
