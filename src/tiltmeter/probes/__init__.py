@@ -3,12 +3,21 @@
 Each is a thin class around a pure function of the same name.
 """
 
+from tiltmeter.probes._attention_probe import AttentionFit, AttentionProbe, attention_probe
 from tiltmeter.probes._fact_groups import FactGroups, independent_fact_groups
 from tiltmeter.probes._lat import LAT, lat, lat_shuffled
 from tiltmeter.probes._lda import LDA, lda
 from tiltmeter.probes._logistic import Logistic, LogisticPath, logistic, logistic_path
 from tiltmeter.probes._logistic_sweep import LogisticFits, logistic_sweep
 from tiltmeter.probes._mean_difference import MeanDifference, mean_difference
+from tiltmeter.probes._pooled_tokens import (
+    PooledFit,
+    PooledTokens,
+    PoolRule,
+    TokenPooling,
+    pool_scores,
+    pooled_tokens,
+)
 from tiltmeter.probes._probe import (
     Classifier,
     FitsMoments,
@@ -20,10 +29,13 @@ from tiltmeter.probes._probe import (
     UnsupervisedProbe,
 )
 from tiltmeter.probes._random_direction import RandomDirection
+from tiltmeter.probes._sequence_probe import Search, SequenceProbe
 
 __all__ = [
     "LAT",
     "LDA",
+    "AttentionFit",
+    "AttentionProbe",
     "Classifier",
     "FactGroups",
     "FitsMoments",
@@ -34,10 +46,17 @@ __all__ = [
     "LogisticFits",
     "LogisticPath",
     "MeanDifference",
+    "PoolRule",
+    "PooledFit",
+    "PooledTokens",
     "Probe",
     "RandomDirection",
+    "Search",
+    "SequenceProbe",
     "SupervisedProbe",
+    "TokenPooling",
     "UnsupervisedProbe",
+    "attention_probe",
     "independent_fact_groups",
     "lat",
     "lat_shuffled",
@@ -46,4 +65,6 @@ __all__ = [
     "logistic_path",
     "logistic_sweep",
     "mean_difference",
+    "pool_scores",
+    "pooled_tokens",
 ]
