@@ -3,6 +3,7 @@
 Each is a thin class around a pure function of the same name.
 """
 
+from tiltmeter.probes._attention_probe import AttentionFit, AttentionProbe, attention_probe
 from tiltmeter.probes._bss import BSS, BSSFits, bss, bss_loss
 from tiltmeter.probes._ccs import CCS, CCSFits, ccs, ccs_loss
 from tiltmeter.probes._ccs_stability import CCSStability, SeedConsistency, ccs_stability, seed_consistency
@@ -16,6 +17,14 @@ from tiltmeter.probes._lda import LDA, lda
 from tiltmeter.probes._logistic import Logistic, LogisticPath, logistic, logistic_path
 from tiltmeter.probes._logistic_sweep import LogisticFits, logistic_sweep
 from tiltmeter.probes._mean_difference import MeanDifference, mean_difference
+from tiltmeter.probes._pooled_tokens import (
+    PooledFit,
+    PooledTokens,
+    PoolRule,
+    TokenPooling,
+    pool_scores,
+    pooled_tokens,
+)
 from tiltmeter.probes._probe import (
     Classifier,
     FitsMoments,
@@ -28,6 +37,7 @@ from tiltmeter.probes._probe import (
 )
 from tiltmeter.probes._random_direction import RandomDirection
 from tiltmeter.probes._recursive_ccs import RecursiveCCS, recursive_ccs
+from tiltmeter.probes._sequence_probe import Search, SequenceProbe
 
 __all__ = [
     "BSS",
@@ -35,6 +45,8 @@ __all__ = [
     "CRC",
     "LAT",
     "LDA",
+    "AttentionFit",
+    "AttentionProbe",
     "BSSFits",
     "CCSFits",
     "CCSStability",
@@ -50,12 +62,19 @@ __all__ = [
     "LogisticFits",
     "LogisticPath",
     "MeanDifference",
+    "PoolRule",
+    "PooledFit",
+    "PooledTokens",
     "Probe",
     "RandomDirection",
     "RecursiveCCS",
+    "Search",
     "SeedConsistency",
+    "SequenceProbe",
     "SupervisedProbe",
+    "TokenPooling",
     "UnsupervisedProbe",
+    "attention_probe",
     "bss",
     "bss_loss",
     "ccs",
@@ -73,6 +92,8 @@ __all__ = [
     "logistic_path",
     "logistic_sweep",
     "mean_difference",
+    "pool_scores",
+    "pooled_tokens",
     "recursive_ccs",
     "seed_consistency",
 ]

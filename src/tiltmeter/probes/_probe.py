@@ -110,6 +110,22 @@ class Labelled(NamedTuple):
     weights: Float[NDArray[Any], " n"] | None
 
 
+def binary_classes(labels: NDArray[Any]) -> NDArray[Any]:
+    """Return the two classes of labels (n,), in order; ArrayError if there are fewer or more."""
+    check_classification_targets(labels)
+    if type_of_target(labels) not in ("binary", "multiclass"):
+        raise ArrayError("y must be one label a row.")
+    classes = np.unique(labels)
+    if len(classes) > 2:
+        raise ArrayError(
+            f"Only binary classification is supported; y has {len(classes)} classes: "
+            "fit one probe for each class against the rest."
+        )
+    if len(classes) < 2:
+        raise ArrayError("y has one class only (just 1 class); a supervised probe needs rows of both.")
+    return classes
+
+
 class Classifier(ClassifierMixin, Probe):  # type: ignore[misc]
     """A probe that is fitted on labels of two classes. Abstract: use a method.
 
@@ -132,17 +148,7 @@ class Classifier(ClassifierMixin, Probe):  # type: ignore[misc]
     def _labelled(self, X: ArrayLike, y: ArrayLike | None, sample_weight: ArrayLike | None = None) -> Labelled:
         """Check what ``fit`` was given, and keep the classes."""
         rows, labels = validate_data(self, X, y, dtype=[np.float64, np.float32], ensure_min_samples=2)
-        check_classification_targets(labels)
-        if type_of_target(labels) not in ("binary", "multiclass"):
-            raise ArrayError("y must be one label a row.")
-        self.classes_ = np.unique(labels)
-        if len(self.classes_) > 2:
-            raise ArrayError(
-                f"Only binary classification is supported; y has {len(self.classes_)} classes: "
-                "fit one probe for each class against the rest."
-            )
-        if len(self.classes_) < 2:
-            raise ArrayError("y has one class only (just 1 class); a supervised probe needs rows of both.")
+        self.classes_ = binary_classes(labels)
         weights = None if sample_weight is None else _check_sample_weight(sample_weight, rows, ensure_non_negative=True)
         if (rows == rows[0]).all():  # means of equal rows differ by rounding, which is no direction
             raise self._refuse()
