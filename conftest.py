@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 from jaxtyping import install_import_hook
 
-# Array shapes are checked where the mathematics is. Not in the probes' base class: scikit-learn's estimator checks feed
-# it wrong types on purpose and expect its own errors.
+# Array shapes are checked where the mathematics is. Not in the probes' base classes: scikit-learn's estimator checks
+# feed them wrong types on purpose and expect their own errors.
 _METHODS = [
     f"tiltmeter.probes.{path.stem}"
     for path in sorted((Path(__file__).parent / "src/tiltmeter/probes").glob("_*.py"))
-    if path.stem not in ("__init__", "_probe")
+    if path.stem not in ("__init__", "_probe", "_sequence_probe")
 ]
 install_import_hook(["tiltmeter.numerics", "tiltmeter.evaluation", *_METHODS], "beartype.beartype")
 

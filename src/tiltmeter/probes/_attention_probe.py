@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -17,6 +17,7 @@ from tiltmeter.probes._sequence_probe import (
     Loss,
     Search,
     SequenceProbe,
+    Texts,
     check_strength,
     checked_offsets,
     lowest,
@@ -100,7 +101,8 @@ def attention_probe(
     offsets = checked_offsets(offsets, n_rows=len(X))
     weights = np.ones(len(y)) if sample_weight is None else sample_weight
     center, variance = scale_of_texts(X, y, offsets=offsets, weights=weights)
-    scale = np.where(variance > 0, np.sqrt(variance), 1.0)
+    # a constant feature is read as 0: rounding in it must not grow from step to step
+    scale = np.where(variance > 0, np.sqrt(variance), np.inf)
     rows = TokenRows(X, center=center, scale=scale)
     at_mean = logistic((Segments(offsets).mean_rows(X) - center) / scale, y, C=C, sample_weight=weights)
     points = _starts(at_mean.vector, at_mean.offset, n_heads=n_heads, search=search)
@@ -227,34 +229,7 @@ class AttentionProbe(SequenceProbe):
         self.n_starts = n_starts
         self.random_state = random_state
 
-    def fit(
-        self, X: ArrayLike, y: ArrayLike, *, offsets: ArrayLike | None, sample_weight: ArrayLike | None = None
-    ) -> Self:
-        """Fit on the tokens (t, d) of n texts, their offsets (n + 1,) and one label a text (n,).
-
-        Parameters
-        ----------
-        X
-            Finite activations, one row a token.
-        y
-            Labels of two classes, one a text; the larger is the one whose presence is scored.
-        offsets
-            Rise from 0 to t: text i owns rows ``offsets[i]:offsets[i + 1]``, at least one.
-        sample_weight
-            Non-negative, shape (n,): weight 2 counts as the text twice. None for equal weights.
-
-        Raises
-        ------
-        ValueError
-            If X is not finite or there are no texts.
-        ArrayError
-            If there are not exactly two classes, or offsets do not divide the rows.
-        SpecError
-            If a hyperparameter is out of range.
-        NoDirectionError
-            If all tokens are equal.
-        """
-        texts = self._texts(X, y, offsets, sample_weight)
+    def _learn(self, texts: Texts) -> None:
         found = attention_probe(
             texts.rows,
             texts.present,
@@ -266,7 +241,6 @@ class AttentionProbe(SequenceProbe):
         )
         self.queries_, self.values_ = (one.astype(texts.rows.dtype) for one in (found.queries, found.values))
         self.intercept_, self.losses_, self.n_iter_ = found.offset, found.losses, found.n_steps
-        return self
 
     def token_scores(self, X: ArrayLike) -> NDArray[Any]:
         """Score tokens, shape (t, d) to (t,), each as if it were a whole text."""

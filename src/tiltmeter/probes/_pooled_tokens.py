@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, NamedTuple, Self, get_args
+from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -21,6 +21,7 @@ from tiltmeter.probes._sequence_probe import (
     Loss,
     Search,
     SequenceProbe,
+    Texts,
     check_strength,
     checked_offsets,
     lowest,
@@ -180,13 +181,14 @@ def pooled_tokens(
     offsets = checked_offsets(offsets, n_rows=len(X))
     weights = np.ones(len(y)) if sample_weight is None else sample_weight
     center, variance = scale_of_texts(X, y, offsets=offsets, weights=weights)
-    scale = float(np.sqrt(variance.mean())) or 1.0
+    # one scale for all features, but a constant one is read as 0: rounding in it must not grow from step to step
+    scale = np.where(variance > 0, np.sqrt(variance.mean()), np.inf)
     segments = Segments(offsets)
     means = (segments.mean_rows(X) - center) / scale
     at_mean = logistic(means, y, C=C, sample_weight=weights)
     if pooling.rule == "mean":
         return _in_raw_units(at_mean.vector, at_mean.offset, center=center, scale=scale)
-    rows = TokenRows(X, center=center, scale=np.full(len(center), scale))
+    rows = TokenRows(X, center=center, scale=scale)
     share = float(weights @ y / weights.sum())
     curvature = np.append(variance / scale**2, 1.0) * weights.sum() * share * (1 - share)
     curvature[:-1] += 1 / C
@@ -206,7 +208,7 @@ def pooled_tokens(
 
 
 def _in_raw_units(
-    w: Float[NDArray[Any], " d"], b: float, *, center: Float[NDArray[Any], " d"], scale: float
+    w: Float[NDArray[Any], " d"], b: float, *, center: Float[NDArray[Any], " d"], scale: Float[NDArray[Any], " d"]
 ) -> PooledFit:
     vector = w / scale
     return PooledFit(vector, b - float(vector @ center), np.empty(0), 0)
@@ -363,34 +365,7 @@ class PooledTokens(SequenceProbe):
         self.n_starts = n_starts
         self.random_state = random_state
 
-    def fit(
-        self, X: ArrayLike, y: ArrayLike, *, offsets: ArrayLike | None, sample_weight: ArrayLike | None = None
-    ) -> Self:
-        """Fit on the tokens (t, d) of n texts, their offsets (n + 1,) and one label a text (n,).
-
-        Parameters
-        ----------
-        X
-            Finite activations, one row a token.
-        y
-            Labels of two classes, one a text; the larger is the one whose presence is scored.
-        offsets
-            Rise from 0 to t: text i owns rows ``offsets[i]:offsets[i + 1]``, at least one.
-        sample_weight
-            Non-negative, shape (n,): weight 2 counts as the text twice. None for equal weights.
-
-        Raises
-        ------
-        ValueError
-            If X is not finite or there are no texts.
-        ArrayError
-            If there are not exactly two classes, or offsets do not divide the rows.
-        SpecError
-            If a hyperparameter is out of range.
-        NoDirectionError
-            If all tokens are equal, or nothing in them goes with the labels.
-        """
-        texts = self._texts(X, y, offsets, sample_weight)
+    def _learn(self, texts: Texts) -> None:
         found = pooled_tokens(
             texts.rows,
             texts.present,
@@ -407,7 +382,6 @@ class PooledTokens(SequenceProbe):
         self.intercept_ = found.offset / norm
         self.temperature_ = self.temperature / norm
         self.losses_, self.n_iter_ = found.losses, found.n_steps
-        return self
 
     def token_scores(self, X: ArrayLike) -> NDArray[Any]:
         """Score tokens, shape (t, d) to (t,), each as if it were a whole text."""

@@ -96,6 +96,8 @@ class Scale(NamedTuple):
 class TokenRows:
     """Rows (t, d) as they came, multiplied as if they were (X − center) / scale, in float64.
 
+    An infinite scale reads a feature as exactly 0.
+
     The rows are never copied whole: rows of single precision are widened 32 MB at a time.
     """
 

@@ -76,11 +76,35 @@ class SequenceProbe(ABC, BaseEstimator):  # type: ignore[misc]  # scikit-learn s
     classes_: NDArray[Any]
     n_features_in_: int
 
-    @abstractmethod
     def fit(
         self, X: ArrayLike, y: ArrayLike, *, offsets: ArrayLike | None, sample_weight: ArrayLike | None = None
     ) -> Self:
-        """Fit on the tokens (t, d) of n texts, their offsets (n + 1,) and one label a text (n,)."""
+        """Fit on the tokens (t, d) of n texts, their offsets (n + 1,) and one label a text (n,).
+
+        Parameters
+        ----------
+        X
+            Finite activations, one row a token.
+        y
+            Labels of two classes, one a text; the larger is the one whose presence is scored.
+        offsets
+            Rise from 0 to t: text i owns rows ``offsets[i]:offsets[i + 1]``, at least one.
+        sample_weight
+            Non-negative, shape (n,): weight 2 counts as the text twice. None for equal weights.
+
+        Raises
+        ------
+        ValueError
+            If X is not finite or there are no texts.
+        ArrayError
+            If there are not exactly two classes, or offsets do not divide the rows.
+        SpecError
+            If a hyperparameter is out of range.
+        NoDirectionError
+            If all tokens are equal, or nothing in them goes with the labels.
+        """
+        self._learn(self._texts(X, y, offsets, sample_weight))
+        return self
 
     @abstractmethod
     def token_scores(self, X: ArrayLike) -> NDArray[Any]:
@@ -98,6 +122,9 @@ class SequenceProbe(ABC, BaseEstimator):  # type: ignore[misc]  # scikit-learn s
         """Return the class of each text: the larger label where the score is above 0."""
         is_present = self.decision_function(X, offsets=offsets) > 0
         return np.asarray(self.classes_[is_present.astype(int)])
+
+    @abstractmethod
+    def _learn(self, texts: Texts) -> None: ...
 
     @abstractmethod
     def _score(self, rows: Float[NDArray[Any], "t d"], offsets: Int[NDArray[Any], " m"]) -> NDArray[Any]: ...
