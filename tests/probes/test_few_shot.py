@@ -1,4 +1,4 @@
-"""A few positives of the model's own beside those that were written for it: METHODS section 1, "counts as working", 5."""
+"""A few positives of the model's own beside those written for it: METHODS section 1, "counts as working", 5."""
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ ON_POLICY = 0.3 * OFF_POLICY + np.sqrt(1 - 0.3**2) * np.eye(WIDTH)[1]
 
 
 def curve(probe, *, seed):
-    """TPR on fresh on-policy rows at a threshold certified on other negatives, for each number k of on-policy positives.
+    """TPR on fresh on-policy rows at a threshold certified on other negatives, for each number of on-policy positives.
 
     Rows are N(0, I_30); a positive row is shifted by 8 along its policy's direction. 43 off-policy positives, 400
     negatives; k on-policy positives are added, the first k of the same 16.
