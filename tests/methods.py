@@ -8,7 +8,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tiltmeter.numerics import Moments
-from tiltmeter.probes import LAT, LDA, Logistic, MeanDifference, Probe, RandomDirection
+from tiltmeter.probes import (
+    LAT,
+    LDA,
+    MLP,
+    TTPD,
+    LinearSVM,
+    Logistic,
+    MeanDifference,
+    MedianDifference,
+    Probe,
+    RandomDirection,
+    Ridge,
+)
 
 
 class Method(NamedTuple):
@@ -16,6 +28,8 @@ class Method(NamedTuple):
 
     ``probe`` makes a fresh one. ``is_closed_form``: no iteration, so the direction does not depend on the scale of X.
     ``learns``: it finds a planted concept, which a null must not. ``fits_moments``: moments of the rows are enough.
+    ``is_linear``: it has a direction. ``is_scale_free``: it iterates, but rescaling the rows turns no direction.
+    ``needs_polarity``: it is told which statements are negated.
     """
 
     probe: type[Probe]
@@ -25,6 +39,9 @@ class Method(NamedTuple):
     is_closed_form: bool
     learns: bool
     fits_moments: bool
+    is_linear: bool = True
+    is_scale_free: bool = False
+    needs_polarity: bool = False
 
     def make(self) -> Probe:
         return self.probe(**self.hyperparameters)
@@ -32,10 +49,15 @@ class Method(NamedTuple):
     def fit(self, planted: Planted) -> Probe:
         """Fit on what this method may see: labels, pairs, or neither; no sign is fixed."""
         if self.is_supervised:
-            return self.make().fit(planted.X, planted.y)  # type: ignore[call-arg]
+            return self.fit_weighted(planted)
         if self.needs_pairs:
             return self.make().fit(planted.X, pairs=planted.pairs)  # type: ignore[call-arg]
         return self.make().fit(planted.X)  # type: ignore[attr-defined, no-any-return]
+
+    def fit_weighted(self, planted: Planted, sample_weight: NDArray[Any] | None = None) -> Probe:
+        """Fit a supervised method, on rows of given weights."""
+        more = {"is_negated": planted.is_negated} if self.needs_polarity else {}
+        return self.make().fit(planted.X, planted.y, sample_weight=sample_weight, **more)  # type: ignore[attr-defined, no-any-return]
 
     def fit_moments(self, planted: Planted, *, batch: int = 64) -> Probe:
         """Fit on moments of the same rows, gathered in batches that divide no pair: ``batch`` is even."""
@@ -84,16 +106,109 @@ PROBES: tuple[Method, ...] = (
         learns=False,
         fits_moments=True,
     ),
+    Method(
+        MeanDifference,
+        {"rows": "unit"},
+        is_supervised=True,
+        needs_pairs=False,
+        is_closed_form=True,
+        learns=True,
+        fits_moments=False,
+    ),
+    Method(
+        MeanDifference,
+        {"rows": "standardised"},
+        is_supervised=True,
+        needs_pairs=False,
+        is_closed_form=True,
+        learns=True,
+        fits_moments=True,
+    ),
+    Method(
+        MedianDifference,
+        {},
+        is_supervised=True,
+        needs_pairs=False,
+        is_closed_form=False,
+        learns=True,
+        fits_moments=False,
+        is_scale_free=True,
+    ),
+    Method(
+        MedianDifference,
+        {"center": "tukey", "n_directions": 100},
+        is_supervised=True,
+        needs_pairs=False,
+        is_closed_form=False,
+        learns=True,
+        fits_moments=False,
+        is_scale_free=True,
+    ),
+    Method(Ridge, {}, is_supervised=True, needs_pairs=False, is_closed_form=True, learns=True, fits_moments=True),
+    # few rows have a say in the exact optimum at C = 1, scikit-learn's too: 20 positives then leave much noise in it
+    Method(
+        LinearSVM,
+        {"C": 0.1},
+        is_supervised=True,
+        needs_pairs=False,
+        is_closed_form=False,
+        learns=True,
+        fits_moments=False,
+    ),
+    Method(
+        LinearSVM,
+        {"C": 0.1, "penalty_scale": "within"},
+        is_supervised=True,
+        needs_pairs=False,
+        is_closed_form=False,
+        learns=True,
+        fits_moments=False,
+        is_scale_free=True,
+    ),
+    Method(
+        TTPD,
+        {},
+        is_supervised=True,
+        needs_pairs=False,
+        is_closed_form=False,
+        learns=True,
+        fits_moments=False,
+        is_scale_free=True,
+        needs_polarity=True,
+    ),
+    Method(
+        MLP,
+        {"width": 8},
+        is_supervised=True,
+        needs_pairs=False,
+        is_closed_form=False,
+        learns=True,
+        fits_moments=False,
+        is_linear=False,
+    ),
 )
 
 
 class Planted(NamedTuple):
-    """Rows with a concept planted along ``direction``; row 2i and row 2i + 1 are a pair, one of each label."""
+    """Rows with a concept planted along ``direction``; row 2i and row 2i + 1 are a pair, one of each label.
+
+    Every other pair counts as negated, which has no effect on X.
+    """
 
     X: NDArray[np.float64]
     y: NDArray[np.int64]
     pairs: NDArray[np.str_]
     direction: NDArray[np.float64]
+    is_negated: NDArray[np.bool_] | None = None
+
+    def at(self, rows: NDArray[np.int64]) -> Planted:
+        """Return chosen rows, in the order given."""
+        return self._replace(
+            X=self.X[rows],
+            y=self.y[rows],
+            pairs=self.pairs[rows],
+            is_negated=None if self.is_negated is None else self.is_negated[rows],
+        )
 
     def shuffled(self, seed: int) -> Planted:
         """Destroy the supervision: labels permuted, and each row paired with a random other one."""
@@ -115,4 +230,5 @@ def plant(n_pairs: int, d: int, *, shift: float, seed: int, direction: NDArray[n
     first = rng.integers(2, size=n_pairs)
     y = np.stack([first, 1 - first], axis=1).ravel()
     X = content + rng.normal(size=(2 * n_pairs, d)) + (y - 0.5)[:, None] * shift * direction
-    return Planted(X, y, np.repeat([f"pair {i}" for i in range(n_pairs)], 2), direction)
+    pairs = np.repeat([f"pair {i}" for i in range(n_pairs)], 2)
+    return Planted(X, y, pairs, direction, is_negated=np.arange(len(y)) % 4 >= 2)
