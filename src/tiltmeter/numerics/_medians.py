@@ -330,7 +330,7 @@ def _clipped(normals: Float[NDArray[Any], "p 2"], levels: Float[NDArray[Any], " 
         polygon = np.array(corners).reshape(-1, 2)
         if not len(polygon):
             break
-    return polygon
+    return np.asarray(polygon)
 
 
 def _centroid(polygon: Float[NDArray[Any], "v 2"]) -> Float[NDArray[Any], " 2"]:
