@@ -14,12 +14,17 @@ from tiltmeter.probes import (
     CRC,
     LAT,
     LDA,
+    MLP,
+    TTPD,
     ContrastLogistic,
     KMeansDifferences,
+    LinearSVM,
     Logistic,
     MeanDifference,
+    MedianDifference,
     Probe,
     RandomDirection,
+    Ridge,
 )
 
 
@@ -28,6 +33,8 @@ class Method(NamedTuple):
 
     ``probe`` makes a fresh one. ``is_closed_form``: no iteration, so the direction does not depend on the scale of X.
     ``learns``: it finds a planted concept, which a null must not. ``fits_moments``: moments of the rows are enough.
+    ``is_linear``: it has a direction. ``is_scale_free``: it iterates, but rescaling the rows turns no direction.
+    ``needs_polarity``: it is told which statements are negated.
     """
 
     probe: type[Probe]
@@ -38,6 +45,9 @@ class Method(NamedTuple):
     learns: bool
     fits_moments: bool
     needs_sides: bool = False
+    is_linear: bool = True
+    is_scale_free: bool = False
+    needs_polarity: bool = False
 
     def make(self) -> Probe:
         return self.probe(**self.hyperparameters)
@@ -48,11 +58,18 @@ class Method(NamedTuple):
 
     def refit(self, probe: Probe, planted: Planted, **others: Any) -> Probe:
         """Fit a probe on what this method may see, and on ``others`` in place of or beside it."""
-        seen = {"pairs": planted.pairs} if self.needs_pairs else {}
+        seen: dict[str, Any] = {"pairs": planted.pairs} if self.needs_pairs else {}
         if self.needs_sides:
             seen["sides"] = planted.sides
+        if self.needs_polarity:
+            seen["is_negated"] = planted.is_negated
         labels = (planted.y,) if self.is_supervised else ()
         return probe.fit(planted.X, *labels, **{**seen, **others})  # type: ignore[attr-defined, no-any-return]
+
+    def fit_weighted(self, planted: Planted, sample_weight: NDArray[Any] | None = None) -> Probe:
+        """Fit a supervised method, on rows of given weights."""
+        more = {"is_negated": planted.is_negated} if self.needs_polarity else {}
+        return self.make().fit(planted.X, planted.y, sample_weight=sample_weight, **more)  # type: ignore[attr-defined, no-any-return]
 
     def fit_moments(self, planted: Planted, *, batch: int = 64) -> Probe:
         """Fit on moments of the same rows, gathered in batches that divide no pair: ``batch`` is even."""
@@ -100,6 +117,86 @@ PROBES: tuple[Method, ...] = (
         is_closed_form=True,
         learns=False,
         fits_moments=True,
+    ),
+    Method(
+        MeanDifference,
+        {"rows": "unit"},
+        is_supervised=True,
+        needs_pairs=False,
+        is_closed_form=True,
+        learns=True,
+        fits_moments=False,
+    ),
+    Method(
+        MeanDifference,
+        {"rows": "standardised"},
+        is_supervised=True,
+        needs_pairs=False,
+        is_closed_form=True,
+        learns=True,
+        fits_moments=True,
+    ),
+    Method(
+        MedianDifference,
+        {},
+        is_supervised=True,
+        needs_pairs=False,
+        is_closed_form=False,
+        learns=True,
+        fits_moments=False,
+        is_scale_free=True,
+    ),
+    Method(
+        MedianDifference,
+        {"center": "tukey", "n_directions": 100},
+        is_supervised=True,
+        needs_pairs=False,
+        is_closed_form=False,
+        learns=True,
+        fits_moments=False,
+        is_scale_free=True,
+    ),
+    Method(Ridge, {}, is_supervised=True, needs_pairs=False, is_closed_form=True, learns=True, fits_moments=True),
+    # few rows have a say in the exact optimum at C = 1, scikit-learn's too: 20 positives then leave much noise in it
+    Method(
+        LinearSVM,
+        {"C": 0.1},
+        is_supervised=True,
+        needs_pairs=False,
+        is_closed_form=False,
+        learns=True,
+        fits_moments=False,
+    ),
+    Method(
+        LinearSVM,
+        {"C": 0.1, "penalty_scale": "within"},
+        is_supervised=True,
+        needs_pairs=False,
+        is_closed_form=False,
+        learns=True,
+        fits_moments=False,
+        is_scale_free=True,
+    ),
+    Method(
+        TTPD,
+        {},
+        is_supervised=True,
+        needs_pairs=False,
+        is_closed_form=False,
+        learns=True,
+        fits_moments=False,
+        is_scale_free=True,
+        needs_polarity=True,
+    ),
+    Method(
+        MLP,
+        {"width": 8},
+        is_supervised=True,
+        needs_pairs=False,
+        is_closed_form=False,
+        learns=True,
+        fits_moments=False,
+        is_linear=False,
     ),
     Method(
         ContrastLogistic,
@@ -174,7 +271,8 @@ PROBES: tuple[Method, ...] = (
 class Planted(NamedTuple):
     """Rows with a concept planted along ``direction``; row 2i and row 2i + 1 are a pair, one of each label.
 
-    ``sides``: row 2i is side 0, as the completion "no", whether it is true or not.
+    ``sides``: row 2i is side 0, as the completion "no", whether it is true or not. Every
+    other pair counts as negated, which has no effect on X.
     """
 
     X: NDArray[np.float64]
@@ -182,6 +280,17 @@ class Planted(NamedTuple):
     pairs: NDArray[np.str_]
     direction: NDArray[np.float64]
     sides: NDArray[np.int64]
+    is_negated: NDArray[np.bool_]
+
+    def at(self, rows: NDArray[np.int64]) -> Planted:
+        """Return chosen rows, in the order given."""
+        return self._replace(
+            X=self.X[rows],
+            y=self.y[rows],
+            pairs=self.pairs[rows],
+            sides=self.sides[rows],
+            is_negated=self.is_negated[rows],
+        )
 
     def shuffled(self, seed: int) -> Planted:
         """Destroy the supervision: labels permuted, and each row paired at random with one of the other label."""
@@ -209,4 +318,5 @@ def plant(n_pairs: int, d: int, *, shift: float, seed: int, direction: NDArray[n
     y = np.stack([first, 1 - first], axis=1).ravel()
     X = content + rng.normal(size=(2 * n_pairs, d)) + (y - 0.5)[:, None] * shift * direction
     pairs = np.repeat([f"pair {i}" for i in range(n_pairs)], 2)
-    return Planted(X, y, pairs, direction, np.tile([0, 1], n_pairs))
+    negated = np.arange(2 * n_pairs) % 4 >= 2
+    return Planted(X, y, pairs, direction, sides=np.tile([0, 1], n_pairs), is_negated=negated)

@@ -130,3 +130,21 @@ def test_rows_equal_to_their_class_mean_give_the_mean_difference(n, vector):
     y = np.arange(n) % 2
     expected = np.array(vector) / np.linalg.norm(vector)
     assert LDA().fit(np.outer(y, vector) + 0.123, y).direction_ == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_unshrunk_it_is_the_mean_difference_tilted_by_the_inverse_covariance(seed):
+    # 2,000 rows of 30 features with scales 0.1 to 10, a fifth positive, shifted by scale_j · g_j / 2 with g ~ N(0, 1):
+    # the generator of the λ path (METHODS section 1), where the tilt is large and both directions read well
+    rng = np.random.default_rng(seed)
+    scales = np.geomspace(0.1, 10, 30)
+    y = (np.arange(2000) < 400).astype(int)
+    X = rng.normal(size=(2000, 30)) * scales + y[:, None] * scales * rng.normal(size=30) / 2
+    delta = X[y == 1].mean(axis=0) - X[y == 0].mean(axis=0)
+    within = sum(np.cov(X[y == label].T, bias=True) * (y == label).mean() for label in (0, 1))
+    tilted = np.linalg.inv(within) @ delta
+    found = LDA(0.0).fit(X, y).direction_
+    np.testing.assert_allclose(found, tilted / np.linalg.norm(tilted), atol=1e-10)
+    # the tilt turns the direction far from the difference itself, which the λ path's strong end reaches
+    assert found @ delta / np.linalg.norm(delta) < 0.7
+    assert MeanDifference().fit(X, y).direction_ @ delta / np.linalg.norm(delta) == pytest.approx(1.0, abs=1e-12)

@@ -1,7 +1,8 @@
-"""Pure functions on arrays: intervals, resampling, pairs, moments and covariances. No language model, no files."""
+"""Pure functions on arrays: intervals, resampling, pairs, medians, moments, covariances. No model, no files."""
 
 from tiltmeter.numerics._bootstrap import bootstrap_weights
 from tiltmeter.numerics._intervals import clopper_pearson
+from tiltmeter.numerics._medians import GeometricMedian, TukeyMedian, geometric_median, tukey_median
 from tiltmeter.numerics._minimise import Minimised, Objective, minimise
 from tiltmeter.numerics._moments import MomentCounts, Moments, PairDifferences, RowMoments
 from tiltmeter.numerics._pairs import pair_rows
@@ -9,17 +10,21 @@ from tiltmeter.numerics._within import ClassMeans, WithinCovariance, class_means
 
 __all__ = [
     "ClassMeans",
+    "GeometricMedian",
     "Minimised",
     "MomentCounts",
     "Moments",
     "Objective",
     "PairDifferences",
     "RowMoments",
+    "TukeyMedian",
     "WithinCovariance",
     "bootstrap_weights",
     "class_means",
     "clopper_pearson",
+    "geometric_median",
     "minimise",
     "pair_rows",
+    "tukey_median",
     "within_covariance",
 ]

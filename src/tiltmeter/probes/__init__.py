@@ -17,6 +17,8 @@ from tiltmeter.probes._lda import LDA, lda
 from tiltmeter.probes._logistic import Logistic, LogisticPath, logistic, logistic_path
 from tiltmeter.probes._logistic_sweep import LogisticFits, logistic_sweep
 from tiltmeter.probes._mean_difference import MeanDifference, mean_difference
+from tiltmeter.probes._median_difference import MedianDifference, median_difference
+from tiltmeter.probes._mlp import MLP, Network, mlp
 from tiltmeter.probes._pooled_tokens import (
     PooledFit,
     PooledTokens,
@@ -37,7 +39,10 @@ from tiltmeter.probes._probe import (
 )
 from tiltmeter.probes._random_direction import RandomDirection
 from tiltmeter.probes._recursive_ccs import RecursiveCCS, recursive_ccs
+from tiltmeter.probes._ridge import Ridge, ridge
 from tiltmeter.probes._sequence_probe import Search, SequenceProbe
+from tiltmeter.probes._svm import LinearSVM, linear_svm
+from tiltmeter.probes._ttpd import TTPD, TruthAndPolarity, ttpd
 
 __all__ = [
     "BSS",
@@ -45,6 +50,8 @@ __all__ = [
     "CRC",
     "LAT",
     "LDA",
+    "MLP",
+    "TTPD",
     "AttentionFit",
     "AttentionProbe",
     "BSSFits",
@@ -58,21 +65,26 @@ __all__ = [
     "KMeansDifferences",
     "LinearClassifier",
     "LinearProbe",
+    "LinearSVM",
     "Logistic",
     "LogisticFits",
     "LogisticPath",
     "MeanDifference",
+    "MedianDifference",
+    "Network",
     "PoolRule",
     "PooledFit",
     "PooledTokens",
     "Probe",
     "RandomDirection",
     "RecursiveCCS",
+    "Ridge",
     "Search",
     "SeedConsistency",
     "SequenceProbe",
     "SupervisedProbe",
     "TokenPooling",
+    "TruthAndPolarity",
     "UnsupervisedProbe",
     "attention_probe",
     "bss",
@@ -88,12 +100,17 @@ __all__ = [
     "lat",
     "lat_shuffled",
     "lda",
+    "linear_svm",
     "logistic",
     "logistic_path",
     "logistic_sweep",
     "mean_difference",
+    "median_difference",
+    "mlp",
     "pool_scores",
     "pooled_tokens",
     "recursive_ccs",
+    "ridge",
     "seed_consistency",
+    "ttpd",
 ]

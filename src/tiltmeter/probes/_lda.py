@@ -64,7 +64,8 @@ class LDA(FitsMoments, SupervisedProbe):
     """Fisher's discriminant: the mean difference in the metric of the within-class covariance.
 
     Best linear score for two Gaussians of equal covariance. The zero lies midway between the class means, whatever
-    the class balance. Cost O(n d² + d³).
+    the class balance. With ``shrinkage=0`` it is the mean difference tilted by the inverse covariance, Σ⁻¹(μ₁ − μ₀),
+    also known as the mass-mean probe for rows from the same distribution. Cost O(n d² + d³).
 
     Parameters
     ----------
@@ -74,10 +75,12 @@ class LDA(FitsMoments, SupervisedProbe):
     See Also
     --------
     MeanDifference : without the covariance, cheaper and less apt to overfit few rows.
+    Ridge : the same directions by least squares, with shrinkage alpha / (1 + alpha).
 
     References
     ----------
-    Fisher (1936); Ledoit and Wolf (2004) for the shrinkage.
+    Fisher (1936); Ledoit and Wolf (2004) for the shrinkage; Marks and Tegmark, arXiv 2310.06824, section 4, for the
+    tilted difference.
 
     Examples
     --------
