@@ -24,7 +24,7 @@ from tiltmeter.core.activations import Activations, Pooling
 from tiltmeter.core.errors import SpecError
 from tiltmeter.core.site import Site
 from tiltmeter.data import TextSet
-from tiltmeter.models import Encoded, Sites, SubjectModel, encode
+from tiltmeter.models import Encoded, Sites, SubjectModel, encoded_for
 
 
 class Collected(Mapping[str, Activations]):
@@ -203,12 +203,7 @@ def ask(
     if pooling not in rules:
         raise SpecError(f"pooling is {pooling!r}; use one of {', '.join(rules)}.")
     wanted = subject.resolve_sites(sites)
-    encoded = encode(subject, texts) if isinstance(texts, TextSet) else texts
-    if differing := encoded.differences(subject.fingerprint):
-        raise SpecError(
-            f"The tokens were made for {encoded.model.name}, and {subject.name} differs from it in "
-            f"{', '.join(differing)}; encode the texts with the model that is to read them."
-        )
+    encoded = encoded_for(subject, texts)
     # with every token kept, a batch is as large as its rows are
     row_bytes = 4 * sum(subject.width(site) for site in wanted) if pooling == "all" else 0
     budget = token_budget

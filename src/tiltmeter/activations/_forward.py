@@ -14,7 +14,7 @@ from torch import Tensor
 from tiltmeter.activations._pool import Reading, pool_tokens, positions_needed
 from tiltmeter.core.errors import ArrayError, SpecError
 from tiltmeter.core.site import Site
-from tiltmeter.models import SubjectModel
+from tiltmeter.models import SubjectModel, pad
 
 # just below the 32 MiB up to which glibc learns; larger blocks teach it nothing
 _LARGEST_LESSON = 31 * 2**20
@@ -85,20 +85,14 @@ def _keep_freed_memory() -> None:
 def _start(
     subject: SubjectModel, tokens: Tokens, batch: NDArray[np.int64], *, sites: tuple[Site, ...], rule: Reading
 ) -> _Underway:
-    starts = tokens.offsets[batch]
-    lengths = tokens.offsets[batch + 1] - starts
-    mask = np.arange(lengths.max()) < lengths[:, None]
-    flat = np.repeat(starts - np.cumsum(lengths) + lengths, lengths) + np.arange(lengths.sum())
-    # any identifier serves as padding, for no token that is read sees it
-    padded, read = np.zeros(mask.shape, np.int64), np.zeros(mask.shape, np.bool_)
-    padded[mask], read[mask] = tokens.tokens[flat], tokens.read[flat]
+    padded, reading, own = pad(batch, tokens=tokens.tokens, read=tokens.read, offsets=tokens.offsets)
     # on the right of a causal model, padding is seen by nothing but itself: without a mask, attention is quicker
-    is_causal, reading = subject.is_causal, torch.from_numpy(read)
+    mask = None if subject.is_causal or own.all() else own
     try:
         seen = subject.read(
-            torch.from_numpy(padded),
+            padded,
             sites=sites,
-            mask=None if is_causal or mask.all() else torch.from_numpy(mask),
+            mask=mask,
             reduce=partial(pool_tokens, read=reading, rule=rule),
             needed=positions_needed(reading, rule=rule),
         )
@@ -107,10 +101,10 @@ def _start(
         if not isinstance(error, torch.OutOfMemoryError | MemoryError) and "can't allocate memory" not in str(error):
             raise
         raise SpecError(
-            f"A batch of {len(batch)} texts of {mask.shape[1]} tokens does not fit into memory; "
-            f"lower token_budget below {mask.size}."
+            f"A batch of {len(batch)} texts of {own.shape[1]} tokens does not fit into memory; "
+            f"lower token_budget below {own.numel()}."
         ) from error
-    n_tokens = int(lengths.sum())
+    n_tokens = int(own.sum())
     on_gpu = any(value.is_cuda for value in seen.values())
     if not on_gpu:
         return _Underway(Rows(batch, {site: value.cpu() for site, value in seen.items()}, n_tokens), None)

@@ -4,13 +4,16 @@ A family's module layout is written down in one table row, and a model of an unk
 """
 
 from tiltmeter.models._dialects import Dialect, site_from
-from tiltmeter.models._encode import encode
+from tiltmeter.models._encode import encode, encoded_for
 from tiltmeter.models._encoded import Encoded, EncodingRule, LongTexts
 from tiltmeter.models._families import FAMILIES
-from tiltmeter.models._family import Attention, Family, Tap
+from tiltmeter.models._family import Attention, Family, FinalNorm, Tap
 from tiltmeter.models._fingerprint import Fingerprint
+from tiltmeter.models._gradients import gradients
 from tiltmeter.models._load import load
+from tiltmeter.models._pad import Padded, pad
 from tiltmeter.models._subject import DType, LoadedFrom, Sites, SubjectModel, bind
+from tiltmeter.models._unembedding import Unembedding, output_embedding, unembedding
 
 __all__ = [
     "FAMILIES",
@@ -20,14 +23,22 @@ __all__ = [
     "Encoded",
     "EncodingRule",
     "Family",
+    "FinalNorm",
     "Fingerprint",
     "LoadedFrom",
     "LongTexts",
+    "Padded",
     "Sites",
     "SubjectModel",
     "Tap",
+    "Unembedding",
     "bind",
     "encode",
+    "encoded_for",
+    "gradients",
     "load",
+    "output_embedding",
+    "pad",
     "site_from",
+    "unembedding",
 ]

@@ -120,6 +120,51 @@ def encode(
     return encoded
 
 
+def encoded_for(subject: SubjectModel, texts: TextSet | Encoded) -> Encoded:
+    """Return the tokens of texts as a model is to read them: encoded, or checked if they are tokens already.
+
+    Parameters
+    ----------
+    subject
+        The model.
+    texts
+        Texts or chats, encoded without options, or what :func:`encode` made of them.
+
+    Returns
+    -------
+    The tokens of all texts.
+
+    Raises
+    ------
+    SpecError
+        If the tokens were made for a model with another tokenizer, chat template or context.
+    DataError, ModelError
+        As :func:`encode`.
+
+    Examples
+    --------
+    >>> from tokenizers import Tokenizer, models
+    >>> from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+    >>> from tiltmeter.models import bind
+    >>> tokenizer = PreTrainedTokenizerFast(tokenizer_object=Tokenizer(models.WordLevel({"Rome": 0}, unk_token="Rome")))
+    >>> config = LlamaConfig(
+    ...     vocab_size=9, hidden_size=8, intermediate_size=8, num_hidden_layers=2, num_attention_heads=2
+    ... )
+    >>> subject = bind(LlamaForCausalLM(config).eval(), tokenizer, name="tiny")
+    >>> once = encoded_for(subject, TextSet(np.array(["a"]), texts=("Rome",)))
+    >>> encoded_for(subject, once) is once
+    True
+    """
+    if isinstance(texts, TextSet):
+        return encode(subject, texts)
+    if differing := texts.differences(subject.fingerprint):
+        raise SpecError(
+            f"The tokens were made for {texts.model.name}, and {subject.name} differs from it in "
+            f"{', '.join(differing)}; encode the texts with the model that is to read them."
+        )
+    return texts
+
+
 def _encode_chunk(subject: SubjectModel, texts: TextSet, rows: range, *, rule: EncodingRule, limit: int) -> Chunk:
     rendered = render(subject, texts, rows=rows)
     if rendered.spans is not None and not subject.tokenizer.is_fast:

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Any
 
 from tiltmeter.core.errors import ModelError
-from tiltmeter.models._family import Family, Points, Settings, Tap
+from tiltmeter.models._family import Family, FinalNorm, Points, Settings, Tap
 
 # mid = pre + attn_out, post = mid + mlp_out. The final norm comes after the last block, so resid_post of the last block
 # is not Hugging Face's last hidden state.
@@ -145,39 +145,55 @@ _T5: Points = MappingProxyType(
     }
 )
 
+_RMS = FinalNorm("norm", "rms")
+# Gemma's weights are kept around 0: the norm scales by 1 more
+_RMS_PLUS_ONE = FinalNorm("norm", "rms_plus_one")
+_LN_F = FinalNorm("ln_f", "layer")
+_FINAL_LAYER_NORM = FinalNorm("final_layer_norm", "layer")
+
 
 FAMILIES: tuple[Family, ...] = (
-    Family("Llama", ("llama",), "decoder", "layers", _PRE_NORM),
-    Family("Mistral", ("mistral",), "decoder", "layers", _PRE_NORM),
-    Family("Qwen2", ("qwen2",), "decoder", "layers", _PRE_NORM),
-    Family("Qwen3", ("qwen3",), "decoder", "layers", _PRE_NORM),
-    Family("Phi-3", ("phi3",), "decoder", "layers", _PRE_NORM),
+    Family("Llama", ("llama",), "decoder", "layers", _PRE_NORM, _RMS),
+    Family("Mistral", ("mistral",), "decoder", "layers", _PRE_NORM, _RMS),
+    Family("Qwen2", ("qwen2",), "decoder", "layers", _PRE_NORM, _RMS),
+    Family("Qwen3", ("qwen3",), "decoder", "layers", _PRE_NORM, _RMS),
+    Family("Phi-3", ("phi3",), "decoder", "layers", _PRE_NORM, _RMS),
     # only the plain kernel caps the attention scores
-    Family("Gemma 2", ("gemma2",), "decoder", "layers", _SANDWICH, attention=("eager",)),
-    Family("Gemma 3", ("gemma3_text",), "decoder", "layers", _SANDWICH),
+    Family("Gemma 2", ("gemma2",), "decoder", "layers", _SANDWICH, _RMS_PLUS_ONE, attention=("eager",)),
+    Family("Gemma 3", ("gemma3_text",), "decoder", "layers", _SANDWICH, _RMS_PLUS_ONE),
     # with a vision tower, of which nothing is read: texts go to the language model alone
-    Family("Gemma 3 (multimodal)", ("gemma3",), "decoder", "layers", _SANDWICH, stack="language_model"),
-    Family("OLMo 2", ("olmo2",), "decoder", "layers", _OLMO2),
-    Family("Mixtral", ("mixtral",), "decoder", "layers", _EXPERTS),
-    Family("Qwen3-MoE", ("qwen3_moe",), "decoder", "layers", _EXPERTS),
-    Family("gpt-oss", ("gpt_oss",), "decoder", "layers", _EXPERTS, attention=("eager",)),
-    Family("GPT-2", ("gpt2",), "decoder", "h", _GPT2),
-    Family("GPT-J", ("gptj",), "decoder", "h", _GPTJ, attention=("eager",)),
+    Family("Gemma 3 (multimodal)", ("gemma3",), "decoder", "layers", _SANDWICH, _RMS_PLUS_ONE, stack="language_model"),
+    Family("OLMo 2", ("olmo2",), "decoder", "layers", _OLMO2, _RMS),
+    Family("Mixtral", ("mixtral",), "decoder", "layers", _EXPERTS, _RMS),
+    Family("Qwen3-MoE", ("qwen3_moe",), "decoder", "layers", _EXPERTS, _RMS),
+    Family("gpt-oss", ("gpt_oss",), "decoder", "layers", _EXPERTS, _RMS, attention=("eager",)),
+    Family("GPT-2", ("gpt2",), "decoder", "h", _GPT2, _LN_F),
+    Family("GPT-J", ("gptj",), "decoder", "h", _GPTJ, _LN_F, attention=("eager",)),
     Family(
         "GPT-NeoX (parallel)",
         ("gpt_neox",),
         "decoder",
         "layers",
         _NEOX_PARALLEL,
+        _FINAL_LAYER_NORM,
         when=(("use_parallel_residual", True),),
     ),
-    Family("GPT-NeoX", ("gpt_neox",), "decoder", "layers", _NEOX, when=(("use_parallel_residual", False),)),
+    Family(
+        "GPT-NeoX",
+        ("gpt_neox",),
+        "decoder",
+        "layers",
+        _NEOX,
+        _FINAL_LAYER_NORM,
+        when=(("use_parallel_residual", False),),
+    ),
     Family(
         "Falcon (parallel)",
         ("falcon",),
         "decoder",
         "h",
         _FALCON_PARALLEL,
+        _LN_F,
         when=(("parallel_attn", True),),
     ),
     Family(
@@ -186,26 +202,40 @@ FAMILIES: tuple[Family, ...] = (
         "decoder",
         "h",
         _FALCON,
+        _LN_F,
         when=(("parallel_attn", False), ("new_decoder_architecture", False)),
     ),
-    Family("OPT", ("opt",), "decoder", "decoder.layers", _OPT, when=(("do_layer_norm_before", True),), mlp=None),
+    Family(
+        "OPT",
+        ("opt",),
+        "decoder",
+        "decoder.layers",
+        _OPT,
+        FinalNorm("decoder.final_layer_norm", "layer"),
+        when=(("do_layer_norm_before", True),),
+        mlp=None,
+        project_out="decoder.project_out",
+    ),
     Family(
         "OPT (post-norm)",
         ("opt",),
         "decoder",
         "decoder.layers",
         _OPT_POST_NORM,
+        None,
         when=(("do_layer_norm_before", False),),
         mlp=None,
         stream="normed",
+        project_out="decoder.project_out",
     ),
-    Family("BERT", ("bert",), "encoder", "encoder.layer", _BERT, when=_WHOLE, mlp=None, stream="normed"),
+    Family("BERT", ("bert",), "encoder", "encoder.layer", _BERT, None, when=_WHOLE, mlp=None, stream="normed"),
     Family(
         "RoBERTa",
         ("roberta", "xlm-roberta"),
         "encoder",
         "encoder.layer",
         _BERT,
+        None,
         when=_WHOLE,
         positions="after_padding",
         mlp=None,
@@ -218,6 +248,7 @@ FAMILIES: tuple[Family, ...] = (
         "encoder",
         "block",
         _T5,
+        FinalNorm("final_layer_norm", "rms"),
         stack="encoder",
         positions="relative",
         mlp="layer.1.DenseReluDense",

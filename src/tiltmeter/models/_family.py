@@ -38,6 +38,23 @@ Points = Mapping[Point, Tap]
 
 
 @dataclass(frozen=True, slots=True)
+class FinalNorm:
+    """The norm between the last block and the unembedding.
+
+    Parameters
+    ----------
+    module
+        Path from the stack. A model whose configuration leaves it out has None there.
+    kind
+        What it computes of x, with weights w and, for a ``"layer"`` norm, biases: ``"rms"``: w x / rms(x);
+        ``"rms_plus_one"``: (1 + w) x / rms(x); ``"layer"``: x is centred first, then scaled by w / its deviation.
+    """
+
+    module: str
+    kind: Literal["rms", "rms_plus_one", "layer"]
+
+
+@dataclass(frozen=True, slots=True)
 class Family:
     """One module layout.
 
@@ -54,6 +71,8 @@ class Family:
         Path of the list of blocks, from ``stack``.
     points
         Where each point is seen, in the order in which a forward reaches them.
+    final_norm
+        The norm between the last block and the unembedding, None if there is none.
     stack
         Path, from the base model (without head), of the module that turns tokens into the last hidden state; "" is the
         base model itself.
@@ -72,6 +91,9 @@ class Family:
     stream
         ``"sum"``: a sublayer's result is added to the residual stream, and that is all. ``"normed"``: the sum is normed
         after each addition (post-norm).
+    project_out
+        Path, from the stack, of the map from the last hidden state's width to the unembedding's, which a model without
+        that need has None for; None where no model of the family has one.
     """
 
     name: str
@@ -79,9 +101,11 @@ class Family:
     kind: Literal["decoder", "encoder"]
     blocks: str
     points: Points
+    final_norm: FinalNorm | None
     stack: str = ""
     when: Settings = ()
     positions: Literal["from_zero", "after_padding", "relative"] = "from_zero"
     attention: tuple[Attention, ...] = ("sdpa", "eager")
     mlp: str | None = "mlp"
     stream: Literal["sum", "normed"] = "sum"
+    project_out: str | None = None

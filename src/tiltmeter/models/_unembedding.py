@@ -1,0 +1,160 @@
+"""What of the last residual stream makes a token likelier: rows of the unembedding, back through the final norm."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from tiltmeter.core.errors import ModelError, SpecError
+from tiltmeter.models._adapters import without_wrapper
+from tiltmeter.models._family import Family
+from tiltmeter.models._subject import SubjectModel
+
+
+class Unembedding(NamedTuple):
+    """Rows of tokens, shape (k, d_model), float64, and the kind of norm whose gain is in them, None for none."""
+
+    rows: Float[Tensor, "k d"]
+    norm: str | None
+
+
+def unembedding(subject: SubjectModel, tokens: Sequence[int], *, fold_norm: bool) -> Unembedding:
+    """Return the rows of W_U of some tokens, in coordinates of the residual stream after the last block.
+
+    They are read from the module that the model itself uses, tied to the embedding or not, adapters included. Where a
+    projection stands before it (OPT-350M), they are taken back through that.
+
+    Parameters
+    ----------
+    subject
+        A decoder with its unembedding.
+    tokens
+        Identifiers, from 0 up to the number of rows.
+    fold_norm
+        Multiply the rows by the final norm's gain, and centre them where it centres; else they are as the model
+        holds them.
+
+    Raises
+    ------
+    ModelError
+        If the model has no unembedding, or its final norm's weight has no values at present.
+    SpecError
+        If there is no such token.
+
+    Notes
+    -----
+    The final norm gives g ⊙ (x − mean) / s, with mean = 0 for an RMS norm, so that a logit is w · (g ⊙ (x − mean)) / s:
+    but for s, which depends on x, it is linear in x with the coefficients g ⊙ w, centred. What s does to it, and a cap
+    on the logits (Gemma 2), are not in the rows.
+
+    Examples
+    --------
+    >>> from tokenizers import Tokenizer, models
+    >>> from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+    >>> from tiltmeter.models import bind
+    >>> tokenizer = PreTrainedTokenizerFast(tokenizer_object=Tokenizer(models.WordLevel({"Rome": 0}, unk_token="Rome")))
+    >>> config = LlamaConfig(
+    ...     vocab_size=9, hidden_size=8, intermediate_size=8, num_hidden_layers=2, num_attention_heads=2
+    ... )
+    >>> subject = bind(LlamaForCausalLM(config).eval(), tokenizer, name="tiny")
+    >>> found = unembedding(subject, [3, 4], fold_norm=True)
+    >>> tuple(found.rows.shape), found.norm
+    ((2, 8), 'rms')
+    """
+    head = output_embedding(subject)
+    n_rows = int(head.out_features)
+    if strange := [token for token in tokens if not 0 <= token < n_rows]:
+        raise SpecError(f"Token {strange[0]} is not among those of {subject.name}, which are 0 to {n_rows - 1}.")
+    stack, family = subject._stack, subject.family
+    projection = None if family.project_out is None else _module_at(stack, family.project_out)
+    rows = _rows(head, tokens, projection=projection, width=subject.d_model, device=subject.input_device).double().cpu()
+    norm = None if family.final_norm is None else _module_at(stack, family.final_norm.module)
+    if not fold_norm or family.final_norm is None or norm is None:
+        return Unembedding(rows, None)
+    rows = rows * _gain(norm, family=family, name=subject.name)
+    if family.final_norm.kind == "layer":
+        rows = rows - rows.mean(1, keepdim=True)
+    return Unembedding(rows, family.final_norm.kind)
+
+
+def output_embedding(subject: SubjectModel) -> Any:  # noqa: ANN401  (a linear layer, or what stands for one)
+    """Return the module that turns the last hidden state into logits.
+
+    Parameters
+    ----------
+    subject
+        Any model.
+
+    Returns
+    -------
+    A linear layer, or an adapter around one; ``out_features`` is the number of tokens.
+
+    Raises
+    ------
+    ModelError
+        If the model is an encoder or was loaded without its unembedding.
+
+    Examples
+    --------
+    >>> from tokenizers import Tokenizer, models
+    >>> from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+    >>> from tiltmeter.models import bind
+    >>> tokenizer = PreTrainedTokenizerFast(tokenizer_object=Tokenizer(models.WordLevel({"Rome": 0}, unk_token="Rome")))
+    >>> config = LlamaConfig(
+    ...     vocab_size=9, hidden_size=8, intermediate_size=8, num_hidden_layers=2, num_attention_heads=2
+    ... )
+    >>> output_embedding(bind(LlamaForCausalLM(config).eval(), tokenizer, name="tiny")).out_features
+    9
+    """
+    if subject.family.kind == "encoder":
+        raise ModelError(
+            f"{subject.name} is an encoder ({subject.family.name}), which predicts no next token and has no "
+            "unembedding; use a decoder."
+        )
+    head = without_wrapper(subject.model).get_output_embeddings()
+    if not isinstance(head, nn.Module):
+        raise ModelError(
+            f"{subject.name} was loaded without its unembedding, as a {type(subject.model).__name__}; "
+            "load it with AutoModelForCausalLM."
+        )
+    return head
+
+
+def _rows(
+    head: nn.Module, tokens: Sequence[int], *, projection: nn.Module | None, width: int, device: torch.device
+) -> Tensor:
+    """Differentiate logits by what enters: the rows themselves, whatever module holds them (an adapter's, a tied one).
+
+    Weights that are kept elsewhere are brought in as they are for any forward.
+    """
+    weight = next(head.parameters())
+    with torch.inference_mode(mode=False), torch.enable_grad():
+        x = torch.zeros(
+            len(tokens), width, dtype=weight.dtype, device=device if weight.is_meta else weight.device
+        ).requires_grad_()
+        logits = head(x if projection is None else projection(x))
+        # one token a copy of x, so that no sum is rounded
+        picked = logits[torch.arange(len(tokens)), torch.tensor(tokens)]
+        (rows,) = torch.autograd.grad(picked.sum(), x)
+    return rows
+
+
+def _gain(norm: nn.Module, *, family: Family, name: str) -> Tensor:
+    weight = getattr(norm, "weight", None)
+    if not isinstance(weight, Tensor):  # a norm without weights of its own
+        return torch.ones(())
+    if weight.is_meta:
+        raise ModelError(f"The weight of the final norm of {name} is kept elsewhere; load it into memory.")
+    gain = weight.detach().double().cpu()
+    return gain + 1 if family.final_norm is not None and family.final_norm.kind == "rms_plus_one" else gain
+
+
+def _module_at(stack: nn.Module, path: str) -> nn.Module | None:
+    """Return a module, or None where the model's configuration has left it out."""
+    above, _, name = path.rpartition(".")
+    found = getattr(stack.get_submodule(above), name)
+    return found if isinstance(found, nn.Module) else None
