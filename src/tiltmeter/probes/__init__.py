@@ -40,6 +40,7 @@ from tiltmeter.probes._probe import (
 from tiltmeter.probes._random_direction import RandomDirection
 from tiltmeter.probes._recursive_ccs import RecursiveCCS, recursive_ccs
 from tiltmeter.probes._ridge import Ridge, ridge
+from tiltmeter.probes._saved import load, save
 from tiltmeter.probes._sequence_probe import Search, SequenceProbe
 from tiltmeter.probes._svm import LinearSVM, linear_svm
 from tiltmeter.probes._ttpd import TTPD, TruthAndPolarity, ttpd
@@ -101,6 +102,7 @@ __all__ = [
     "lat_shuffled",
     "lda",
     "linear_svm",
+    "load",
     "logistic",
     "logistic_path",
     "logistic_sweep",
@@ -111,6 +113,7 @@ __all__ = [
     "pooled_tokens",
     "recursive_ccs",
     "ridge",
+    "save",
     "seed_consistency",
     "ttpd",
 ]

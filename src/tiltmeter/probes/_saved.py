@@ -15,11 +15,46 @@ from sklearn.utils.validation import check_is_fitted
 
 from tiltmeter.core.errors import ArrayError, FileError, FormatError
 from tiltmeter.core.files import read_json, seal, sha256, write_bytes, write_json
+from tiltmeter.probes._attention_probe import AttentionProbe
+from tiltmeter.probes._bss import BSS
+from tiltmeter.probes._ccs import CCS
+from tiltmeter.probes._contrast_logistic import ContrastLogistic
+from tiltmeter.probes._crc import CRC
+from tiltmeter.probes._kmeans import KMeansDifferences
+from tiltmeter.probes._lat import LAT
+from tiltmeter.probes._lda import LDA
+from tiltmeter.probes._logistic import Logistic
+from tiltmeter.probes._mean_difference import MeanDifference
+from tiltmeter.probes._median_difference import MedianDifference
+from tiltmeter.probes._mlp import MLP
+from tiltmeter.probes._pooled_tokens import PooledTokens
+from tiltmeter.probes._random_direction import RandomDirection
+from tiltmeter.probes._ridge import Ridge
+from tiltmeter.probes._svm import LinearSVM
+from tiltmeter.probes._ttpd import TTPD
 
 FORMAT_VERSION = 1
 
 # every class that may be read back: a file names its class, and nothing else is ever made from one
-CLASSES: tuple[type[Any], ...] = ()
+CLASSES: tuple[type[Any], ...] = (
+    AttentionProbe,
+    BSS,
+    CCS,
+    CRC,
+    ContrastLogistic,
+    KMeansDifferences,
+    LAT,
+    LDA,
+    LinearSVM,
+    Logistic,
+    MLP,
+    MeanDifference,
+    MedianDifference,
+    PooledTokens,
+    RandomDirection,
+    Ridge,
+    TTPD,
+)
 
 
 def save(probe: BaseEstimator, folder: Path, *, stem: str = "probe") -> None:
