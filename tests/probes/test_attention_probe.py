@@ -151,6 +151,19 @@ def test_two_things_to_read_in_two_places_need_two_heads(seed):
     assert pooled_area < one_area
 
 
+def test_a_strong_penalty_on_wide_rows_does_not_keep_it_from_looking():
+    # random queries hold a twentieth of the concept here, and fall back to looking everywhere: a poor local minimum
+    train, test = (hidden_in_one_token(200, seed=seed, d=400) for seed in (0, 1))
+    probe = AttentionProbe(C=0.01)
+    assert judged(probe, train, test)[0] > 0.95
+    assert probe.losses_.max() > 1.2 * probe.losses_.min()
+
+
+def test_a_small_c_reads_a_concept_in_all_tokens_as_the_mean_does():
+    train, test = (hidden_in_one_token(n, seed=n, is_spread=True) for n in (200, 1000))
+    assert judged(AttentionProbe(C=0.01), train, test)[0] > judged(PooledTokens("mean"), train, test)[0] - 0.02
+
+
 def test_no_heads_are_refused():
     with pytest.raises(SpecError, match="n_heads is 0; attention needs at least one head"):
         AttentionProbe(0).fit(TEXTS.X, TEXTS.y, offsets=TEXTS.offsets)
