@@ -33,6 +33,7 @@ PoolRule = Literal["mean", "max", "softmax", "rolling"]
 
 # how sharp the smooth maximum is that the fit uses, in logits: coarse first, so that all tokens have a say
 _SHARPNESS = (1.0, 0.3, 0.1)
+_TOL_ON_THE_WAY = 1e-3
 
 
 class TokenPooling(NamedTuple):
@@ -167,7 +168,7 @@ def pooled_tokens(
     to 0.1 logits, each search going on from the last; the intercept is then fitted once more under the exact maximum.
     Their loss is convex in the texts without the concept only: what is found is the best of several local minima.
     Cost O(t d) a step and start, one product with the rows and one with their transpose, whatever the lengths; memory
-    beside the rows O(t) a start and 32 MB.
+    beside the rows O(t) a start and some 100 MB.
 
     Examples
     --------
@@ -195,9 +196,12 @@ def pooled_tokens(
     directions = _starts(at_mean.vector, search)
     first = [_intercept(pool_scores(scores, offsets, pooling=pooling), y, weights) for scores in rows.dot(directions).T]
     points = np.column_stack([directions, first])
-    for sharpness in _SHARPNESS if pooling.rule in ("max", "rolling") else (1.0,):
+    stages = _SHARPNESS if pooling.rule in ("max", "rolling") else (1.0,)
+    for stage, sharpness in enumerate(stages, start=1):
         loss = pooled_loss(rows, y, offsets=offsets, pooling=pooling, sharpness=sharpness, C=C, weights=weights)
-        found = minimise_loss(loss, points, curvature=curvature, search=search)
+        # on the way, near the minimum is enough
+        tol = search.tol if stage == len(stages) else max(search.tol, _TOL_ON_THE_WAY)
+        found = minimise_loss(loss, points, curvature=curvature, search=search._replace(tol=tol))
         points = found.x.numpy()
     best = lowest(found, name="PooledTokens")
     w, b = points[best, :-1], float(points[best, -1])

@@ -33,8 +33,18 @@ class Segments:
         return np.asarray(self.sum(values) / self.lengths[:, None])
 
     def mean_rows(self, X: Float[NDArray[Any], "t d"]) -> Float[NDArray[Any], "n d"]:
-        """Average the rows of each text in float64: half and single precision would lose digits in long texts."""
-        return np.asarray(np.add.reduceat(X, self.starts, axis=0, dtype=np.float64) / self.lengths[:, None])
+        """Average the rows of each text in float64, 32 MB of texts at a time: fewer bits would lose digits."""
+        ends = self.starts + self.lengths
+        total = np.empty((len(ends), X.shape[1]))
+        first = 0
+        while first < len(ends):
+            fitting = np.searchsorted(ends, self.starts[first] + _part_size(X), side="right")
+            last = max(int(fitting), first + 1)
+            rows = X[self.starts[first] : ends[last - 1]]
+            starts = self.starts[first:last] - self.starts[first]
+            np.add.reduceat(rows, starts, axis=0, dtype=np.float64, out=total[first:last])
+            first = last
+        return np.asarray(total / self.lengths[:, None])
 
     def max(self, values: Float[NDArray[Any], "t k"]) -> Float[NDArray[Any], "n k"]:
         """Find the largest of each text's tokens."""
@@ -144,7 +154,15 @@ def token_scale(
     return Scale(origin + sums.sum(axis=0) / total, np.where(is_spread, within, within + between))
 
 
+def are_all_equal(X: Float[NDArray[Any], "t d"]) -> bool:
+    """Tell whether every row is the first one; where not, the first rows tell."""
+    return all(bool((X[part] == X[0]).all()) for part in _parts(X))
+
+
 def _parts(X: Float[NDArray[Any], "t d"]) -> Iterator[slice]:
-    size = max(1, _PART // X.shape[1])
-    for start in range(0, len(X), size):
-        yield slice(start, start + size)
+    for start in range(0, len(X), _part_size(X)):
+        yield slice(start, start + _part_size(X))
+
+
+def _part_size(X: Float[NDArray[Any], "t d"]) -> int:
+    return max(1, _PART // int(X.shape[1]))

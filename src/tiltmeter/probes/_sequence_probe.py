@@ -17,7 +17,7 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, colu
 from tiltmeter.core.errors import ArrayError, ConvergenceWarning, NoDirectionError, SpecError
 from tiltmeter.numerics import Minimised, minimise
 from tiltmeter.probes._probe import binary_classes
-from tiltmeter.probes._segments import Scale, token_scale
+from tiltmeter.probes._segments import Scale, are_all_equal, token_scale
 
 # starts that end within this share of the lowest loss have found the same minimum: the first of them is kept, so that
 # rounding does not choose among them
@@ -146,7 +146,7 @@ class SequenceProbe(ABC, BaseEstimator):  # type: ignore[misc]  # scikit-learn s
         weights = None
         if sample_weight is not None:
             weights = _check_sample_weight(sample_weight, labels, dtype=np.float64, ensure_non_negative=True)
-        if (rows == rows[0]).all():
+        if are_all_equal(rows):
             raise self._refuse()
         self.classes_ = classes
         return Texts(rows, bounds, (labels == classes[1]).astype(np.int64), weights)
