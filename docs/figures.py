@@ -17,7 +17,7 @@ import vl_convert
 from numpy.typing import NDArray
 
 from tiltmeter import probes
-from tiltmeter.evaluation import auroc
+from tiltmeter.evaluation import auroc, tpr_at_fpr
 
 HERE = Path(__file__).parent / "methods"
 BLUE, ORANGE, INK = "#0072b2", "#c94a00", "#333333"
@@ -94,7 +94,7 @@ def panel(probe: Any, kind: str) -> alt.LayerChart:
                 chart.mark_line(color=INK, strokeWidth=width, strokeDash=dash, clip=True).encode(x=x, y=y, order="o:O")
             )
         tip = alt.Chart(alt.Data(values=[arrow[1]])).mark_point(
-            shape="triangle", filled=True, color=INK, size=90, angle=float(np.degrees(np.arctan2(v[0], v[1])))
+            shape="triangle", filled=True, color=INK, size=90, angle=float(np.degrees(np.arctan2(v[0], v[1]))) % 360
         )
         layers.append(tip.encode(x=x, y=y))
     title = alt.TitleParams([kind, f"AUROC on fresh rows {figure:.2f}"], fontSize=11, fontWeight="normal")
@@ -103,10 +103,146 @@ def panel(probe: Any, kind: str) -> alt.LayerChart:
 
 LINEAR: dict[str, Any] = {
     "mean-difference": probes.MeanDifference(),
+    "median-difference": probes.MedianDifference(),
     "logistic": probes.Logistic(C=0.1, penalty_scale="within"),
+    "ridge": probes.Ridge(),
     "lda": probes.LDA(),
+    "svm": probes.LinearSVM(C=0.1, penalty_scale="within"),
+    "contrast-logistic": probes.ContrastLogistic(C=0.1, penalty_scale="within"),
     "lat": probes.LAT(),
+    "crc": probes.CRC(),
+    "kmeans": probes.KMeansDifferences(),
+    "bss": probes.BSS(),
+    "ccs": probes.CCS(),
 }
+
+
+def lines(rows: list[dict[str, Any]], *, x: str, y: str, title: str, log: bool = False) -> alt.LayerChart:
+    """Draw one line a name, with the standard deviation over seeds as a band."""
+    scale = alt.Scale(type="log") if log else alt.Scale()
+    base = alt.Chart(alt.Data(values=rows)).encode(
+        x=alt.X("x:Q", title=x, scale=scale), color=alt.Color("name:N", title=None, sort=None)
+    )
+    band = base.mark_area(opacity=0.15).encode(y=alt.Y("low:Q", title=y), y2="high:Q")
+    return (band + base.mark_line(point=True).encode(y="mean:Q")).properties(width=420, height=220, title=title)
+
+
+def summed_up(name: str, x: float, values: list[float]) -> dict[str, Any]:
+    mean, sd = float(np.mean(values)), float(np.std(values))
+    return {"name": name, "x": x, "mean": mean, "low": max(0.0, mean - sd), "high": min(1.0, mean + sd)}
+
+
+def negations() -> alt.LayerChart:
+    """Statements with truth along one axis, and a part of it that negation turns round along another."""
+    rows = []
+    for size in (0.0, 0.5, 1.0, 1.5, 2.0):
+        found: dict[str, list[float]] = {"mean difference": [], "logistic regression": [], "TTPD": []}
+        for seed in range(5):
+            train, fresh = (statements(size, seed=seed, part=part) for part in (0, 1))
+            plain, negated = ~train.is_negated, fresh.is_negated
+            for name, probe in (
+                ("mean difference", probes.MeanDifference().fit(train.X[plain], train.y[plain])),
+                ("logistic regression", LINEAR["logistic"].fit(train.X[plain], train.y[plain])),
+                ("TTPD", probes.TTPD().fit(train.X, train.y, is_negated=train.is_negated)),
+            ):
+                found[name].append(auroc(fresh.y[negated], probe.decision_function(fresh.X[negated])))
+        rows += [summed_up(name, size, values) for name, values in found.items()]
+    title = "Mean and sd of 5 seeds; the first two saw affirmative statements only"
+    return lines(rows, x="size of the part that negation turns round", y="AUROC on negations", title=title)
+
+
+class Statements(NamedTuple):
+    X: NDArray[np.float64]
+    y: NDArray[np.int64]
+    is_negated: NDArray[np.bool_]
+
+
+def statements(size: float, *, seed: int, part: int) -> Statements:
+    rng = np.random.default_rng([seed, part])
+    y, negated = rng.integers(2, size=(2, 600))
+    truth, polarity = 2.0 * y - 1, 1 - 2.0 * negated
+    X = rng.normal(size=(600, 32))
+    X[:, 0] += truth
+    X[:, 1] += size * truth * polarity
+    X[:, 2] += polarity
+    return Statements(X, y, negated == 1)
+
+
+def one_in_twenty() -> alt.LayerChart:
+    """Texts of 20 tokens of N(0, I_30); in k tokens of a positive one the concept stands, 12 / (k + 1) units high."""
+    rows = []
+    heads: dict[str, Any] = {
+        rule: probes.PooledTokens(rule, window=5) for rule in ("mean", "max", "softmax", "rolling")
+    }
+    heads["attention"] = probes.AttentionProbe()
+    for k in (1, 2, 5, 10, 20):
+        found: dict[str, list[float]] = {name: [] for name in heads}
+        for seed in range(5):
+            (X, y, offsets), (Z, labels, bounds) = (tokens(k, n=n, seed=[seed, n]) for n in (300, 1000))
+            for name, head in heads.items():
+                scores = head.fit(X, y, offsets=offsets).decision_function(Z, offsets=bounds)
+                found[name].append(tpr_at_fpr(labels, scores, fpr=0.01))
+        rows += [summed_up(name, k, values) for name, values in found.items()]
+    return lines(
+        rows, x="tokens of twenty that hold the concept", y="TPR at 1 % FPR", title="Mean and sd of 5 seeds", log=True
+    )
+
+
+def tokens(k: int, *, n: int, seed: list[int]) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.int64]]:
+    rng = np.random.default_rng(seed)
+    X, y = rng.normal(size=(n, 20, 30)), np.arange(n) % 2
+    for text in np.flatnonzero(y):
+        first = rng.integers(20 - k + 1)
+        X[text, first : first + k, 0] += 12 / (k + 1)
+    return X.reshape(-1, 30), y, np.arange(n + 1) * 20
+
+
+def strengths() -> alt.LayerChart:
+    """Three sites of 96 features and 200 rows, the concept 0.5, 1 and 2 units along one of them; five folds."""
+    rng = np.random.default_rng(0)
+    y = np.arange(200) % 2
+    sites = {
+        f"block {i}": rng.normal(size=(200, 96)) * np.logspace(-1, 1, 96) + shift * y[:, None] * np.eye(96)[40]
+        for i, shift in enumerate((0.5, 1.0, 2.0))
+    }
+    train = np.array([np.arange(200) % 5 != fold for fold in range(5)])
+    C = np.logspace(-4, 2, 13)
+    rows = []
+    for name, fits in probes.logistic_sweep(sites, y, C=C.tolist(), train=train, penalty_scale="within").items():
+        scores = fits.scores(sites[name])
+        for j, strength in enumerate(C):
+            areas = [auroc(y[~fold], scores[i, j][~fold]) for i, fold in enumerate(train)]
+            rows.append(summed_up(name, float(strength), areas))
+    title = "195 logistic regressions in one call; mean and sd of 5 folds"
+    return lines(rows, x="C (weak penalty on the right)", y="AUROC on held-out folds", title=title, log=True)
+
+
+def exclusive_or() -> alt.HConcatChart:
+    """Four clouds, of which two at opposite corners hold the concept."""
+    rng = np.random.default_rng(0)
+    signs = rng.choice([-1, 1], size=(300, 2))
+    X, y = 1.5 * signs + 0.6 * rng.normal(size=(300, 2)), (signs.prod(1) > 0).astype(int)
+    grid = np.stack(np.meshgrid(np.linspace(-4, 4, 61), np.linspace(-4, 4, 61)), -1).reshape(-1, 2)
+    panels = []
+    for name, probe in (("logistic regression", probes.Logistic()), ("small network", probes.MLP(width=8))):
+        probe.fit(X, y)
+        where = probe.decision_function(grid) > 0
+        tiles = [{"x": a, "y": b, "in": bool(i)} for (a, b), i in zip(grid.tolist(), where, strict=True)]
+        points = [{"x": a, "y": b, "label": int(i)} for (a, b), i in zip(X.tolist(), y, strict=True)]
+        axis = alt.Axis(title=None, ticks=False, labels=False, grid=False, domain=False)
+        x, up = alt.X("x:Q", axis=axis), alt.Y("y:Q", axis=axis)
+        colour = alt.Scale(domain=[0, 1], range=[ORANGE, BLUE])
+        shade = alt.Color("in:N", scale=alt.Scale(domain=[False, True], range=["#f6e3d8", "#d9e8f2"]), legend=None)
+        back = alt.Chart(alt.Data(values=tiles)).mark_square(size=22, opacity=1).encode(x=x, y=up, color=shade)
+        dots = alt.Chart(alt.Data(values=points)).mark_circle(size=12, opacity=0.8)
+        front = dots.encode(x=x, y=up, color=alt.Color("label:N", scale=colour, legend=None))
+        title = f"{name}: {(probe.predict(X) == y).mean():.0%} right"
+        layered = alt.layer(back, front).resolve_scale(color="independent")
+        panels.append(layered.properties(width=SIDE, height=SIDE, title=title))
+    return alt.hconcat(*panels)
+
+
+OTHERS = {"ttpd": negations, "sequences": one_in_twenty, "sweeps": strengths, "mlp": exclusive_or}
 
 
 def write(name: str, chart: alt.TopLevelMixin) -> None:
@@ -123,6 +259,9 @@ def main() -> None:
     for name, probe in LINEAR.items():
         if not chosen or name in chosen:
             write(name, alt.hconcat(*(panel(probe, kind) for kind in KINDS)))
+    for name, draw_it in OTHERS.items():
+        if not chosen or name in chosen:
+            write(name, draw_it())
 
 
 if __name__ == "__main__":

@@ -130,7 +130,8 @@ class MLP(Classifier):
     more freedom to learn its train rows by heart, so compare on held-out rows only. Scores are logits; the features
     are standardised inside, so that the scale of X does not matter.
 
-    After ``fit`` the weights are in ``network_``, plain arrays.
+    After ``fit``: ``center_`` and ``scale_`` (d,), ``hidden_`` (d, width), ``hidden_bias_`` and ``output_`` (width,)
+    and ``output_bias_``, as in :class:`Network`.
 
     Parameters
     ----------
@@ -152,7 +153,12 @@ class MLP(Classifier):
     [0, 1, 1, 0]
     """
 
-    network_: Network
+    center_: NDArray[Any]
+    scale_: NDArray[Any]
+    hidden_: NDArray[Any]
+    hidden_bias_: NDArray[Any]
+    output_: NDArray[Any]
+    output_bias_: float
 
     def __init__(self, width: int = 32, *, alpha: float = 1.0, random_state: int = 0) -> None:
         self.width = width
@@ -179,7 +185,7 @@ class MLP(Classifier):
             If there are not exactly two classes, or all rows are equal.
         """
         rows, present, weights = self._labelled(X, y, sample_weight)
-        self.network_ = mlp(
+        found = mlp(
             rows,
             present,
             width=self.width,
@@ -187,9 +193,14 @@ class MLP(Classifier):
             random_state=self.random_state,
             sample_weight=weights,
         )
+        self.center_, self.scale_ = found.center, found.scale
+        self.hidden_, self.hidden_bias_ = found.hidden, found.hidden_bias
+        self.output_, self.output_bias_ = found.output, found.output_bias
         return self
 
     def decision_function(self, X: ArrayLike) -> NDArray[Any]:
         """Score rows, shape (n, d) to (n,): the logit of the concept, float64."""
-        check_is_fitted(self, "network_")
-        return self.network_.score(validate_data(self, X, reset=False, dtype=[np.float64, np.float32]))
+        check_is_fitted(self, "hidden_")
+        rows = validate_data(self, X, reset=False, dtype=[np.float64, np.float32])
+        network = Network(self.center_, self.scale_, self.hidden_, self.hidden_bias_, self.output_, self.output_bias_)
+        return network.score(rows)
