@@ -11,6 +11,7 @@ from scipy.special import expit
 
 from tiltmeter.core.errors import SpecError
 from tiltmeter.probes._logistic import logistic
+from tiltmeter.probes._pooled_tokens import TokenPooling, fitted_intercept, pool_scores, pooled_loss
 from tiltmeter.probes._segments import Segments, TokenRows
 from tiltmeter.probes._sequence_probe import (
     DEFAULT_SEARCH,
@@ -27,6 +28,8 @@ from tiltmeter.probes._sequence_probe import (
 
 # length of the random part of the queries that start from something known
 _NUDGE = 0.01
+# attention that looks where it reads: its query is its value
+_ALIKE = TokenPooling("softmax")
 
 
 class AttentionFit(NamedTuple):
@@ -70,8 +73,9 @@ def attention_probe(
     sample_weight
         Non-negative, one a text: weight 2 counts as the text twice. None for equal weights.
     search
-        Where the search begins and when it ends. All starts read along the mean-pooled solution; the first looks at
-        all tokens nearly alike, the next two along that solution and against it, the others in random directions.
+        Where the search begins and when it ends. The first start looks at all tokens nearly alike and reads along the
+        mean-pooled solution, the fourth and later look in random directions. The second is softmax pooling (query and
+        value are one vector) fitted before, and the third the same for swapped labels: nothing worse is returned.
 
     Raises
     ------
@@ -108,9 +112,20 @@ def attention_probe(
     scale = np.where(variance > 0, np.sqrt(variance), np.inf)
     rows = TokenRows(X, center=center, scale=scale)
     at_mean = logistic((Segments(offsets).mean_rows(X) - center) / scale, y, C=C, sample_weight=weights)
-    points = _starts(at_mean.vector, at_mean.offset, n_heads=n_heads, search=search)
     share = float(weights @ y / weights.sum())
-    curvature = np.full(points.shape[1], weights.sum() * share * (1 - share) + 1 / C)
+    curvature = np.full(2 * n_heads * len(center) + 1, weights.sum() * share * (1 - share) + 1 / C)
+    # averages vary less than tokens: the solution for them can be too long for tokens, and a penalty makes it too short
+    unit = at_mean.vector / max(float(np.linalg.norm(at_mean.vector)), np.finfo(np.float64).tiny)
+    looking = []
+    for sign, labels in ((1.0, y), (-1.0, 1 - y)):
+        # half the strength, as the penalty counts the vector twice: as a query and as a value
+        alike = pooled_loss(rows, labels, offsets=offsets, pooling=_ALIKE, sharpness=1.0, C=C / 2, weights=weights)
+        pooled = pool_scores(rows.dot(sign * unit[None])[:, 0], offsets, pooling=_ALIKE)
+        point = np.append(sign * unit, fitted_intercept(pooled, labels, weights))
+        found = minimise_loss(alike, point[None], curvature=curvature[-len(point) :], search=search)
+        looking.append(found.x.numpy()[0])
+    first = np.append(at_mean.vector, at_mean.offset) / max(float(np.linalg.norm(at_mean.vector)), 1.0)
+    points = _starts(first, looking, n_heads=n_heads, search=search)
     loss = attention_loss(rows, y, offsets=offsets, n_heads=n_heads, C=C, weights=weights)
     found = minimise_loss(loss, points, curvature=curvature, search=search)
     best = lowest(found, name="AttentionProbe")
@@ -159,27 +174,28 @@ def attend(
     return Segments(offsets).softmax((X @ queries.T.astype(X.dtype)).astype(np.float64))
 
 
-def _starts(w: Float[NDArray[Any], " d"], b: float, *, n_heads: int, search: Search) -> Float[NDArray[Any], "s p"]:
-    """Divide the mean-pooled solution among the heads, and draw queries.
+def _starts(
+    first: Float[NDArray[Any], " p"], looking: list[Float[NDArray[Any], " p"]], *, n_heads: int, search: Search
+) -> Float[NDArray[Any], "s z"]:
+    """Divide the mean-pooled solution among the heads, and draw queries; put what was found with q = ± v between.
 
-    Those of the first start are short: all tokens count alike. Those of the next two lie along the value and against
-    it, one sign for even heads and the other for odd ones: to look where much is to be read, as softmax pooling does.
-    The others have unit length in random directions. Swapping the labels swaps the second and third.
+    Those of the first start are short, so that all tokens count alike, and those of the fourth and later have unit
+    length. The second and third look and read along one vector, with one head. Swapping the labels swaps those two.
     """
     rng = np.random.default_rng(search.random_state)
-    queries = rng.normal(size=(search.n_starts, n_heads, len(w)))
+    n_starts = max(search.n_starts, 3)
+    queries = rng.normal(size=(n_starts, n_heads, len(first) - 1))
     queries /= np.linalg.norm(queries, axis=2, keepdims=True)
-    norm = max(float(np.linalg.norm(w)), np.finfo(np.float64).tiny)
-    signs = (-1.0) ** np.arange(n_heads)[:, None]
-    # not all of it: equal heads would stay equal
+    # not 0: equal heads would stay equal
     queries[:3] *= _NUDGE
-    queries[1:2] += signs * w / norm
-    queries[2:3] -= signs * w / norm
-    # at unit length: averages vary less than tokens, so that the solution for them is too long for tokens
-    value = w / max(norm, 1.0) / n_heads
-    values = np.broadcast_to(value, queries.shape)
-    points = np.concatenate([queries, values], axis=1).reshape(search.n_starts, -1)
-    return np.column_stack([points, np.full(search.n_starts, b / max(norm, 1.0))])
+    values = np.tile(first[:-1] / n_heads, (n_starts, n_heads, 1))
+    offsets = np.full(n_starts, first[-1])
+    for i, (sign, found) in enumerate(zip((1.0, -1.0), looking, strict=True), start=1):
+        queries[i, 0] = found[:-1]
+        values[i], values[i, 0] = 0.0, sign * found[:-1]
+        offsets[i] = sign * found[-1]
+    points = np.column_stack([np.concatenate([queries, values], axis=1).reshape(n_starts, -1), offsets])
+    return points[: search.n_starts]
 
 
 class AttentionProbe(SequenceProbe):

@@ -194,7 +194,9 @@ def pooled_tokens(
     curvature = np.append(variance / scale**2, 1.0) * weights.sum() * share * (1 - share)
     curvature[:-1] += 1 / C
     directions = _starts(at_mean.vector, search)
-    first = [_intercept(pool_scores(scores, offsets, pooling=pooling), y, weights) for scores in rows.dot(directions).T]
+    first = [
+        fitted_intercept(pool_scores(scores, offsets, pooling=pooling), y, weights) for scores in rows.dot(directions).T
+    ]
     points = np.column_stack([directions, first])
     stages = _SHARPNESS if pooling.rule in ("max", "rolling") else (1.0,)
     for stage, sharpness in enumerate(stages, start=1):
@@ -206,7 +208,8 @@ def pooled_tokens(
     best = lowest(found, name="PooledTokens")
     w, b = points[best, :-1], float(points[best, -1])
     if pooling.rule in ("max", "rolling"):
-        b = _intercept(pool_scores(rows.dot(w[None])[:, 0], offsets, pooling=pooling), y, weights)
+        exact = pool_scores(rows.dot(w[None])[:, 0], offsets, pooling=pooling)
+        b = fitted_intercept(exact, y, weights)
     fit = _in_raw_units(w, b, center=center, scale=scale)
     return fit._replace(losses=found.values.numpy(), n_steps=int(found.n_steps[best]))
 
@@ -279,7 +282,7 @@ def _starts(w: Float[NDArray[Any], " d"], search: Search) -> Float[NDArray[Any],
     return np.asarray(points)
 
 
-def _intercept(
+def fitted_intercept(
     pooled: Float[NDArray[Any], " n"], y: Int[NDArray[Any], " n"], weights: Float[NDArray[Any], " n"]
 ) -> float:
     """Minimise the log-loss of pooled scores over what is added to all of them."""
