@@ -381,7 +381,9 @@ class _Ranked(NamedTuple):
 
     def depths(self, y: Float[NDArray[Any], " m"], *, tie: float) -> Float[NDArray[Any], " m"]:
         """Return the lesser of the weights on either side of y, y included."""
-        return np.asarray(np.minimum(self.weight_below(y + tie), self.below[-1] - self.weight_below(y - tie)))
+        least = np.minimum(self.weight_below(y + tie), self.below[-1] - self.weight_below(y - tie))
+        # sums of weights that differ by rounding are equal, and must be ranked so
+        return np.asarray(np.round(least, 12))
 
 
 def _ascend(
