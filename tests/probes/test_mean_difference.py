@@ -179,7 +179,8 @@ def test_with_independent_features_the_standardised_difference_is_nearly_ldas():
 @pytest.mark.parametrize(("shift", "n_pairs"), [(0.5, 400), (1.0, 400), (4.0, 400), *((1.0, 4**i) for i in range(6))])
 def test_the_direction_is_as_good_as_the_number_of_pairs_allows(shift, n_pairs):
     # δ = shift · u + noise of variance 2 / n in each of d features, so that cos(δ, u)² is about
-    # 1 / (1 + 2 d / n shift²): shift² n against the noise is all that counts. The mean of 20 draws has a standard error of at most 0.03.
+    # 1 / (1 + 2 d / n shift²): shift² n against the noise is all that counts. The mean of 20 draws has a standard error
+    # of at most 0.03.
     draws = [plant(n_pairs, 50, shift=shift, seed=seed) for seed in range(20)]
     cosines = [MeanDifference().fit(one.X, one.y).direction_ @ one.direction for one in draws]
     assert np.mean(cosines) == pytest.approx((1 + 100 / (n_pairs * shift**2)) ** -0.5, abs=0.09)
