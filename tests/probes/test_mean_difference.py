@@ -171,3 +171,25 @@ def test_with_independent_features_the_standardised_difference_is_nearly_ldas():
     X = rng.normal(size=(20_000, 5)) * np.geomspace(0.1, 10, 5) + 0.2 * y[:, None] * np.geomspace(0.1, 10, 5)
     here, there = MeanDifference("standardised").fit(X, y), LDA(0.0).fit(X, y)
     assert here.direction_ @ there.direction_ > 0.999
+
+
+# ------------------------------------------------------------ how many pairs it takes
+
+
+@pytest.mark.parametrize(("shift", "n_pairs"), [(0.5, 400), (1.0, 400), (4.0, 400), *((1.0, 4**i) for i in range(6))])
+def test_the_direction_is_as_good_as_the_number_of_pairs_allows(shift, n_pairs):
+    # δ = shift · u + noise of variance 2 / n in each of d features, so that cos(δ, u)² is about
+    # 1 / (1 + 2 d / n shift²): shift² n against the noise is all that counts. The mean of 20 draws has a standard error
+    # of at most 0.03.
+    draws = [plant(n_pairs, 50, shift=shift, seed=seed) for seed in range(20)]
+    cosines = [MeanDifference().fit(one.X, one.y).direction_ @ one.direction for one in draws]
+    assert np.mean(cosines) == pytest.approx((1 + 100 / (n_pairs * shift**2)) ** -0.5, abs=0.09)
+
+
+@pytest.mark.parametrize("rows", ["raw", "unit", "standardised"])
+def test_few_pairs_pin_no_direction_and_many_do_whatever_the_rows(rows):
+    few, many = (
+        np.mean([MeanDifference(rows).fit(one.X, one.y).direction_ @ one.direction for one in draws])
+        for draws in ([plant(n_pairs, 50, shift=1.0, seed=seed) for seed in range(10)] for n_pairs in (2, 2048))
+    )
+    assert few < 0.4 and many > 0.95

@@ -12,7 +12,7 @@ ROWS = plant(60, 6, shift=2.0, seed=0)
 
 
 def exclusive_or(seed, n=400, d=6):
-    """Draw rows of six features, the first two a sign ±1 and noise of 0.4; the label is whether the signs differ."""
+    """Draw rows whose first two features are a sign ±1 and noise of 0.4; the label is whether the signs differ."""
     rng = np.random.default_rng(seed)
     signs = rng.choice([-1, 1], size=(n, 2))
     X = rng.normal(size=(n, d))
@@ -29,7 +29,7 @@ def test_the_score_is_the_network_written_out():
             unit = network.hidden_bias[h]
             for j in range(6):
                 unit += (row[j] - network.center[j]) / network.scale[j] * network.hidden[j, h]
-            logit += max(0.0, unit) * network.output[h]
+            logit += np.tanh(unit) * network.output[h]
         assert score == pytest.approx(logit)
 
 
@@ -57,9 +57,15 @@ def test_it_is_scikit_learns_network_on_standardised_rows():
     order = np.lexsort(ROWS.X.T[::-1])
     X, y = ROWS.X[order], ROWS.y[order]
     standard = StandardScaler().fit_transform(X)
-    theirs = MLPClassifier((5,), solver="lbfgs", alpha=1.0, max_iter=2000, tol=1e-6, random_state=3).fit(standard, y)
-    ours = mlp(X, y, width=5, random_state=3).score(X)
-    np.testing.assert_allclose(1 / (1 + np.exp(-ours)), theirs.predict_proba(standard)[:, 1], atol=1e-3)
+    theirs = MLPClassifier((5,), activation="tanh", solver="lbfgs", alpha=1.0, max_iter=2000, tol=1e-6, random_state=3)
+    theirs.fit(standard, y)
+    ours = mlp(X, y, width=5, random_state=3)
+    penalty = (np.sum(ours.hidden**2) + np.sum(ours.output**2)) / 2
+    loss = (np.logaddexp(0, -(2 * y - 1) * ours.score(X)).sum() + penalty) / len(y)
+    # both searches stop where a step lowers the loss by less than about 1e-9 of it, at scores that still differ by more
+    assert loss == pytest.approx(theirs.loss_, rel=1e-5)
+    probability = 1 / (1 + np.exp(-ours.score(X)))
+    np.testing.assert_allclose(probability, theirs.predict_proba(standard)[:, 1], atol=0.01)
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -78,11 +84,11 @@ def test_on_shuffled_labels_it_is_right_by_chance_on_fresh_rows_only():
         X, y = exclusive_or(seed, n=200)
         fresh, labels = exclusive_or(100 + seed, n=1000)
         shuffled = np.random.default_rng(seed).permutation(y)
-        probe = MLP(alpha=0.3).fit(X, shuffled)
+        probe = MLP().fit(X, shuffled)
         held_out.append(auroc(labels, probe.decision_function(fresh)))
         seen.append(auroc(shuffled, probe.decision_function(X)))
     assert np.mean(held_out) == pytest.approx(0.5, abs=0.1)
-    assert np.mean(seen) > 0.9
+    assert np.mean(seen) > 0.8
 
 
 @pytest.mark.parametrize("scale", [2.0**-10, 2.0**10])

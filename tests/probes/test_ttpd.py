@@ -152,7 +152,9 @@ def test_topics_take_out_what_a_lopsided_topic_would_lend_to_truth():
     rng = np.random.default_rng(3)
     keep = (ROWS.topics != "topic 0") | (ROWS.y == 1) | (rng.random(len(ROWS.y)) < 0.1)
     rows = ROWS.at(np.flatnonzero(keep))
-    away = unit(rng.normal(size=30))
+    planted = np.stack([ROWS.truth, ROWS.flipped, ROWS.polarity])
+    away = rng.normal(size=30)
+    away = unit(away - planted.T @ (planted @ away))
     X = rows.X + np.outer(rows.topics == "topic 0", 40 * away)
     told = TTPD().fit(X, rows.y, is_negated=rows.is_negated, topics=rows.topics).truth_direction_
     untold = TTPD().fit(X, rows.y, is_negated=rows.is_negated).truth_direction_

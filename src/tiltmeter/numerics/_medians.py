@@ -10,11 +10,8 @@ from jaxtyping import Float
 from numpy.typing import NDArray
 
 from tiltmeter.core.errors import ArrayError, ConvergenceWarning
+from tiltmeter.numerics._plane import EQUAL, ROUNDING, deepest_in_plane
 
-# optimality of a data point, relative to its weight: on equality it is a minimum
-_EQUAL = 1e-12
-# of the cloud's size: what is rounding, in ranks and on the boundary of half-planes
-_ROUNDING = 1e-10
 # of the largest singular value: below lies rounding. No larger, since outliers may make that value large
 _RANK_TOL = 1e-13
 # all pairs of points are looked at in the plane: above this many, their tables no longer fit
@@ -89,7 +86,7 @@ def geometric_median(
 
     References
     ----------
-    Weiszfeld (1937); Vardi and Zhang (2000), "The multivariate L1-median and associated data depth", equation 2.6.
+    Weiszfeld (1937); Vardi and Zhang (2000), "The multivariate L1-median and associated data depth".
 
     Examples
     --------
@@ -113,7 +110,7 @@ def geometric_median(
         if closest != nearest:
             nearest = closest
             pull_there, _, there, _ = _pulled(rows, weight, rows[nearest])
-            if np.linalg.norm(pull_there) <= there * (1 + _EQUAL):
+            if np.linalg.norm(pull_there) <= there * (1 + EQUAL):
                 return GeometricMedian(given[nearest], 0.0, is_converged=True, n_steps=step)
         stay = here / float(np.linalg.norm(pull))  # below 1, or the residual were 0
         center = (1 - stay) * target + stay * center
@@ -191,7 +188,7 @@ def tukey_median(
     if rank == 1:
         inner, depth, is_exact = *_deepest_on_line(points[:, 0], weight), True
     elif rank == 2 and len(points) <= _MOST_EXACT_ROWS:
-        inner, depth, is_exact = *_deepest_in_plane(points, weight), True
+        inner, depth, is_exact = *deepest_in_plane(points, weight), True
     else:
         directions = np.random.default_rng(random_state).normal(size=(n_directions, rank))
         directions /= np.linalg.norm(directions, axis=1, keepdims=True)
@@ -248,119 +245,10 @@ def _deepest_on_line(x: Float[NDArray[Any], " n"], weight: Float[NDArray[Any], "
     order = np.argsort(x)
     places, above = x[order], np.cumsum(weight[order])
     # depth 1/2 is always reached: the lower and the upper median bound the deepest segment
-    low = places[np.searchsorted(above, 0.5 - _EQUAL)]
-    high = places[np.searchsorted(above, 0.5 + _EQUAL)]
+    low = places[np.searchsorted(above, 0.5 - EQUAL)]
+    high = places[np.searchsorted(above, 0.5 + EQUAL)]
     center = (low + high) / 2
     return np.array([center]), float(min(weight[x <= center].sum(), weight[x >= center].sum()))
-
-
-def _deepest_in_plane(
-    points: Float[NDArray[Any], "n 2"], weight: Float[NDArray[Any], " n"]
-) -> tuple[NDArray[Any], float]:
-    """Intersect half-planes bounded by lines through two points; deeper regions lie within ever more of them.
-
-    The region of depth δ is the intersection of the closed half-planes whose complement weighs less than δ. Lines
-    through two points suffice: the constraint of any other direction is implied by the two nearest such lines.
-    """
-    normals, levels, outside, reached = _half_planes(points, weight)
-    depths = np.unique(np.round(outside, 12))
-    low, high = 0, len(depths) - 1
-    region = points
-    while low <= high:
-        middle = (low + high + 1) // 2
-        # lines with more outside bound deeper regions only, and those that are reached too early are implied
-        depth = depths[middle] - _EQUAL
-        binding = (outside < depth) & (reached >= depth)
-        found = _clipped(normals[binding], levels[binding])
-        if len(found):
-            region, low = found, middle + 1
-        else:
-            high = middle - 1
-    center = _centroid(region)
-    return center, _depth_in_plane(points, weight, center)
-
-
-def _half_planes(
-    points: Float[NDArray[Any], "n 2"], mass: Float[NDArray[Any], " n"]
-) -> tuple[Float[NDArray[Any], "p 2"], Float[NDArray[Any], " p"], Float[NDArray[Any], " p"], Float[NDArray[Any], " p"]]:
-    """Return, for each ordered pair of points, the half-plane left of its line, as normal · y ≥ level.
-
-    With it, the weight strictly right of the line, and that of the line and what lies right of it.
-    """
-    normals, levels, outside, closed = [], [], [], []
-    for i, point in enumerate(points):
-        steps = np.delete(points, i, axis=0) - point
-        angles = np.arctan2(steps[:, 1], steps[:, 0])
-        order = np.argsort(angles)
-        around = np.concatenate([angles[order] + turn for turn in (-2 * np.pi, 0.0, 2 * np.pi)])
-        below = np.concatenate([[0.0], np.cumsum(np.tile(np.delete(mass, i)[order], 3))])
-        # strictly right: angles within half a turn below, neither on the line nor opposite
-        start, stop = np.searchsorted(around, [angles - np.pi + _ROUNDING, angles - _ROUNDING])
-        first, last = np.searchsorted(around, [angles - np.pi - _ROUNDING, angles + _ROUNDING])
-        normal = np.stack([-np.sin(angles), np.cos(angles)], axis=1)
-        normals.append(normal)
-        levels.append(normal @ point)
-        outside.append(below[stop] - below[start])
-        closed.append(below[last] - below[first] + mass[i])
-    return np.concatenate(normals), np.concatenate(levels), np.concatenate(outside), np.concatenate(closed)
-
-
-def _clipped(normals: Float[NDArray[Any], "p 2"], levels: Float[NDArray[Any], " p"]) -> Float[NDArray[Any], "v 2"]:
-    """Return the corners of the intersection of half-planes within a large square; none where it is empty.
-
-    What lies outside by rounding counts as inside, so that a region that is a point or a segment is not lost.
-    """
-    polygon = (
-        4.0 * (1 + np.abs(levels).max(initial=0.0)) * np.array([[-1.0, -1.0], [1.0, -1.0], [1.0, 1.0], [-1.0, 1.0]])
-    )
-    # the tightest first, so that most others are passed over at once
-    for k in np.argsort(-levels):
-        side = polygon @ normals[k] - levels[k]
-        is_in = side >= -_ROUNDING
-        if is_in.all():
-            continue
-        following, after = np.roll(polygon, -1, axis=0), np.roll(side, -1)
-        corners: list[NDArray[Any]] = []
-        for j in range(len(polygon)):
-            if is_in[j]:
-                corners.append(polygon[j])
-            if is_in[j] != (after[j] >= -_ROUNDING):
-                share = side[j] / (side[j] - after[j])
-                corners.append(polygon[j] + np.clip(share, 0.0, 1.0) * (following[j] - polygon[j]))
-        polygon = np.array(corners).reshape(-1, 2)
-        if not len(polygon):
-            break
-    return np.asarray(polygon)
-
-
-def _centroid(polygon: Float[NDArray[Any], "v 2"]) -> Float[NDArray[Any], " 2"]:
-    inner = polygon - polygon[0]
-    following = np.roll(inner, -1, axis=0)
-    areas = inner[:, 0] * following[:, 1] - following[:, 0] * inner[:, 1]
-    if abs(areas.sum()) > _ROUNDING:
-        return np.asarray(polygon[0] + areas @ (inner + following) / (3 * areas.sum()))
-    # a segment or a point: midway between the corners that lie farthest apart
-    first = polygon[np.linalg.norm(inner, axis=1).argmax()]
-    last = polygon[np.linalg.norm(polygon - first, axis=1).argmax()]
-    return np.asarray((first + last) / 2)
-
-
-def _depth_in_plane(
-    points: Float[NDArray[Any], "n 2"], mass: Float[NDArray[Any], " n"], center: Float[NDArray[Any], " 2"]
-) -> float:
-    """Return the least weight of a closed half-plane whose boundary runs through the centre."""
-    steps = points - center
-    is_here = np.linalg.norm(steps, axis=1) <= 10 * _ROUNDING
-    here = float(mass[is_here].sum())
-    steps, others = steps[~is_here], mass[~is_here]
-    angles = np.arctan2(steps[:, 1], steps[:, 0])
-    # a half-plane may start just past any point, or just past the opposite of one
-    starts = np.concatenate([angles, angles + np.pi])
-    least = 1.0
-    for start in starts + 1e-7:
-        turned = np.mod(angles - start, 2 * np.pi)
-        least = min(least, float(others[turned <= np.pi].sum()))
-    return here + least
 
 
 class _Ranked(NamedTuple):
@@ -381,7 +269,9 @@ class _Ranked(NamedTuple):
 
     def depths(self, y: Float[NDArray[Any], " m"], *, tie: float) -> Float[NDArray[Any], " m"]:
         """Return the lesser of the weights on either side of y, y included."""
-        return np.asarray(np.minimum(self.weight_below(y + tie), self.below[-1] - self.weight_below(y - tie)))
+        least = np.minimum(self.weight_below(y + tie), self.below[-1] - self.weight_below(y - tie))
+        # sums of weights that differ by rounding are equal, and must be ranked so
+        return np.asarray(np.round(least, 12))
 
 
 def _ascend(
@@ -394,9 +284,9 @@ def _ascend(
         np.take_along_axis(projected, order, axis=0),
         np.concatenate([np.zeros((1, len(directions))), np.cumsum(weight[order], axis=0)]),
     )
-    middle = (ranked.below[1:] < 0.5 - _EQUAL).sum(axis=0)
+    middle = (ranked.below[1:] < 0.5 - EQUAL).sum(axis=0)
     middles = ranked.values[middle, np.arange(len(directions))]
-    tie = _ROUNDING * float(np.abs(projected).max())
+    tie = ROUNDING * float(np.abs(projected).max())
     few = max(1, len(directions) // 20)
 
     def rated(center: NDArray[Any]) -> tuple[float, float, NDArray[Any]]:
@@ -415,7 +305,7 @@ def _ascend(
             for length in _SHORTENINGS:
                 tried = center + length * gap * directions[k]
                 rating = rated(tried)
-                if rating[:2] > (least + _EQUAL, 0.0) or (rating[0] >= least - _EQUAL and rating[1] > mean + _EQUAL):
+                if rating[:2] > (least + EQUAL, 0.0) or (rating[0] >= least - EQUAL and rating[1] > mean + EQUAL):
                     found = tried, rating
                     break
             if found is not None:

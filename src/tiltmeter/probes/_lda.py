@@ -79,8 +79,8 @@ class LDA(FitsMoments, SupervisedProbe):
 
     References
     ----------
-    Fisher (1936); Ledoit and Wolf (2004) for the shrinkage; Marks and Tegmark, arXiv 2310.06824, section 4, for the
-    tilted difference.
+    Fisher (1936); Ledoit and Wolf (2004) for the shrinkage; Marks and Tegmark, arXiv 2310.06824, for the tilted
+    difference.
 
     Examples
     --------

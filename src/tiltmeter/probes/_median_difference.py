@@ -49,13 +49,11 @@ def median_difference(
     """
     class_means(X, y, sample_weight=sample_weight)  # refuses a class without weight
     weight = np.ones(len(X)) if sample_weight is None else sample_weight
-    # about one place for both classes, so that constant features cancel exactly
-    origin = np.median(X.astype(np.float64), axis=0)
     negative, positive = (
-        geometric_median(X[y == label] - origin, sample_weight=weight[y == label]).center
+        geometric_median(X[y == label], sample_weight=weight[y == label]).center
         if center == "geometric"
         else tukey_median(
-            X[y == label] - origin,
+            X[y == label],
             sample_weight=weight[y == label],
             n_directions=n_directions,
             random_state=random_state,
@@ -63,7 +61,7 @@ def median_difference(
         for label in (0, 1)
     )
     vector = positive - negative
-    return Found(vector, -float(vector @ (origin + (positive + negative) / 2)))
+    return Found(vector, -float(vector @ (positive + negative)) / 2)
 
 
 class MedianDifference(SupervisedProbe):

@@ -18,7 +18,7 @@ from tiltmeter.probes._probe import Classifier
 
 
 class Network(NamedTuple):
-    """A network of one hidden layer: logit = max(0, (x − center) / scale · hidden + hidden_bias) · output + bias."""
+    """A network of one hidden layer: logit = tanh((x − center) / scale · hidden + hidden_bias) · output + bias."""
 
     center: Float[NDArray[Any], " d"]
     scale: Float[NDArray[Any], " d"]
@@ -30,8 +30,7 @@ class Network(NamedTuple):
     def score(self, X: Float[NDArray[Any], "n d"]) -> Float[NDArray[Any], " n"]:
         """Return the logit of each row, in float64."""
         standard = (X.astype(np.float64) - self.center) / self.scale
-        active = np.maximum(standard @ self.hidden + self.hidden_bias, 0.0)
-        return np.asarray(active @ self.output + self.output_bias)
+        return np.asarray(np.tanh(standard @ self.hidden + self.hidden_bias) @ self.output + self.output_bias)
 
 
 def mlp(
@@ -102,6 +101,7 @@ def mlp(
     scale[scale == 0] = 1.0
     model = MLPClassifier(
         (width,),
+        activation="tanh",  # smooth, so that the search converges; with kinks it takes about three times the steps
         solver="lbfgs",
         alpha=alpha,
         max_iter=max_steps,

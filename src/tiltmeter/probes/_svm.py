@@ -191,7 +191,7 @@ class LinearSVM(SupervisedProbe):
 
     References
     ----------
-    Fan et al. (2008), "LIBLINEAR", problem (3).
+    Fan et al. (2008), "LIBLINEAR: A library for large linear classification".
 
     Examples
     --------

@@ -68,7 +68,7 @@ def ttpd(
 
     References
     ----------
-    Bürger, Hamprecht and Nadler, arXiv 2407.12831, section 3, equations 3 and 4, and section 5.
+    Bürger, Hamprecht and Nadler, "Truth is Universal", arXiv 2407.12831.
 
     Examples
     --------
@@ -155,7 +155,7 @@ class TTPD(LinearClassifier):
 
     References
     ----------
-    Bürger, Hamprecht and Nadler, "Truth is Universal", arXiv 2407.12831, section 5.
+    Bürger, Hamprecht and Nadler, "Truth is Universal", arXiv 2407.12831.
 
     Examples
     --------
