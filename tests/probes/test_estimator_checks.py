@@ -127,18 +127,6 @@ class FedWithContrasts(ContrastLogistic):
         return super().fit(_safe_indexing(rows, order), labels[order], pairs=np.repeat(np.arange(p), 2))
 
 
-FED = {
-    RandomDirection: FedWithoutLabels,
-    LAT: FedWithPairs,
-    KMeansDifferences: FedClusters,
-    CCS: FedHalvesToCCS,
-    CRC: FedHalvesToCRC,
-    BSS: FedHalvesToBSS,
-    ContrastLogistic: FedWithContrasts,
-    TTPD: FedWithPolarity,
-}
-
-
 class FedWithPolarity(TTPD):
     """TTPD, told that every other distinct row of a label is negated, whatever the order and number of its copies."""
 
@@ -153,6 +141,18 @@ class FedWithPolarity(TTPD):
         except (TypeError, ValueError, IndexError, np.exceptions.ComplexWarning):  # the probe must refuse these itself
             is_negated = np.zeros(_num_samples(X) if hasattr(X, "__len__") or issparse(X) else 0, dtype=bool)
         return super().fit(X, y, is_negated=is_negated, sample_weight=sample_weight)
+
+
+FED = {
+    RandomDirection: FedWithoutLabels,
+    LAT: FedWithPairs,
+    KMeansDifferences: FedClusters,
+    CCS: FedHalvesToCCS,
+    CRC: FedHalvesToCRC,
+    BSS: FedHalvesToBSS,
+    ContrastLogistic: FedWithContrasts,
+    TTPD: FedWithPolarity,
+}
 
 
 def as_checked(method):
