@@ -3,10 +3,13 @@
 Each is a thin class around a pure function of the same name.
 """
 
+from tiltmeter.probes._agreement import Agreement, agreement
 from tiltmeter.probes._bss import BSS, BSSFits, bss, bss_loss
 from tiltmeter.probes._ccs import CCS, CCSFits, ccs, ccs_loss
 from tiltmeter.probes._ccs_stability import CCSStability, SeedConsistency, ccs_stability, seed_consistency
 from tiltmeter.probes._ccs_sweep import ccs_sweep
+from tiltmeter.probes._census import truth_census
+from tiltmeter.probes._census_record import Census, CensusNull
 from tiltmeter.probes._contrast_logistic import ContrastLogistic, contrast_logistic
 from tiltmeter.probes._crc import CRC, crc
 from tiltmeter.probes._fact_groups import FactGroups, independent_fact_groups
@@ -16,6 +19,7 @@ from tiltmeter.probes._lda import LDA, lda
 from tiltmeter.probes._logistic import Logistic, LogisticPath, logistic, logistic_path
 from tiltmeter.probes._logistic_sweep import LogisticFits, logistic_sweep
 from tiltmeter.probes._mean_difference import MeanDifference, mean_difference
+from tiltmeter.probes._pairs_curve import PairsCurve, pairs_curve
 from tiltmeter.probes._probe import (
     Classifier,
     FitsMoments,
@@ -28,6 +32,8 @@ from tiltmeter.probes._probe import (
 )
 from tiltmeter.probes._random_direction import RandomDirection
 from tiltmeter.probes._recursive_ccs import RecursiveCCS, recursive_ccs
+from tiltmeter.probes._selectivity import Selectivity, selectivity
+from tiltmeter.probes._xor import XorReadout, random_mlp_activations, xor_probe
 
 __all__ = [
     "BSS",
@@ -35,9 +41,12 @@ __all__ = [
     "CRC",
     "LAT",
     "LDA",
+    "Agreement",
     "BSSFits",
     "CCSFits",
     "CCSStability",
+    "Census",
+    "CensusNull",
     "Classifier",
     "ContrastLogistic",
     "FactGroups",
@@ -50,12 +59,16 @@ __all__ = [
     "LogisticFits",
     "LogisticPath",
     "MeanDifference",
+    "PairsCurve",
     "Probe",
     "RandomDirection",
     "RecursiveCCS",
     "SeedConsistency",
+    "Selectivity",
     "SupervisedProbe",
     "UnsupervisedProbe",
+    "XorReadout",
+    "agreement",
     "bss",
     "bss_loss",
     "ccs",
@@ -73,6 +86,11 @@ __all__ = [
     "logistic_path",
     "logistic_sweep",
     "mean_difference",
+    "pairs_curve",
+    "random_mlp_activations",
     "recursive_ccs",
     "seed_consistency",
+    "selectivity",
+    "truth_census",
+    "xor_probe",
 ]
