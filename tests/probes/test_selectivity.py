@@ -10,12 +10,12 @@ from tiltmeter.core.seeds import stream
 from tiltmeter.probes import Logistic, MeanDifference, selectivity
 
 
-def words(n, *, n_types, seed, d=40, shift=3.0, noise=1.0):
+def words(n, *, n_types, seed, d=40, shift=3.0, size=1.0):
     """Rows = the vector of a word + the concept + noise: the concept does not depend on the word."""
-    vectors = np.random.default_rng(1000).normal(size=(n_types, d)) * 3
+    vectors = np.random.default_rng(1000).normal(size=(n_types, d)) * size
     rng = np.random.default_rng(seed)
     types, y = rng.integers(n_types, size=n), rng.integers(2, size=n)
-    X = vectors[types] + shift * y[:, None] * np.eye(d)[0] + noise * rng.normal(size=(n, d))
+    X = vectors[types] + shift * y[:, None] * np.eye(d)[0] + rng.normal(size=(n, d))
     return Activations(X, ids=np.arange(n).astype(str), y=y), types.astype(str)
 
 
@@ -26,20 +26,13 @@ def run(probe, *, n_types, seed=0, **options):
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_a_probe_with_room_to_memorise_words_is_not_selective(seed):
-    # 30 words in 40 dimensions: any labels of words can be fitted, by one dimension each
-    roomy = run(Logistic(C=1.0), n_types=30, seed=seed, n_controls=3)
-    tight = run(MeanDifference(), n_types=30, seed=seed, n_controls=3)
-    assert roomy.accuracy.value > 0.75
-    assert roomy.controls.mean() > 0.95
-    assert roomy.selectivity < 0.05
-    assert tight.controls.mean() < roomy.controls.mean()
-
-
-@pytest.mark.parametrize("seed", range(5))
-def test_with_more_words_than_room_the_same_probe_is_selective(seed):
-    found = run(Logistic(C=1.0), n_types=300, seed=seed, n_controls=3)
-    assert found.selectivity > 0.2
+def test_a_probe_is_selective_only_where_it_has_no_room_to_remember_words(seed):
+    # 30 words in 40 dimensions can be labelled at will, one dimension each; 300 cannot. Over seeds 0 to 4 the controls
+    # have 0.77 to 0.81 and 0.57 to 0.61, the real task 0.85 to 0.89 and 0.84 to 0.86.
+    roomy, tight = (run(Logistic(), n_types=n_types, seed=seed, n_controls=3) for n_types in (30, 300))
+    assert roomy.accuracy.value > 0.8 and tight.accuracy.value > 0.8
+    assert roomy.controls.mean() > 0.7 and roomy.selectivity < 0.15
+    assert tight.controls.mean() < 0.65 and tight.selectivity > 0.2
 
 
 def test_the_control_is_a_fit_on_labels_of_types_written_out():
@@ -82,8 +75,8 @@ def test_the_interval_counts_types_and_not_rows():
 
 def test_where_the_label_is_a_function_of_the_type_nothing_is_selective():
     # the property must fail here: real task and control are of one kind
-    train, types = words(600, n_types=20, seed=0, shift=0.0)
-    test, types_test = words(600, n_types=20, seed=1, shift=0.0)
+    train, types = words(600, n_types=20, seed=0, shift=0.0, size=3.0)
+    test, types_test = words(600, n_types=20, seed=1, shift=0.0, size=3.0)
     by_type = [
         Activations(rows.X, ids=rows.ids, y=names.astype(int) % 2)
         for rows, names in ((train, types), (test, types_test))

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tiltmeter.core.errors import ArrayError, SpecError
-from tiltmeter.probes import Logistic, MeanDifference, random_mlp_activations, xor_probe
+from tiltmeter.probes import ContrastLogistic, Logistic, MeanDifference, random_mlp_activations, xor_probe
 
 
 def readout(k, *, copies, seed, n=2000, **network):
@@ -76,8 +76,8 @@ def test_what_is_no_attribute_or_feature_is_refused():
         xor_probe(Logistic(), X, attributes=np.repeat([[0, 0], [1, 1]], 4, axis=0), X_test=X, attributes_test=a)
     with pytest.raises(ArrayError, match="must be 0 and 1"):
         xor_probe(Logistic(), X, attributes=2 * a, X_test=X, attributes_test=a)
-    with pytest.raises(ArrayError, match="8 rows and 4 pairs of attributes"):
-        xor_probe(Logistic(), X, attributes=a[:4], X_test=X, attributes_test=a)
+    with pytest.raises(SpecError, match="ContrastLogistic needs pairs"):
+        xor_probe(ContrastLogistic(), X, attributes=a, X_test=X, attributes_test=a)
     with pytest.raises(ArrayError, match="must be -1 and 1"):
         random_mlp_activations(np.array([[0, 1]]))
     with pytest.raises(SpecError, match="copies is 0"):

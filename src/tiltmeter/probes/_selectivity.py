@@ -51,11 +51,15 @@ def selectivity(
     ----------
     probe
         Unfitted; it stays as it is.
-    train, test
-        One row a text, with labels; disjoint texts.
-    types, types_test
-        The type of each row, such as its word, subject or template. Rows of test whose type is not in train are left
-        out of both accuracies: nobody can know their control label.
+    train
+        One row a text, with labels.
+    types
+        The type of each row of train, such as its word, subject or template.
+    test
+        Fresh rows of the same site, with labels.
+    types_test
+        The type of each row of test. Rows whose type is not in train are left out of both accuracies: nobody can know
+        their control label.
     n_controls
         Control tasks, 1 or more.
     random_state

@@ -50,10 +50,12 @@ def xor_probe(
     ----------
     probe
         Unfitted; it stays as it is. It must need labels only.
-    X, X_test
-        Rows to fit on and fresh rows.
-    attributes, attributes_test
+    X
+        Rows to fit on.
+    attributes
         Two attributes of each row, 0 or 1. All four combinations must be there.
+    X_test, attributes_test
+        Fresh rows, and theirs.
     groups_test
         Groups of the fresh rows: what the bootstrap resamples. None for rows.
     random_state
