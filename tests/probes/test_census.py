@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tests.contrasts import contrasts, three, unit
 from tests.methods import plant
+from tests.truth_pairs import contrasts, three, unit
 from tiltmeter.core.activations import Activations
 from tiltmeter.core.errors import ArrayError, SpecError
 from tiltmeter.core.records import Estimate, Unavailable

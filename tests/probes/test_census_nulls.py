@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tests.contrasts import contrasts, unit
+from tests.truth_pairs import contrasts, unit
 from tiltmeter.core.activations import Activations
 from tiltmeter.core.errors import ArrayError
 from tiltmeter.numerics import pair_rows

@@ -264,8 +264,11 @@ def test_labels_of_any_two_names_predict_those_names(method):
     names = np.array(["false", "true"])[TRAIN.y]
     probe = method.fit(TRAIN._replace(y=names))
     assert set(probe.predict(TRAIN.X)) == {"false", "true"}
-    assert (probe.predict(TRAIN.X) == names).mean() > 0.9
-    np.testing.assert_array_equal(probe.direction_, method.fit(TRAIN).direction_)
+    plain = method.fit(TRAIN)
+    np.testing.assert_array_equal(probe.predict(TRAIN.X) == "true", plain.predict(TRAIN.X) == 1)
+    # the best score of single rows is right for 92 %; what is fitted on differences spends nothing on these very rows
+    assert (probe.predict(TRAIN.X) == names).mean() > 0.88
+    np.testing.assert_array_equal(probe.direction_, plain.direction_)
 
 
 @supervised
@@ -402,7 +405,7 @@ def test_rows_without_a_pair_are_not_taken_for_one(method):
 @paired
 def test_pairs_of_another_length_are_refused(method):
     with pytest.raises(ArrayError, match=r"pairs have shape \(398,\) for 400 rows"):
-        method.refit(method.make(), TRAIN, pairs=TRAIN.pairs[:-2])
+        method.fit(TRAIN._replace(pairs=TRAIN.pairs[:-2], sides=TRAIN.sides[:-2]))
 
 
 # a shuffle draws its swaps in the order of the pairs, so that there the order matters as a new seed does

@@ -102,14 +102,18 @@ class FedWithContrasts(ContrastLogistic):
     """
 
     def fit(self, X, y=None):
-        labels = None if y is None or issparse(X) or _num_samples(X) != _num_samples(y) else np.asarray(y)
-        classes = [] if labels is None or labels.ndim != 1 else np.unique(labels)
+        if y is None or issparse(X) or _num_samples(X) != _num_samples(y):
+            return super().fit(X, y, pairs=np.arange(_num_samples(X)))
+        labels = np.asarray(y)
+        single = labels[:, 0] if labels.ndim == 2 and labels.shape[1] == 1 else labels
+        classes = np.unique(single) if single.ndim == 1 else []
         if len(classes) != 2:
             return super().fit(X, y, pairs=np.arange(_num_samples(X)))
-        of_class = [np.flatnonzero(labels == name) for name in classes]
-        p = max(len(rows) for rows in of_class)
-        order = np.stack([np.resize(rows, p) for rows in of_class], axis=1).ravel()
-        return super().fit(_safe_indexing(X, order), labels[order], pairs=np.repeat(np.arange(p), 2))
+        rows = X if hasattr(X, "iloc") else np.asarray(X)
+        of_class = [np.flatnonzero(single == name) for name in classes]
+        p = max(len(members) for members in of_class)
+        order = np.stack([np.resize(members, p) for members in of_class], axis=1).ravel()
+        return super().fit(_safe_indexing(rows, order), labels[order], pairs=np.repeat(np.arange(p), 2))
 
 
 FED = {

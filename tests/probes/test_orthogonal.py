@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from tests.contrasts import contrasts, unit
 from tests.methods import plant
+from tests.truth_pairs import contrasts, unit
 from tiltmeter.core.activations import Activations
 from tiltmeter.core.errors import ArrayError, NoDirectionError, SpecError
 from tiltmeter.numerics import pair_rows

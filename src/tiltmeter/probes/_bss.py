@@ -72,7 +72,7 @@ def bss(
     members: Int[NDArray[Any], "p 2"],
     *,
     n_restarts: int = 20,
-    shrinkage: float = 0.1,
+    shrinkage: float = 1.0,
     random_state: int = 0,
 ) -> BSSFits:
     """Minimise the salience loss of x⁺ − x⁻, each half minus its mean, from random starts solved side by side.
@@ -211,7 +211,7 @@ class BSS(UnsupervisedProbe):
     losses_: NDArray[Any]
     restart_directions_: NDArray[Any]
 
-    def __init__(self, *, n_restarts: int = 20, shrinkage: float = 0.1, random_state: int = 0) -> None:
+    def __init__(self, *, n_restarts: int = 20, shrinkage: float = 1.0, random_state: int = 0) -> None:
         self.n_restarts = n_restarts
         self.shrinkage = shrinkage
         self.random_state = random_state

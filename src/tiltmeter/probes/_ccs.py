@@ -13,13 +13,16 @@ from torch import Tensor
 
 from tiltmeter.core.errors import ArrayError, ConvergenceWarning, SpecError
 from tiltmeter.numerics import Minimised, Objective, minimise
-from tiltmeter.probes._halves import Halves, Normalisation, halves
+from tiltmeter.probes._halves import ROUNDING, Halves, Normalisation, halves
 from tiltmeter.probes._probe import Found, UnsupervisedProbe
 
 # of the largest, squared: directions in which the rows vary less are rounding
 _RANK_TOL = 1e-13
 _TOL = 1e-10
 _MAX_STEPS = 2000
+# stronger penalties that are solved first, each only so far
+FALLING = (1e-2, 1e-3, 1e-4, 1e-5)
+_PATH_TOL = 1e-6
 
 
 def ccs_loss(p_plus: Float[NDArray[Any], " p"], p_minus: Float[NDArray[Any], " p"]) -> float:
@@ -149,7 +152,8 @@ class RowSpace(NamedTuple):
     @classmethod
     def of(cls, prepared: Halves, *, dtype: torch.dtype, device: str) -> RowSpace:
         rows = torch.from_numpy(np.concatenate([prepared.negative, prepared.positive])).to(device)
-        if not bool((rows[: len(rows) // 2] != rows[len(rows) // 2 :]).any()):
+        gap = float((rows[: len(rows) // 2] - rows[len(rows) // 2 :]).abs().max())
+        if gap <= ROUNDING * float(rows.abs().max()):
             # both members of every pair are equal: no direction can tell them apart
             return cls(rows[:, :0].to(dtype), rows.new_zeros(rows.shape[1], 0).to(dtype))
         n, d = rows.shape
@@ -183,10 +187,20 @@ def ccs_objective(rows: Tensor, *, l2: float, has_bias: bool) -> Objective:
     return objective
 
 
-def solve(space: RowSpace, starts: Tensor, *, has_bias: bool, l2: float) -> Minimised:
-    """Minimise from starts (r, m) in the coordinates of the row space; a bias starts at 0."""
-    start = torch.cat([starts, starts.new_zeros(len(starts), 1)], 1) if has_bias else starts
-    return minimise(ccs_objective(space.rows, l2=l2, has_bias=has_bias), start, tol=_TOL, max_steps=_MAX_STEPS)
+def solve(
+    space: RowSpace, starts: Tensor, *, has_bias: bool, l2: float, path: tuple[float, ...] = FALLING
+) -> Minimised:
+    """Minimise from starts (r, m) in the coordinates of the row space; a bias starts at 0.
+
+    The penalty falls to ``l2`` along the path. With little of it from the beginning, the first long steps drive some
+    pairs to where both answers are "yes" and the sigmoid is flat: they stay there, at a loss of 1 each.
+    """
+    x = torch.cat([starts, starts.new_zeros(len(starts), 1)], 1) if has_bias else starts
+    for stronger in path:
+        if stronger > l2:
+            objective = ccs_objective(space.rows, l2=stronger, has_bias=has_bias)
+            x = minimise(objective, x, tol=_PATH_TOL, max_steps=_MAX_STEPS).x
+    return minimise(ccs_objective(space.rows, l2=l2, has_bias=has_bias), x, tol=_TOL, max_steps=_MAX_STEPS)
 
 
 def fit_starts(
@@ -247,7 +261,8 @@ class CCS(UnsupervisedProbe):
         Whether the probe has a bias.
     l2
         Strength of the penalty l2 |θ|² / 2, in units of the normalised rows. At 0, as published, the minimum lies at
-        infinity where the rows can be separated, and where in the separating cone a search ends is chance.
+        infinity where the rows can be separated; the search then follows a falling penalty, and so ends near where a
+        small one would.
     random_state
         Seed of the starts.
 
@@ -258,8 +273,8 @@ class CCS(UnsupervisedProbe):
 
     Notes
     -----
-    Minimised by L-BFGS from all starts side by side, in the coordinates of the principal components of the rows; cost
-    O(min(p, d)² max(p, d)) once and O(p d r) a step.
+    Minimised by L-BFGS from all starts side by side, in the coordinates of the principal components of the rows, with a
+    penalty that falls to ``l2`` by decades from 0.01; cost O(min(p, d)² max(p, d)) once and O(p d r) a step.
 
     References
     ----------

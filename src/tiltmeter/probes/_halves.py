@@ -14,7 +14,7 @@ from tiltmeter.probes._probe import Found
 Normalisation = Literal["halves", "concatenated", "whole", "none"]
 
 # relative to the size of the rows: what centring leaves of equal rows is rounding
-_ROUNDING = 1e-12
+ROUNDING = 1e-12
 
 
 class Halves(NamedTuple):
@@ -101,5 +101,5 @@ def centred_differences(
 
 def _without_rounding(centred: NDArray[Any], raw: NDArray[Any]) -> NDArray[Any]:
     """Put zero where a feature of a half does not vary but for the rounding of its mean."""
-    is_constant = np.abs(centred).max(axis=0) <= _ROUNDING * np.abs(raw).max(axis=0)
+    is_constant = np.abs(centred).max(axis=0) <= ROUNDING * np.abs(raw).max(axis=0)
     return np.where(is_constant, 0.0, centred)

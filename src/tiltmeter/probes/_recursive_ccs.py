@@ -77,7 +77,9 @@ def recursive_ccs(
     -----
     That several orthogonal directions have a low loss does not say that there are several features. A direction with a
     cosine of c to the one feature keeps c times its separation, and Σ c² may be spread over many: where classes stand
-    20 noise units apart, and nothing is penalised, the count tells of separation and regularisation.
+    20 noise units apart, and nothing is penalised, the count tells of separation, of regularisation and of the search.
+    Here the search goes straight from the random starts, as published. :func:`ccs` lets a penalty fall to ``l2``, which
+    at 0 finds the one feature (0.98) where this finds several directions with a share of it (0.87, 0.38, 0.24).
 
     References
     ----------
@@ -104,7 +106,7 @@ def recursive_ccs(
     found, losses, are_converged = [], [], []
     for seed in seeds:
         drawn = torch.from_numpy(unit_starts(n_restarts, X.shape[1], random_state=int(seed)))
-        one = solve(left, drawn @ left.components, has_bias=False, l2=l2)
+        one = solve(left, drawn @ left.components, has_bias=False, l2=l2, path=())
         losses.append((one.values - l2 / 2 * (one.x**2).sum(1)).numpy())
         best = int(one.values.argmin())
         are_converged.append(bool(one.is_converged[best]))
