@@ -10,7 +10,18 @@ from tests.truth_pairs import contrasts, three, unit
 from tiltmeter.core.activations import Activations
 from tiltmeter.core.errors import ArrayError, SpecError
 from tiltmeter.core.records import Estimate, Unavailable
-from tiltmeter.probes import CCS, LAT, Logistic, MeanDifference, RandomDirection, ccs_loss, truth_census
+from tiltmeter.probes import (
+    CCS,
+    CRC,
+    LAT,
+    LDA,
+    ContrastLogistic,
+    Logistic,
+    MeanDifference,
+    RandomDirection,
+    ccs_loss,
+    truth_census,
+)
 
 # Generator of the two regimes: 500 pairs in 300 dimensions, each row noise of unit variance, true and false rows 20
 # apart along one random direction; 500 fresh pairs to orient and 500 to judge on. Accuracies (cosines with truth) over
@@ -108,6 +119,15 @@ def test_nothing_is_good_where_labels_say_nothing(seed):
         found = census(probe, sets, n_directions=2)
         assert found.n_good <= 1
         assert np.abs(found.accuracies - 0.5).max() < 0.1
+
+
+@pytest.mark.parametrize("probe", [CRC(), LAT(), ContrastLogistic(), LDA()], ids=str)
+def test_every_kind_of_probe_can_be_counted(probe):
+    sets = three(separation=6.0, direction=unit(30, seed=0), seed=0, n=200)
+    found = census(probe, sets, n_directions=3)
+    assert found.method == type(probe).__name__
+    assert found.accuracies[0] > 0.99
+    np.testing.assert_allclose(found.directions @ found.directions.T, np.eye(3), atol=1e-10)
 
 
 def test_test_labels_choose_nothing():

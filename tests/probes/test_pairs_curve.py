@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tests.methods import plant
+from tests.methods import PROBES, plant
 from tiltmeter.core.activations import Activations
 from tiltmeter.core.errors import ArrayError, SpecError
 from tiltmeter.evaluation import auroc
@@ -35,6 +35,14 @@ def test_quality_rises_with_pairs_and_so_does_the_cosine(probe):
     assert found.sd[2] < found.sd[0]
     # two classes of variance 2 whose means lie 2 apart: no direction has more than Φ(1) = 0.841
     assert 0.8 < found.mean[2] < 0.86
+
+
+@pytest.mark.parametrize("method", PROBES, ids=str)
+def test_every_probe_of_the_table_has_a_curve_from_one_pair_on(method):
+    found = pairs_curve(method.make(), activations(TRAIN), counts=(1, 16), n_draws=2, **GIVEN)
+    # methods that centre what they compare hold no difference in a single pair
+    assert found.is_valid[1].all()
+    assert np.isfinite(found.mean[1])
 
 
 @pytest.mark.parametrize("seed", range(5))
