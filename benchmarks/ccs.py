@@ -56,17 +56,19 @@ def normalised(half: NDArray[np.float32]) -> NDArray[np.float64]:
     return np.asarray(centred / np.linalg.norm(centred, axis=1).mean() * np.sqrt(half.shape[1]))
 
 
-def one_by_one(minus: NDArray[np.float64], plus: NDArray[np.float64], *, n_epochs: int) -> NDArray[np.float64]:
+def one_by_one(
+    minus: NDArray[np.float64], plus: NDArray[np.float64], *, n_restarts: int = N_RESTARTS
+) -> NDArray[np.float64]:
     """The published procedure; θ and the bias of each start, shape (r, d + 1)."""
     x0, x1 = (torch.from_numpy(half.astype(np.float32)) for half in (minus, plus))
     x0, x1 = (torch.cat([half, torch.ones(len(half), 1)], 1) for half in (x0, x1))
     generator = torch.Generator().manual_seed(0)
     found = []
-    for _ in range(N_RESTARTS):
+    for _ in range(n_restarts):
         start = torch.randn(x0.shape[1], generator=generator)
         theta = (start / start.norm()).requires_grad_()
         optimizer = torch.optim.AdamW([theta], lr=1e-2)
-        for _ in range(n_epochs):
+        for _ in range(N_EPOCHS):
             p0, p1 = torch.sigmoid(x0 @ theta), torch.sigmoid(x1 @ theta)
             loss = ((p0 - (1 - p1)) ** 2).mean() + (torch.minimum(p0, p1) ** 2).mean()
             optimizer.zero_grad()
@@ -102,7 +104,7 @@ def main() -> None:
             ours = ccs_sweep(sites, pairs=pairs, sides=sides, n_restarts=N_RESTARTS, l2=0.0)
             seconds["tiltmeter"].append(time.perf_counter() - start)
             start = time.perf_counter()
-            theirs = {name: one_by_one(*halves[name], n_epochs=N_EPOCHS) for name in sites}
+            theirs = {name: one_by_one(*halves[name]) for name in sites}
             seconds["published"].append(time.perf_counter() - start)
         shrunk = ccs_sweep(sites, pairs=pairs, sides=sides, n_restarts=N_RESTARTS)
     medians = {way: statistics.median(taken) for way, taken in seconds.items()}

@@ -5,7 +5,7 @@ from benchmarks.lat_against_mean_difference import SHIFTS, draw, ordered_and_cen
 from tests.methods import plant
 from tiltmeter.core.errors import ArrayError, SpecError
 from tiltmeter.evaluation import auroc
-from tiltmeter.probes import LAT, lat, lat_shuffled
+from tiltmeter.probes import LAT, MeanDifference, lat, lat_shuffled
 
 ROWS = plant(50, 6, shift=3.0, seed=0)
 PAIRS = np.arange(100).reshape(50, 2)
@@ -166,3 +166,36 @@ def test_the_published_order_trap_is_the_order_and_nothing_else():
     shuffled = LAT(order="shuffled", is_centred=True).fit(data.X, pairs=data.pairs).orient(data.X, data.y)
     assert abs(trapped @ data.concept) < 0.4
     assert auroc(data.y, shuffled.decision_function(data.X)) > 0.95
+
+
+# ------------------------------------------------------------ a constant difference, as steering data have it
+
+
+def constant_difference(shift, *, seed, p=200, d=128):
+    """Draw p pairs in d features: positive = c + e + shift u, negative = c + e', in that order.
+
+    c ~ N(0, 1) of each pair, e and e' ~ N(0, 1/2) of each row, and u a random unit vector: differences have noise of
+    one unit in each feature about shift u.
+    """
+    rng = np.random.default_rng([seed, int(10 * shift)])
+    u = rng.normal(size=d)
+    u /= np.linalg.norm(u)
+    content, noise = rng.normal(size=(p, d)), rng.normal(size=(2, p, d)) / np.sqrt(2)
+    X = np.stack([content + noise[0] + shift * u, content + noise[1]], axis=1).reshape(2 * p, d)
+    return X, np.tile([1, 0], p), np.repeat(np.arange(p), 2), u
+
+
+@pytest.mark.parametrize("shift", [2.0, 4.0, 10.0])
+def test_a_constant_difference_is_found_uncentred_and_lost_by_centring(shift):
+    found, uncentred, centred = [], [], []
+    for seed in range(5):
+        X, y, pairs, u = constant_difference(shift, seed=seed)
+        found.append(abs(MeanDifference().fit(X, y).direction_ @ u))
+        uncentred.append(abs(LAT().fit(X, pairs=pairs).direction_ @ u))
+        differences = X[::2] - X[1::2]
+        # what the best-known steering library does by default, and LAT refuses
+        centred.append(abs(np.linalg.svd(differences - differences.mean(axis=0))[2][0] @ u))
+    assert min(found) >= 0.9
+    assert min(uncentred) >= 0.6
+    assert np.mean(centred) < 0.12
+    assert max(centred) < 0.3

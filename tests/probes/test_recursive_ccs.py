@@ -65,28 +65,29 @@ def test_the_offsets_put_zero_between_the_halves_means():
 # ------------------------------------------------------------ two regimes: 300 features, 500 pairs, 20 noise units
 
 
-def found_at(seed, l2):
+def found_at(seed, l2, *, n_directions):
     data, fresh = (draw(500, 300, separations=(20.0,), seed=seed, fresh=fresh) for fresh in (0, 1))
-    found = recursive_ccs(data.X, data.members, n_directions=6, l2=l2)
+    found = recursive_ccs(data.X, data.members, n_directions=n_directions, l2=l2, n_restarts=2)
     return np.abs(found.directions @ data.features[0]), pair_accuracy(found.directions, fresh)
 
 
-@pytest.mark.parametrize("seed", SEEDS)
-def test_without_a_penalty_several_orthogonal_directions_share_the_one_feature(seed):
-    cosines, accuracies = found_at(seed, 0.0)
-    assert cosines[0] < 0.95
-    assert (accuracies > 0.95).sum() >= 3
-    assert accuracies[-1] < 0.95
+def test_without_a_penalty_several_orthogonal_directions_share_the_one_feature():
+    # how many depends on how far the search goes: the less the first is minimised, the less of the feature it takes
+    cosines, accuracies = map(np.array, zip(*[found_at(seed, 0.0, n_directions=6) for seed in SEEDS], strict=True))
+    assert cosines[:, 0].max() < 0.95 and cosines[:, 1].min() > 0.25
+    assert accuracies[:, :2].min() > 0.99
+    assert accuracies[:, 2].mean() > 0.85
+    assert accuracies[:, -1].mean() < 0.85
     # orthonormal directions share what there is of one feature
-    assert (cosines**2).sum() <= 1 + 1e-12
+    assert (cosines**2).sum(axis=1).max() <= 1 + 1e-12
 
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_with_a_penalty_the_first_direction_is_the_feature_and_the_second_is_at_chance(seed):
-    cosines, accuracies = found_at(seed, 1e-3)
+    cosines, accuracies = found_at(seed, 1e-3, n_directions=2)
     assert cosines[0] > 0.985
     assert accuracies[0] == 1.0
-    assert accuracies[1] < 0.72  # one standard deviation of random directions is 0.14 there
+    assert accuracies[1] < 0.72  # the mean of random directions there
 
 
 def test_random_directions_are_at_three_quarters_there():
@@ -125,7 +126,7 @@ def test_copies_of_truth_in_many_coordinates_are_one_or_two_directions(seed, k):
     X[::2, :k] -= 4.0 * truth[:, None]
     X[1::2, :k] += 4.0 * truth[:, None]
     data = ROWS._replace(X=X, y=np.stack([truth < 0, truth > 0], axis=1).ravel().astype(int))
-    found = recursive_ccs(X, np.arange(2 * p).reshape(p, 2), n_directions=4, l2=1e-3)
+    found = recursive_ccs(X, np.arange(2 * p).reshape(p, 2), n_directions=3, l2=1e-3, n_restarts=2)
     good = pair_accuracy(found.directions, data) > 0.95
     assert good[0] and good.sum() <= 2
 

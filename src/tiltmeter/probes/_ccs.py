@@ -21,8 +21,8 @@ _RANK_TOL = 1e-13
 _TOL = 1e-10
 _MAX_STEPS = 2000
 # stronger penalties that are solved first, each only so far
-FALLING = (1e-2, 1e-3, 1e-4, 1e-5)
-_PATH_TOL = 1e-6
+FALLING = (1e-2, 1e-3, 1e-4)
+_PATH_TOL = 1e-5
 
 
 def ccs_loss(p_plus: Float[NDArray[Any], " p"], p_minus: Float[NDArray[Any], " p"]) -> float:
@@ -196,10 +196,12 @@ def solve(
     pairs to where both answers are "yes" and the sigmoid is flat: they stay there, at a loss of 1 each.
     """
     x = torch.cat([starts, starts.new_zeros(len(starts), 1)], 1) if has_bias else starts
+    # on the way single precision is enough, and twice as fast
+    rough = space.rows.float()
     for stronger in path:
         if stronger > l2:
-            objective = ccs_objective(space.rows, l2=stronger, has_bias=has_bias)
-            x = minimise(objective, x, tol=_PATH_TOL, max_steps=_MAX_STEPS).x
+            objective = ccs_objective(rough, l2=stronger, has_bias=has_bias)
+            x = minimise(objective, x.float(), tol=_PATH_TOL, max_steps=_MAX_STEPS).x.to(space.rows)
     return minimise(ccs_objective(space.rows, l2=l2, has_bias=has_bias), x, tol=_TOL, max_steps=_MAX_STEPS)
 
 

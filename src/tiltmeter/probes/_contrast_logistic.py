@@ -54,6 +54,8 @@ def contrast_logistic(
     """
     exact = X.astype(np.float64)
     differences = exact[members[:, 1]] - exact[members[:, 0]]
+    if not differences.any():
+        return Found(np.zeros(X.shape[1]), 0.0)
     weights = np.ones(len(members)) if pair_weight is None else pair_weight.astype(np.float64)
     # each pair in both orders, at half its weight: the free intercept is then 0 by symmetry, and the loss as above
     found = logistic(
