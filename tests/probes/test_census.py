@@ -101,15 +101,15 @@ def test_twelve_one_hot_facts_show_their_4096_labelings(seed):
         "train": facts,
         **{name: replace(facts, X=X + 0.01 * rng.normal(size=X.shape)) for name in ("calibration", "test")},
     }
-    found = census(CCS(l2=0.0, normalisation="none", n_restarts=1), sets, n_directions=4)
+    found = census(CCS(l2=0.0, normalisation="none", n_restarts=1, random_state=seed), sets, n_directions=4)
     assert found.fact_groups.n_labelings == 4096
     assert "At least 4096 labelings" in found.summary
-    # each direction found is perfectly consistent and as confident as one likes, and none of them need be truth
+    # each direction found is perfectly consistent and as confident as one likes, and its signs are those of its start
     for direction in found.directions:
         scores = 1e3 * X @ direction
         p_minus, p_plus = (1 / (1 + np.exp(-scores[side::2].clip(-500, 500))) for side in (0, 1))
-        assert np.abs(direction).min() < 1e-2 or ccs_loss(p_plus, p_minus) < 1e-6
-    assert found.accuracies.min() < 0.9
+        assert ccs_loss(p_plus, p_minus) < 1e-6
+    assert found.accuracies.mean() < 0.8
 
 
 @pytest.mark.parametrize("seed", range(5))
