@@ -3,11 +3,14 @@
 Each is a thin class around a pure function of the same name.
 """
 
+from tiltmeter.probes._agreement import Agreement, agreement
 from tiltmeter.probes._attention_probe import AttentionFit, AttentionProbe, attention_probe
 from tiltmeter.probes._bss import BSS, BSSFits, bss, bss_loss
 from tiltmeter.probes._ccs import CCS, CCSFits, ccs, ccs_loss
 from tiltmeter.probes._ccs_stability import CCSStability, SeedConsistency, ccs_stability, seed_consistency
 from tiltmeter.probes._ccs_sweep import ccs_sweep
+from tiltmeter.probes._census import truth_census
+from tiltmeter.probes._census_record import Census, CensusNull
 from tiltmeter.probes._contrast_logistic import ContrastLogistic, contrast_logistic
 from tiltmeter.probes._crc import CRC, crc
 from tiltmeter.probes._fact_groups import FactGroups, independent_fact_groups
@@ -19,6 +22,7 @@ from tiltmeter.probes._logistic_sweep import LogisticFits, logistic_sweep
 from tiltmeter.probes._mean_difference import MeanDifference, mean_difference
 from tiltmeter.probes._median_difference import MedianDifference, median_difference
 from tiltmeter.probes._mlp import MLP, Network, mlp
+from tiltmeter.probes._pairs_curve import PairsCurve, pairs_curve
 from tiltmeter.probes._pooled_tokens import (
     PooledFit,
     PooledTokens,
@@ -41,9 +45,11 @@ from tiltmeter.probes._random_direction import RandomDirection
 from tiltmeter.probes._recursive_ccs import RecursiveCCS, recursive_ccs
 from tiltmeter.probes._ridge import Ridge, ridge
 from tiltmeter.probes._saved import load, save
+from tiltmeter.probes._selectivity import Selectivity, selectivity
 from tiltmeter.probes._sequence_probe import Search, SequenceProbe
 from tiltmeter.probes._svm import LinearSVM, linear_svm
 from tiltmeter.probes._ttpd import TTPD, TruthAndPolarity, ttpd
+from tiltmeter.probes._xor import XorReadout, random_mlp_activations, xor_probe
 
 __all__ = [
     "BSS",
@@ -53,11 +59,14 @@ __all__ = [
     "LDA",
     "MLP",
     "TTPD",
+    "Agreement",
     "AttentionFit",
     "AttentionProbe",
     "BSSFits",
     "CCSFits",
     "CCSStability",
+    "Census",
+    "CensusNull",
     "Classifier",
     "ContrastLogistic",
     "FactGroups",
@@ -73,6 +82,7 @@ __all__ = [
     "MeanDifference",
     "MedianDifference",
     "Network",
+    "PairsCurve",
     "PoolRule",
     "PooledFit",
     "PooledTokens",
@@ -82,11 +92,14 @@ __all__ = [
     "Ridge",
     "Search",
     "SeedConsistency",
+    "Selectivity",
     "SequenceProbe",
     "SupervisedProbe",
     "TokenPooling",
     "TruthAndPolarity",
     "UnsupervisedProbe",
+    "XorReadout",
+    "agreement",
     "attention_probe",
     "bss",
     "bss_loss",
@@ -109,11 +122,16 @@ __all__ = [
     "mean_difference",
     "median_difference",
     "mlp",
+    "pairs_curve",
     "pool_scores",
     "pooled_tokens",
+    "random_mlp_activations",
     "recursive_ccs",
     "ridge",
     "save",
     "seed_consistency",
+    "selectivity",
+    "truth_census",
     "ttpd",
+    "xor_probe",
 ]
