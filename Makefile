@@ -29,7 +29,7 @@ demo: .venv/installed
 	$(BIN)/tiltmeter study examples/facts.yaml --out $(RUN)
 
 test: .venv/installed-dev
-	$(BIN)/python -m pytest -m "not slow and not hub and not gpu"
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile -m "not slow and not hub and not gpu"
 
 test-slow: .venv/installed-dev
 	$(BIN)/python -m pytest -m "slow"

@@ -178,12 +178,12 @@ def test_a_damaged_head_is_refused(tmp_path, content, message):
 )
 def test_a_well_hashed_head_that_holds_nonsense_is_refused(tmp_path, change):
     # as another program might write it: the hashes are right, the content is not
-    from tiltmeter.core.direction import _digest
+    from tiltmeter.core.files import seal
 
     saved(tmp_path)
     change_head(tmp_path, **change)
     head = json.loads((tmp_path / "direction.json").read_text())
-    change_head(tmp_path, sha256_of_the_rest=_digest(head))
+    change_head(tmp_path, sha256_of_the_rest=seal(head))
     with pytest.raises(FormatError, match="lacks a part of a direction or holds a wrong one"):
         Direction.load(tmp_path)
 

@@ -116,6 +116,15 @@ def load(folder: Path, *, stem: str = "probe") -> Any:  # noqa: ANN401  (the cla
         If one of the two files is not there.
     FormatError
         If they are of another version, damaged, changed, or of a class that this release does not have.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from tiltmeter.probes import Ridge, load, save
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> save(Ridge(alpha=2.0).fit(np.eye(4), np.array([0, 0, 1, 1])), folder, stem="ridge")
+    >>> load(folder, stem="ridge")
+    Ridge(alpha=2.0)
     """
     path, weights = folder / f"{stem}.json", folder / f"{stem}.safetensors"
     head = read_json(path)

@@ -6,7 +6,7 @@ import difflib
 import string
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 import yaml
 from pydantic import Field, ValidationError, field_validator, model_validator
@@ -276,6 +276,8 @@ def _first_problem(error: ValidationError) -> str:
         return f"the key {'.'.join(where)!r} is missing"
     if where[:2] == ["read", "sites"] and problem["type"] != "value_error":
         return "'read.sites': give all, or a list such as [2.resid_post, -1.resid_post]"
+    if where[:2] == ["probes", "methods"] and problem["type"] != "value_error":
+        return f"'probes.methods': give all, or a list of some of {', '.join(get_args(Method))}"
     if problem["type"] == "model_type":
         return f"{'.'.join(where)!r}: give keys and values, such as {', '.join(_known_keys(where))}"
     message = problem["msg"].removeprefix("Value error, ").removesuffix(".")
