@@ -54,7 +54,7 @@ def logistic_sweep(
     ----------
     sites
         Rows by the name of their site, all with the same n. Each is looked up once and let go before the next, so a
-        mapping that reads from disk needs the memory of one site. That is, in 4-byte numbers: two copies of the rows,
+        mapping that reads from disk needs the memory of one site. That is, in 4-byte numbers: three copies of the rows,
         d² twice for their Gram matrix (in 8 bytes), four n × problems, and 25 d × problems.
     y
         Labels 0 and 1.
