@@ -17,6 +17,7 @@ import vl_convert
 from numpy.typing import NDArray
 
 from tiltmeter import probes
+from tiltmeter.core import Activations
 from tiltmeter.evaluation import auroc, tpr_at_fpr
 
 HERE = Path(__file__).parent / "methods"
@@ -243,7 +244,66 @@ def exclusive_or() -> alt.HConcatChart:
     return alt.hconcat(*panels)
 
 
-OTHERS = {"ttpd": negations, "sequences": one_in_twenty, "sweeps": strengths, "mlp": exclusive_or}
+def pairs_needed() -> alt.LayerChart:
+    """Pairs in 64 features, the concept 3 units apart along one, a nuisance of variance 4 along another."""
+    rng = np.random.default_rng(0)
+    y = np.stack([(first := rng.integers(2, size=1024)), 1 - first], 1).ravel()
+    content = np.repeat(rng.normal(size=(1024, 64)), 2, axis=0)
+    X = content + rng.normal(size=(2048, 64)) + (y - 0.5)[:, None] * 3.0 * np.eye(64)[0]
+    X[:, 1] += 2.0 * rng.normal(size=2048)
+    pairs, ids = np.repeat(np.arange(1024), 2).astype(str), np.arange(2048).astype(str)
+    rows = Activations(X, ids=ids, y=y, pairs=pairs, sides=np.tile([0, 1], 1024))
+    train, test = rows.select(np.arange(1024)), rows.select(np.arange(1024, 2048))
+    drawn = []
+    methods = {"mean difference": probes.MeanDifference(), "LAT": probes.LAT(), "LDA": probes.LDA()}
+    methods["logistic on contrasts"] = LINEAR["contrast-logistic"]
+    for name, probe in methods.items():
+        curve = probes.pairs_curve(probe, train, test=test, counts=tuple(2**i for i in range(1, 10)), n_draws=10)
+        drawn += [
+            {"name": name, "x": n, "mean": m, "low": m - s, "high": m + s}
+            for n, m, s in zip(curve.counts, curve.mean, curve.sd, strict=True)
+        ]
+    title = "Mean and sd of 10 draws"
+    return lines(drawn, x="pairs", y="AUROC on fresh rows", title=title, log=True)
+
+
+def counted() -> alt.LayerChart:
+    """True and false rows 20 noise units apart along one of 300 axes, 500 pairs; directions one after the other."""
+    drawn = []
+    for name, probe in (
+        ("CCS, no penalty", probes.CCS(l2=0.0, n_restarts=1)),
+        ("CCS, l2 = 0.001", probes.CCS(l2=1e-3, n_restarts=1)),
+        ("logistic, C = 0.001", probes.Logistic(C=1e-3)),
+    ):
+        found = []
+        for seed in range(3):
+            parts = [wide_pairs(seed=[seed, part]) for part in range(3)]
+            census = probes.truth_census(
+                probe, parts[0], calibration=parts[1], test=parts[2], n_directions=5, n_nulls=1
+            )
+            found.append(census.accuracies)
+        drawn += [summed_up(name, k + 1, [one[k] for one in found]) for k in range(5)]
+    title = "Each orthogonal to those before; mean and sd of 3 seeds"
+    return lines(drawn, x="direction", y="accuracy on fresh pairs", title=title)
+
+
+def wide_pairs(*, seed: list[int]) -> Activations:
+    rng = np.random.default_rng(seed)
+    first = rng.integers(2, size=500)
+    y = np.stack([first, 1 - first], 1).ravel()
+    X = rng.normal(size=(1000, 300)) + 20 * (y - 0.5)[:, None] * np.eye(300)[0]
+    pairs = np.repeat(np.arange(500), 2).astype(str)
+    return Activations(X, ids=np.arange(1000).astype(str), y=y, pairs=pairs, sides=np.tile([0, 1], 500))
+
+
+OTHERS = {
+    "diagnostics": pairs_needed,
+    "census": counted,
+    "ttpd": negations,
+    "sequences": one_in_twenty,
+    "sweeps": strengths,
+    "mlp": exclusive_or,
+}
 
 
 def write(name: str, chart: alt.TopLevelMixin) -> None:

@@ -37,6 +37,15 @@ def test_the_python_of_the_readme_runs_and_finds_what_it_says() -> None:
     assert "certified on" in done.stdout
 
 
+@pytest.mark.parametrize("path", sorted((ROOT / "docs" / "methods").glob("*.md")), ids=lambda path: path.stem)
+def test_the_examples_of_a_methods_page_run(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    blocks = _blocks(path, "python")
+    for code in blocks:
+        exec(compile(code, str(path), "exec"), {})
+    if "print(" in "".join(blocks):
+        assert capsys.readouterr().out.strip()
+
+
 def test_the_spec_of_the_readme_is_valid() -> None:
     (spec,) = _blocks(ROOT / "README.md", "yaml")
     assert parse_spec(yaml.safe_load(spec)).train.distribution == "cities"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -9,6 +11,7 @@ from tests.methods import plant
 from tiltmeter.core import Activations
 from tiltmeter.core.errors import DataError
 from tiltmeter.studies._fitting import METHODS, USUAL, can_fit, fit, needs_pairs, tossed_sides
+from tiltmeter.studies._material import open_material
 from tiltmeter.studies._spec import Method, parse_spec
 
 every = pytest.mark.parametrize("method", METHODS)
@@ -68,3 +71,18 @@ def test_a_spec_may_ask_for_all_methods_or_some_but_not_none() -> None:
         parse_spec(spec | {"probes": {"methods": []}})
     with pytest.raises(ValueError, match=r"probes\.methods"):
         parse_spec(spec | {"probes": {"methods": ["mean_diference"]}})
+
+
+def test_groups_of_one_true_and_one_false_text_are_pairs_where_the_spec_says_so(tmp_path: Path) -> None:
+    rows = [f"text {i},{i % 2},g{i // 2}" for i in range(40)] + ["alone,1,h", "twice,1,k", "again,1,k"]
+    (tmp_path / "a.csv").write_text("text,label,group\n" + "\n".join(rows))
+    spec = {"name": "s", "model": {"path": "m"}, "texts": {"a": str(tmp_path / "a.csv")}}
+    given = open_material(parse_spec(spec | {"train": {"distribution": "a"}}))
+    assert given.texts["a"].pairs is None
+    material = open_material(parse_spec(spec | {"train": {"distribution": "a", "pairs": "groups"}}))
+    found = material.texts["a"].pairs
+    assert found is not None
+    assert found[:40].tolist() == [f"g{i // 2}" for i in range(40)]
+    assert found[40:].tolist() == ["", "", ""]
+    for i in range(20):
+        assert len(set(material.splits["a"][2 * i : 2 * i + 2])) == 1

@@ -68,6 +68,8 @@ def open_material(spec: StudySpec) -> Material:
         require_two_classes(opened)
         if spec.read.span is not None:
             opened = replace(opened, span=spec.read.span)
+        if spec.train.pairs == "groups":
+            opened = _paired_by_group(opened)
         _check_nuisances(opened, name, spec)
         grouped_by[name] = "group" if opened.groups is not None else "pair" if opened.pairs is not None else "row"
         texts[name] = opened
@@ -83,6 +85,15 @@ def open_material(spec: StudySpec) -> Material:
                 f"The {part} split of {home} does not hold both labels; add groups or change train.fractions."
             )
     return Material(texts, units, splits, grouped_by)
+
+
+def _paired_by_group(texts: TextSet) -> TextSet:
+    """Take every group of two texts, one of each label, for a pair; other texts have none."""
+    if texts.pairs is not None or texts.groups is None or texts.y is None:
+        return texts
+    names, which, counts = np.unique(texts.groups, return_inverse=True, return_counts=True)
+    is_pair = (names != "") & (counts == 2) & (np.bincount(which, weights=texts.y) == 1)
+    return replace(texts, pairs=np.where(is_pair[which], texts.groups, ""))
 
 
 def _group_by_words(texts: dict[str, TextSet], grouped_by: dict[str, str]) -> tuple[dict[str, TextSet], dict[str, str]]:

@@ -54,12 +54,14 @@ class TrainSpec(Record):
     distributions whose calibration negatives set the threshold (default: the training one). ``judge_only`` names
     distributions that nothing is fitted on: all their texts are test texts, but for those whose group stands in the
     train or calibration split of another distribution, which are left out. ``ungrouped`` says what a distribution
-    without groups is split by: its rows (or pairs), or groups of texts that share rare words.
+    without groups is split by: its rows (or pairs), or groups of texts that share rare words. ``pairs``: as ``given``
+    by a pair column, or, in sets without one, all ``groups`` of exactly two texts, one of each label.
     """
 
     distribution: str
     judge_only: tuple[str, ...] = ()
     ungrouped: Literal["rows", "shared_words"] = "rows"
+    pairs: Literal["given", "groups"] = "given"
     fractions: tuple[float, float, float] = (0.5, 0.25, 0.25)
     folds: int = Field(default=5, ge=2, le=20)
     benign: tuple[str, ...] = ()
