@@ -3,6 +3,7 @@
 Nothing here knows where the arrays came from.
 """
 
+from tiltmeter.evaluation._accuracy import balanced_accuracy
 from tiltmeter.evaluation._estimates import (
     RankingEstimates,
     Resampling,
@@ -32,6 +33,7 @@ __all__ = [
     "auroc",
     "auroc_columns",
     "auroc_difference",
+    "balanced_accuracy",
     "choose",
     "fold_estimate",
     "judge",
