@@ -87,8 +87,9 @@ class Breaking(NamedTuple):
 
     Moving ``n_moved`` rows of class ``label``, whichever they are, by ``shift`` (d,) each makes the difference of the
     class means orthogonal to ``direction`` (d,), so that mean projection leaves the scores along it as they are. There
-    the ``threshold`` has the balanced ``accuracy``, judged on rows that chose neither. ``fraction`` is ``n_moved`` over
-    the rows of that class; 0 where mean projection breaks on the rows as they are.
+    the ``threshold`` has the balanced ``accuracy`` on the half of the rows to which neither was fitted (though it chose
+    among some hundreds of them). ``fraction`` is ``n_moved`` over the rows of that class; 0 where mean projection
+    breaks on the rows as they are.
     """
 
     fraction: float
