@@ -3,6 +3,41 @@
 What a fit guarantees is said in words; what can still be read is measured on rows that the eraser never saw.
 """
 
-from tiltmeter.erasure._eraser import AffineEraser, Eraser
+from tiltmeter.erasure._eraser import AffineEraser, Eraser, OracleEraser, QuadraticEraser
+from tiltmeter.erasure._leace import LEACE, leace
+from tiltmeter.erasure._leace_fitter import LEACEFitter
+from tiltmeter.erasure._mean_projection import MeanProjection, mean_projection
+from tiltmeter.erasure._median_projection import MedianProjection, median_projection
+from tiltmeter.erasure._method import AffineMethod, ErasureMethod, MomentsMethod, OracleMethod
+from tiltmeter.erasure._oracle_leace import MeanTranslation, OracleLEACE, mean_translation, oracle_leace
+from tiltmeter.erasure._quadratic_leace import QuadraticLEACE, quadratic_leace
+from tiltmeter.erasure._sal import SAL, sal
+from tiltmeter.erasure._saved import load, save
 
-__all__ = ["AffineEraser", "Eraser"]
+__all__ = [
+    "LEACE",
+    "SAL",
+    "AffineEraser",
+    "AffineMethod",
+    "Eraser",
+    "ErasureMethod",
+    "LEACEFitter",
+    "MeanProjection",
+    "MeanTranslation",
+    "MedianProjection",
+    "MomentsMethod",
+    "OracleEraser",
+    "OracleLEACE",
+    "OracleMethod",
+    "QuadraticEraser",
+    "QuadraticLEACE",
+    "leace",
+    "load",
+    "mean_projection",
+    "mean_translation",
+    "median_projection",
+    "oracle_leace",
+    "quadratic_leace",
+    "sal",
+    "save",
+]
