@@ -79,8 +79,8 @@ class LEACE(MomentsMethod):
     """Erase what is linear in a concept at the least squared change, by an oblique projection of lowest rank.
 
     On the rows it was fitted on class means are equal afterwards, so for every convex loss the best affine predictor
-    is constant, and the change is the least possible in every inner product at once. The total variance never rises. How
-    much a probe still reads on fresh rows is for an audit to say.
+    is constant, and the change is the least possible in every inner product at once. The total variance never rises.
+    How much a probe still reads on fresh rows is for an audit to say.
 
     Parameters
     ----------

@@ -13,6 +13,7 @@ from tiltmeter.erasure._concept import encode
 from tiltmeter.erasure._eraser import AffineEraser
 from tiltmeter.erasure._joint import check_rows
 from tiltmeter.erasure._method import AffineMethod
+from tiltmeter.erasure._projection import span
 from tiltmeter.numerics import geometric_median, tukey_median
 
 Center = Literal["geometric", "tukey"]
@@ -86,24 +87,20 @@ def median_projection(
     spread = float(np.median(np.linalg.norm(X.astype(np.float64) - middle, axis=1)))
     if not np.abs(steps).max() > _EQUAL * spread:
         raise NoDirectionError("There is nothing to erase: the class medians coincide; more rows may tell them apart.")
-    _, values, axes = np.linalg.svd(steps, full_matrices=False)
-    right = axes[values > tol * values[0]]
-    # one difference needs no decomposition, which would write rounding into features that do not differ
-    if len(members) == 2:
-        right = (medians[1] - medians[0])[None] * (steps[1] != 0.0)
-        right = right / np.linalg.norm(right)
+    basis = span(steps.T, tol=tol)
     guarantee = (
         f"The differences of the classes' {center} medians on the rows it was fitted on are gone from every row. Class "
         "means may still differ, so affine predictors may still read z, as may others."
     )
-    return AffineEraser(right.T, right, middle, method="MedianProjection", guarantee=guarantee, tol=tol)
+    return AffineEraser(basis, basis.T, middle, method="MedianProjection", guarantee=guarantee, tol=tol)
 
 
 class MedianProjection(AffineMethod):
     """Project out the difference of the class medians; for more than two classes, all of them.
 
     Mean projection for classes with outliers: these draw the mean away from where a threshold reads the concept, and
-    not the median. It does not make class means equal, so a fitted linear probe may read more than after mean projection.
+    not the median. It does not make class means equal, so a fitted linear probe may read more than after
+    mean projection.
 
     Parameters
     ----------

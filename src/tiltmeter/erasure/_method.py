@@ -77,7 +77,7 @@ class AffineMethod(OneToOneFeatureMixin, TransformerMixin, ErasureMethod):  # ty
         """Erase from rows (n, d); float64, float32 and float16 stay what they are."""
         check_is_fitted(self, "eraser_")
         rows = validate_data(self, X, reset=False, dtype=[np.float64, np.float32, np.float16])
-        return self.eraser_(rows)
+        return np.asarray(self.eraser_(rows))
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

@@ -49,7 +49,7 @@ def orthogonal(
     cross = np.where(related.scale[:, None] > 0, joint.cross, 0.0)
     if is_standardised:
         cross = cross * related.z_inverse
-    basis = _span(cross, tol=tol)
+    basis = span(cross, tol=tol)
     full = basis.shape[1]
     if rank is not None:
         if rank < 1:
@@ -71,7 +71,7 @@ def oblique(joint: Joint, *, tol: float, shrinkage: float = 0.0, is_single: bool
     if not 0 <= shrinkage <= 1:
         raise SpecError(f"shrinkage is {shrinkage}; it must lie in [0, 1].")
     related = correlation(joint, tol=tol)
-    basis = _span(related.matrix, tol=tol)
+    basis = span(related.matrix, tol=tol)
     if joint.lower is None:
         raise ArrayError("These moments hold no covariance; gather them with it.")
     within = joint.lower * related.inverse
@@ -97,7 +97,7 @@ def check_gap(joint: Joint, found: Projection, *, tol: float) -> None:
     left = relative_gap(joint, found, tol=tol)
     if not left <= GAP_TOL:
         raise ArrayError(
-            f"The map leaves {left:.1e} of the class-mean gap on the very rows it was fitted on ({GAP_TOL} is allowed), "
+            f"The map leaves {left:.1e} of the class-mean gap on the rows it was fitted on ({GAP_TOL} is allowed), "
             "so the concept is not erased: features are too nearly copies of each other; drop those, or use shrinkage."
         )
 
@@ -129,7 +129,7 @@ def _inverse(values: Float[NDArray[np.float64], " m"]) -> Float[NDArray[np.float
     return np.divide(1.0, values, out=np.zeros_like(values), where=values > 0)
 
 
-def _span(cross: Float[NDArray[np.float64], "d c"], *, tol: float) -> Float[NDArray[np.float64], "d k"]:
+def span(cross: Float[NDArray[np.float64], "d c"], *, tol: float) -> Float[NDArray[np.float64], "d k"]:
     """Return an orthonormal basis of the column span, largest singular value first.
 
     Made as a combination of the columns: each row keeps the precision of its own size, which singular vectors do not.
@@ -153,8 +153,8 @@ def _solve(
     rcond = 0.0 if failed else float(lapack.dpocon(factor, norm, uplo="L")[0])
     if is_single and rcond < _LEAST_RCOND_SINGLE:
         raise ArrayError(
-            f"The features' correlation matrix has a condition number of about {1 / max(rcond, _EPS):.0e}, too much for "
-            'precision="float32"; use "float64", or shrinkage above 0.'
+            f"The features' correlation matrix has a condition number of about {1 / max(rcond, _EPS):.0e}, too much "
+            'for precision="float32"; use "float64", or shrinkage above 0.'
         )
     cut = max(d, 100) * _EPS
     if rcond > cut:

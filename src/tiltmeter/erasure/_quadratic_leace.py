@@ -115,8 +115,8 @@ def _transports(
         values = np.linalg.eigvalsh(covariance)
         if not values[0] > _SINGULAR * values[-1]:
             raise ArrayError(
-                f"The covariance of class {name!r} is singular, so no affine map gives it that of the others; give more "
-                "rows than features in every class, drop copied features, or use shrinkage above 0."
+                f"The covariance of class {name!r} is singular, so no affine map gives it that of the others; give "
+                "more rows than features in every class, drop copied features, or use shrinkage above 0."
             )
     center = _barycentre(inner, share, tol=tol, max_steps=max_steps)
     maps = np.tile(np.eye(len(varies)), (len(spreads), 1, 1))
@@ -141,12 +141,12 @@ def _barycentre(
     residual = np.inf
     for _ in range(max_steps):
         root, inverse = _roots(center)
-        mean = sum(
-            weight * _roots(root @ covariance @ root)[0] for weight, covariance in zip(share, spreads, strict=True)
-        )
+        mean = np.zeros_like(center)
+        for weight, covariance in zip(share, spreads, strict=True):
+            mean += weight * _roots(root @ covariance @ root)[0]
         residual = float(np.linalg.norm(mean - center) / np.linalg.norm(center))
         if residual <= tol:
-            return center
+            return np.asarray(center)
         center = inverse @ mean @ mean @ inverse
         center = (center + center.T) / 2
     warnings.warn(
@@ -155,7 +155,7 @@ def _barycentre(
         ConvergenceWarning,
         stacklevel=5,
     )
-    return center
+    return np.asarray(center)
 
 
 def _roots(
