@@ -6,13 +6,25 @@ What a fit guarantees is said in words; what can still be read is measured on ro
 from tiltmeter.erasure._audit import READERS, Erasing, audit
 from tiltmeter.erasure._audit_record import Audit, Bystander, Reading, Shuffled
 from tiltmeter.erasure._counterexample import Breaking, Counterexample, breaking_fraction, counterexample
-from tiltmeter.erasure._eraser import AffineEraser, Eraser
+from tiltmeter.erasure._eraser import AffineEraser, Eraser, OracleEraser, QuadraticEraser
+from tiltmeter.erasure._leace import LEACE, leace
+from tiltmeter.erasure._leace_fitter import LEACEFitter
+from tiltmeter.erasure._mean_projection import MeanProjection, mean_projection
+from tiltmeter.erasure._median_projection import MedianProjection, median_projection
+from tiltmeter.erasure._method import AffineMethod, ErasureMethod, MomentsMethod, OracleMethod
+from tiltmeter.erasure._oracle_leace import MeanTranslation, OracleLEACE, mean_translation, oracle_leace
+from tiltmeter.erasure._quadratic_leace import QuadraticLEACE, quadratic_leace
 from tiltmeter.erasure._readers import Reader, read
+from tiltmeter.erasure._sal import SAL, sal
+from tiltmeter.erasure._saved import load, save
 from tiltmeter.erasure._threshold_reader import BestThresholds, ThresholdFit, best_thresholds, threshold_reader
 
 __all__ = [
+    "LEACE",
     "READERS",
+    "SAL",
     "AffineEraser",
+    "AffineMethod",
     "Audit",
     "BestThresholds",
     "Breaking",
@@ -20,6 +32,17 @@ __all__ = [
     "Counterexample",
     "Eraser",
     "Erasing",
+    "ErasureMethod",
+    "LEACEFitter",
+    "MeanProjection",
+    "MeanTranslation",
+    "MedianProjection",
+    "MomentsMethod",
+    "OracleEraser",
+    "OracleLEACE",
+    "OracleMethod",
+    "QuadraticEraser",
+    "QuadraticLEACE",
     "Reader",
     "Reading",
     "Shuffled",
@@ -28,6 +51,15 @@ __all__ = [
     "best_thresholds",
     "breaking_fraction",
     "counterexample",
+    "leace",
+    "load",
+    "mean_projection",
+    "mean_translation",
+    "median_projection",
+    "oracle_leace",
+    "quadratic_leace",
     "read",
+    "sal",
+    "save",
     "threshold_reader",
 ]
