@@ -14,7 +14,7 @@ from tiltmeter.core.errors import ArrayError, DataError
 from tiltmeter.core.records import Estimate, Unavailable
 from tiltmeter.core.seeds import stream
 from tiltmeter.erasure._audit_record import TOO_WEAK, Audit, Bystander, Reading, Shuffled
-from tiltmeter.erasure._eraser import AffineEraser
+from tiltmeter.erasure._eraser import AffineEraser, OracleEraser, QuadraticEraser
 from tiltmeter.erasure._readers import Reader, halves, read
 from tiltmeter.evaluation import (
     Resampling,
@@ -31,11 +31,14 @@ READERS: tuple[Reader, ...] = get_args(Reader)
 
 # of the best reader's AUROC before erasing
 _STRONG_ENOUGH = 0.9
-# a gap of the means that is left to this share, or rows that move by less than this of their variance: no erasing
-_LEFT_WHOLE = 0.95
+# a difference of the means that changes by less than this of itself, or rows that move by less than this of their
+# variance: no erasing
+_LEFT_WHOLE = 0.05
 _UNMOVED = 1e-9
 # of what sampling alone leaves on fresh rows, squared: below it the means agree by construction
 _TOO_EQUAL = 1e-8
+# of the largest entry, in units of its last digit: a spread below it is rounding
+_ROUNDING = 100
 
 
 class Erasing(Protocol):
@@ -53,6 +56,11 @@ class Erasing(Protocol):
         """Erase."""
 
 
+# these are told the concept of every row that they erase from
+_ORACLES = (OracleEraser, QuadraticEraser)
+Audited = Erasing | OracleEraser | QuadraticEraser
+
+
 class _Sides(NamedTuple):
     """Rows with labels and groups, on the side that fits readers or on the one that judges them."""
 
@@ -67,7 +75,7 @@ class _Scored(NamedTuple):
 
 
 def audit(
-    eraser: Erasing,
+    eraser: Erasing | OracleEraser | QuadraticEraser,
     acts: Activations,
     *,
     test: Activations | None = None,
@@ -85,7 +93,8 @@ def audit(
     Parameters
     ----------
     eraser
-        A frozen eraser, or any map of rows with a ``method`` and a ``guarantee``.
+        A frozen eraser, or any map of rows with a ``method`` and a ``guarantee``. One that needs each row's concept
+        when applied is told the true one.
     acts
         Rows with the concept as labels 0 and 1, one a text, and with groups where rows depend on each other. Of more
         than two classes give one against the rest, of a number whether it is high.
@@ -115,8 +124,8 @@ def audit(
     interval of the AUROC lies above 1/2 and its value above that of every shuffle. Intervals resample groups where
     there are any; seven readers make seven chances of a false alarm.
 
-    Nothing was erased, says the record, where the class means of these rows are left at least 0.95 times as far apart
-    as they were, or the rows hardly move at all.
+    Nothing was erased, says the record, where the difference of the class means of these rows changes by no more than
+    0.05 of itself, or the rows hardly move at all.
 
     With few positives a concept remains readable on fresh rows after exact erasing on the fitting rows, for its mean
     is then poorly known. That is reported as it is, with the number of positives.
@@ -140,11 +149,11 @@ def audit(
     """
     fit, judge = _split(acts, test, random_state)
     erased_fit, erased_judge = (_erased(eraser, side) for side in (fit, judge))
-    gaps = [
+    before, after = (
         _Gap.of(np.concatenate([one.X, two.X]), np.concatenate([one.y, two.y]))
         for one, two in ((fit, judge), (erased_fit, erased_judge))
-    ]
-    if gaps[1].is_by_construction and not gaps[0].is_by_construction:
+    )
+    if after.is_by_construction and not before.is_by_construction:
         raise DataError(
             "The class means of the erased rows agree to rounding, so the eraser was fitted on these very rows, where "
             "every linear reader is at chance by construction; audit it on rows that it never saw."
@@ -165,7 +174,9 @@ def audit(
         for one in readers
     }
     moved = _squared_change(fit.X, erased_fit.X, judge.X, erased_judge.X)
-    is_whole = gaps[0].relative > 0 and gaps[1].relative >= _LEFT_WHOLE * gaps[0].relative
+    size = float(np.linalg.norm(before.difference))
+    is_whole = float(np.linalg.norm(after.difference - before.difference)) <= _LEFT_WHOLE * size
+    spread = float(np.sqrt(before.variance)) or 1.0
     share = float(judge.y.mean())
     return Audit(
         method=eraser.method,
@@ -176,8 +187,8 @@ def audit(
         n_positive_test=int(judge.y.sum()),
         majority=max(share, 1 - share),
         readings=_readings(judge.y, scored, nulls=nulls, by=by),
-        gap_before=gaps[0].relative,
-        gap_after=gaps[1].relative,
+        gap_before=size / spread,
+        gap_after=float(np.linalg.norm(after.difference)) / spread,
         covariance_gap_before=_covariance_gap(fit.X, fit.y),
         covariance_gap_after=_covariance_gap(erased_fit.X, fit.y),
         covariance_gap_shuffled=(
@@ -230,8 +241,8 @@ def _part(side: _Sides, is_in: NDArray[np.bool_]) -> _Sides:
     return _Sides(side.X[is_in], side.y[is_in], None if side.groups is None else side.groups[is_in])
 
 
-def _erased(eraser: Erasing, side: _Sides) -> _Sides:
-    erased = eraser(side.X)
+def _erased(eraser: Audited, side: _Sides) -> _Sides:
+    erased = eraser(side.X, side.y) if isinstance(eraser, _ORACLES) else eraser(side.X)
     if erased.shape != side.X.shape or not np.isfinite(erased).all():
         raise ArrayError(
             f"The eraser made {erased.shape} of rows {side.X.shape}, or a number that is not finite; an audit needs "
@@ -276,9 +287,10 @@ def _readings(
 
 
 class _Gap(NamedTuple):
-    """Distance of the class means over the spread within, and whether it is less than sampling can make it."""
+    """Difference of the class means (d,), variance within, and whether the means agree beyond what chance allows."""
 
-    relative: float
+    difference: Float[NDArray[np.float64], " d"]
+    variance: float
     is_by_construction: bool
 
     @classmethod
@@ -286,11 +298,12 @@ class _Gap(NamedTuple):
         means = class_means(X, y)
         centred = X.astype(np.float64) - np.where((y == 1)[:, None], means.positive, means.negative)
         variance = float((centred**2).sum()) / len(y)
-        gap = float(((means.positive - means.negative) ** 2).sum())
+        difference = means.positive - means.negative
         sampled = variance * (1 / y.sum() + 1 / (1 - y).sum())
-        # rows that all agree have no gap and no spread either
-        relative = float(np.sqrt(gap / variance)) if variance > 0 else 0.0
-        return cls(relative, variance > 0 and gap < _TOO_EQUAL * sampled)
+        # rows that agree but for rounding have neither gap nor spread
+        rounding = _ROUNDING * float(np.finfo(X.dtype).eps) * float(np.abs(X).max())
+        is_equal = variance > rounding**2 and float(difference @ difference) < _TOO_EQUAL * sampled
+        return cls(difference, variance, is_equal)
 
 
 def _squared_change(*rows: NDArray[Any]) -> float:
@@ -310,16 +323,22 @@ def _covariance_gap(X: Float[NDArray[Any], "n d"], y: Int[NDArray[Any], " n"]) -
     return float(np.linalg.norm(covariances[1] - covariances[0])) / whole if whole > 0 else 0.0
 
 
-def _bystander(name: str, eraser: Erasing, acts: Activations, seed: int) -> Bystander:
+def _bystander(name: str, eraser: Audited, acts: Activations, seed: int) -> Bystander:
     fit, judge = _split(acts, None, seed)
     by = resampling(len(judge.y), groups=judge.groups, seed=seed)
     before = _read("logistic", fit, judge, seed)
+    own = ranking_estimates(judge.y, before, fpr=1.0, by=by).auroc
+    if isinstance(eraser, _ORACLES):
+        gap = Unavailable(reason="the eraser must know each row's concept, and these rows are labelled by another")
+        return Bystander(
+            name=name, n_positive=int(judge.y.sum()), n_test=len(judge.y), before=own, after=gap, change=gap
+        )
     after = _read("logistic", _erased(eraser, fit), _erased(eraser, judge), seed)
     return Bystander(
         name=name,
         n_positive=int(judge.y.sum()),
         n_test=len(judge.y),
-        before=ranking_estimates(judge.y, before, fpr=1.0, by=by).auroc,
+        before=own,
         after=ranking_estimates(judge.y, after, fpr=1.0, by=by).auroc,
         change=auroc_difference(judge.y, after, rival=before, by=by),
     )

@@ -53,10 +53,10 @@ class Bystander(Record):
 class Audit(Record):
     """What an eraser guarantees, what was still read on rows that it never saw, and what it cost.
 
-    ``gap_before`` and ``gap_after``: distance of the class means over the rows' spread within classes, both over all
-    audited rows. ``covariance_gap_*``: |Σ₁ − Σ₀| over |Σ₁ + Σ₀| / 2 (Frobenius), and its mean over shuffled labels,
-    which few rows make large. ``squared_change``: of the rows, as a share of their variance; ``rank`` where the eraser
-    is affine. ``majority``: the larger class's share of the test rows.
+    ``gap_before`` and ``gap_after``: distance of the class means of all audited rows, over the root of their variance
+    within classes before erasing. ``covariance_gap_*``: |Σ₁ − Σ₀| over |Σ₁ + Σ₀| / 2 (Frobenius) on the rows that fit
+    readers, and its mean over shuffled labels, which few rows make large. ``squared_change``: of the rows, as a share
+    of their variance; ``rank`` where the eraser is affine. ``majority``: the larger class's share of the test rows.
     """
 
     format_version: Literal[1] = 1
@@ -89,8 +89,8 @@ def _what_holds(audit: Audit) -> list[str]:
     said = []
     if audit.is_nothing_erased:
         said.append(
-            "NOTHING WAS ERASED: the class means lie as far apart as before "
-            f"({audit.gap_after:.3g} standard deviations; {audit.gap_before:.3g} before)."
+            "NOTHING WAS ERASED: the class means lie where they lay, or the rows did not move "
+            f"({audit.gap_after:.3g} standard deviations apart; {audit.gap_before:.3g} before)."
         )
     promise = audit.guarantee.strip().rstrip(".") or "nothing"
     return [*said, f"{audit.method} guarantees: {promise}."]

@@ -109,9 +109,10 @@ def halves(
 ) -> Bool[NDArray[np.bool_], " n"]:
     """Choose half of the rows, or of the groups, with about half of the positives among them."""
     codes = np.arange(len(y)) if groups is None else np.unique(groups, return_inverse=True)[1]
-    share = np.bincount(codes, weights=y) / np.bincount(codes)
-    # neighbours in this order have like shares of positives: one of each two is taken
-    order = np.lexsort((rng.random(len(share)), share))
+    size = np.bincount(codes)
+    share = np.bincount(codes, weights=y) / size
+    # neighbours in this order have like shares of positives and like sizes: one of each two is taken
+    order = np.lexsort((rng.random(len(share)), size, share))
     is_taken = np.zeros(len(share), dtype=bool)
     for i in range(0, len(order), 2):
         two = order[i : i + 2]
