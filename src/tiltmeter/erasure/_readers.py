@@ -26,6 +26,7 @@ Reader = Literal["logistic", "hinge", "threshold", "mlp", "neighbours", "boostin
 # of the penalty, in units of the variance within classes; the best on a part of the rows that was held back
 _STRENGTHS = (1e-3, 1e-1, 10.0)
 _N_NEIGHBOURS = 15
+_ROUNDING = 100
 _N_HIDDEN = 32
 _N_TREES = 40
 _N_LEAVES = 8
@@ -71,7 +72,8 @@ def read(
     Notes
     -----
     The last four see features in units of their standard deviation: a channel that varies hardly at all counts as much
-    as any other, as for whoever puts a scaler before a probe. Rows that all agree are scored 0.
+    as any other, as for whoever puts a scaler before a probe. Only where it varies by rounding (less than 100 of its
+    last digits) it counts as constant. Rows that all agree are scored 0.
 
     Examples
     --------
@@ -89,7 +91,10 @@ def read(
     class_means(X, y)  # refuses a class that is absent
     center = X.mean(axis=0, dtype=np.float64)
     rows, others = X.astype(np.float64) - center, X_test.astype(np.float64) - center
-    if (rows == rows[0]).all():
+    scale = rows.std(axis=0)
+    # a feature in which the rows differ by rounding alone is constant: no reader is to blame for its last digits
+    rounding = _ROUNDING * float(np.finfo(X.dtype).eps) * np.abs(X).max(axis=0).astype(np.float64)
+    if (scale <= rounding).all():
         return np.zeros(len(others))
     with warnings.catch_warnings():
         # a reader that stopped early is a reader still: what counts is what it reads on other rows
@@ -99,8 +104,7 @@ def read(
             return _linear(rows, others, y, is_held=is_held, loss="logistic" if reader == "logistic" else "hinge")
         if reader == "threshold":
             return threshold_reader(rows, y, random_state=random_state).score(others)
-        scale = rows.std(axis=0)
-        scale[scale == 0] = 1.0
+        scale[scale <= rounding] = 1.0
         return _NONLINEAR[reader](rows / scale, others / scale, y, random_state)
 
 
