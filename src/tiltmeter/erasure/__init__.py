@@ -4,5 +4,24 @@ What a fit guarantees is said in words; what can still be read is measured on ro
 """
 
 from tiltmeter.erasure._eraser import AffineEraser, Eraser
+from tiltmeter.erasure._inlp import INLP, INLPFit, inlp
+from tiltmeter.erasure._rlace import RLACE, RLACEFit, rlace
+from tiltmeter.erasure._rlace_game import LeastLogLoss, least_log_loss
+from tiltmeter.erasure._rlace_sgd import RLACESGDFit, SGDSettings, project_on_fantope, rlace_sgd
 
-__all__ = ["AffineEraser", "Eraser"]
+__all__ = [
+    "INLP",
+    "RLACE",
+    "AffineEraser",
+    "Eraser",
+    "INLPFit",
+    "LeastLogLoss",
+    "RLACEFit",
+    "RLACESGDFit",
+    "SGDSettings",
+    "inlp",
+    "least_log_loss",
+    "project_on_fantope",
+    "rlace",
+    "rlace_sgd",
+]
