@@ -238,7 +238,7 @@ class _Players:
 def _judge(
     X: Float[NDArray[Any], "n d"], z: Int[NDArray[Any], " n"], settings: SGDSettings, seed: int
 ) -> tuple[float, float]:
-    """Return the lowest loss of a few fresh classifiers on the rows they were fitted on, and its classifier's accuracy."""
+    """Return the lowest loss of a few fresh classifiers on the rows they were fitted on, and its accuracy."""
     judged = []
     for k in range(settings.n_classifiers):
         model = SGDClassifier(
