@@ -3,30 +3,62 @@
 What a fit guarantees is said in words; what can still be read is measured on rows that the eraser never saw.
 """
 
-from tiltmeter.erasure._eraser import AffineEraser, Eraser
+from tiltmeter.erasure._eraser import AffineEraser, Eraser, OracleEraser, QuadraticEraser
 from tiltmeter.erasure._inlp import INLP, INLPFit, inlp
 from tiltmeter.erasure._kernel_sal import Kernel, KernelSAL, KernelSALFit, kernel_sal
+from tiltmeter.erasure._leace import LEACE, leace
+from tiltmeter.erasure._leace_fitter import LEACEFitter
+from tiltmeter.erasure._mean_projection import MeanProjection, mean_projection
+from tiltmeter.erasure._median_projection import MedianProjection, median_projection
+from tiltmeter.erasure._method import AffineMethod, ErasureMethod, MomentsMethod, OracleMethod
+from tiltmeter.erasure._oracle_leace import MeanTranslation, OracleLEACE, mean_translation, oracle_leace
+from tiltmeter.erasure._quadratic_leace import QuadraticLEACE, quadratic_leace
 from tiltmeter.erasure._rlace import RLACE, RLACEFit, rlace
 from tiltmeter.erasure._rlace_game import LeastLogLoss, least_log_loss
 from tiltmeter.erasure._rlace_sgd import RLACESGDFit, SGDSettings, project_on_fantope, rlace_sgd
+from tiltmeter.erasure._sal import SAL, sal
+from tiltmeter.erasure._saved import load, save
 
 __all__ = [
     "INLP",
+    "LEACE",
     "RLACE",
+    "SAL",
     "AffineEraser",
+    "AffineMethod",
     "Eraser",
+    "ErasureMethod",
     "INLPFit",
     "Kernel",
     "KernelSAL",
     "KernelSALFit",
+    "LEACEFitter",
     "LeastLogLoss",
+    "MeanProjection",
+    "MeanTranslation",
+    "MedianProjection",
+    "MomentsMethod",
+    "OracleEraser",
+    "OracleLEACE",
+    "OracleMethod",
+    "QuadraticEraser",
+    "QuadraticLEACE",
     "RLACEFit",
     "RLACESGDFit",
     "SGDSettings",
     "inlp",
     "kernel_sal",
+    "leace",
     "least_log_loss",
+    "load",
+    "mean_projection",
+    "mean_translation",
+    "median_projection",
+    "oracle_leace",
     "project_on_fantope",
+    "quadratic_leace",
     "rlace",
     "rlace_sgd",
+    "sal",
+    "save",
 ]

@@ -3,42 +3,18 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 import numpy as np
 from jaxtyping import Float, Int
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
-from sklearn.utils import Tags, check_consistent_length, column_or_1d
-from sklearn.utils.multiclass import type_of_target
+from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from tiltmeter.core.errors import ArrayError
+from tiltmeter.erasure._concept import encode
 from tiltmeter.erasure._eraser import AffineEraser
-
-
-class Classes(NamedTuple):
-    """The distinct labels, in order, and the number (n,) of each row's label among them."""
-
-    names: NDArray[Any]
-    codes: Int[NDArray[np.int64], " n"]
-
-
-def classes_of(z: ArrayLike, *, n: int) -> Classes:
-    """Return the labels of n rows as numbers; ArrayError unless there is one label a row and at least two classes."""
-    labels = column_or_1d(np.asarray(z), warn=True)
-    if len(labels) != n:
-        raise ArrayError(f"z has {len(labels)} labels for {n} rows; give one label a row.")
-    if labels.dtype.kind == "f" and not np.isfinite(labels).all():
-        raise ArrayError("z holds NaN or infinity; give every row a label.")
-    if type_of_target(labels) not in ("binary", "multiclass"):
-        raise ArrayError(
-            "Unknown label type: z holds real numbers, and this method needs classes; use LEACE or SAL for numbers."
-        )
-    names, codes = np.unique(labels, return_inverse=True)
-    if len(names) < 2:
-        raise ArrayError("z has one class only (just 1 class): a concept that is constant cannot be erased.")
-    return Classes(names, codes.astype(np.int64))
 
 
 def check_codes(codes: Int[NDArray[Any], " n"], *, n: int) -> int:
@@ -88,16 +64,19 @@ class ClassFitter(OneToOneFeatureMixin, TransformerMixin, BaseEstimator, ABC):  
         rows = validate_data(self, X, dtype=[np.float64, np.float32], ensure_min_samples=2)
         if z is None:
             raise ValueError(f"{type(self).__name__} requires y to be passed, but the target y is None: z is missing.")
-        check_consistent_length(rows, z)
-        classes = classes_of(z, n=len(rows))
-        self.classes_ = classes.names
-        self.eraser_ = self._find(rows.astype(np.float64), classes.codes)
+        concept = encode(np.asarray(z), n=len(rows))
+        if concept.classes is None or concept.codes is None:
+            raise ArrayError(
+                "Unknown label type: z holds real numbers, and this method needs classes; use LEACE or SAL for numbers."
+            )
+        self.classes_ = concept.classes
+        self.eraser_ = self._find(rows.astype(np.float64), concept.codes)
         return self
 
     def transform(self, X: ArrayLike) -> NDArray[Any]:
-        """Erase the concept from rows (n, d); single precision stays single."""
+        """Erase the concept from rows (n, d); float64, float32 and float16 stay what they are."""
         check_is_fitted(self, "eraser_")
-        rows = validate_data(self, X, reset=False, dtype=[np.float64, np.float32])
+        rows = validate_data(self, X, reset=False, dtype=[np.float64, np.float32, np.float16])
         return np.asarray(self.eraser_(rows))
 
     @abstractmethod
@@ -106,4 +85,5 @@ class ClassFitter(OneToOneFeatureMixin, TransformerMixin, BaseEstimator, ABC):  
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         tags.target_tags.required = True
+        tags.transformer_tags.preserves_dtype = ["float64", "float32", "float16"]
         return tags

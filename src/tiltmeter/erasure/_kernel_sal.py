@@ -9,12 +9,11 @@ from jaxtyping import Float
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.metrics.pairwise import pairwise_kernels
-from sklearn.utils import Tags, check_consistent_length
-from sklearn.utils.multiclass import type_of_target
+from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from tiltmeter.core.errors import ArrayError, NoDirectionError, SpecError
-from tiltmeter.erasure._class_fitter import classes_of
+from tiltmeter.erasure._concept import encode
 
 Kernel = Literal["linear", "poly", "rbf", "sigmoid"]
 
@@ -42,8 +41,8 @@ def kernel_sal(
 ) -> KernelSALFit:
     """Return the coefficients that turn a centred kernel into features without the concept's leading directions.
 
-    ``K @ coefficients`` are then features of the fitting rows whose covariance with z is 0 when all directions are gone.
-    They are coordinates of what is left, with none of the removed directions among them as a column of rounding.
+    ``K @ coefficients`` are then features of the fitting rows, whose covariance with z is 0 when all directions are
+    gone. They are coordinates of what is left, with none of the removed directions among them as a column of rounding.
 
     Parameters
     ----------
@@ -168,7 +167,7 @@ class KernelSAL(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
         self.coef0 = coef0
 
     def fit(self, X: ArrayLike, z: ArrayLike | None = None) -> Self:
-        """Fit on rows (n, d) and their concept: one label a row, or real numbers, shape (n,).
+        """Fit on rows (n, d) and their concept: one label a row, or real numbers, (n,) or (n, c).
 
         Raises
         ------
@@ -182,13 +181,12 @@ class KernelSAL(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
         rows = validate_data(self, X, dtype=[np.float64, np.float32], ensure_min_samples=2)
         if z is None:
             raise ValueError(f"{type(self).__name__} requires y to be passed, but the target y is None: z is missing.")
-        check_consistent_length(rows, z)
         self._center = rows.mean(axis=0, dtype=np.float64)
         self._rows = rows.astype(np.float64) - self._center
         self.gamma_ = self._scale(self._rows)
         K = self._kernel(self._rows)
         self._means, self._mean = K.mean(axis=0), float(K.mean())
-        found = kernel_sal(self._centred(K), _columns(np.asarray(z), n=len(rows)), rank=self.rank)
+        found = kernel_sal(self._centred(K), encode(np.asarray(z), n=len(rows)).columns, rank=self.rank)
         self._coefficients = found.coefficients
         self.singular_values_, self.n_removed_ = found.singular_values, found.n_removed
         self._n_features_out = found.coefficients.shape[1]
@@ -219,11 +217,3 @@ class KernelSAL(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
         tags = super().__sklearn_tags__()
         tags.target_tags.required = True
         return tags
-
-
-def _columns(z: NDArray[Any], *, n: int) -> Float[NDArray[np.float64], "n c"]:
-    """Return labels one-hot, and real numbers as they are."""
-    if z.dtype.kind == "f" and np.isfinite(z).all() and type_of_target(z) == "continuous":
-        return z.astype(np.float64)[:, None]
-    classes = classes_of(z, n=n)
-    return np.eye(len(classes.names))[classes.codes]

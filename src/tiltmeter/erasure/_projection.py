@@ -1,0 +1,171 @@
+"""The maps of rank k that closed forms end in, from joint moments alone."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float
+from numpy.typing import NDArray
+from scipy import linalg
+from scipy.linalg import lapack
+
+from tiltmeter.core.errors import ArrayError, NoDirectionError, SpecError
+from tiltmeter.erasure._joint import Joint
+
+_EPS = float(np.finfo(np.float64).eps)
+# of the class-mean gap, in units of each feature's and each column's standard deviation: more than this is not erased
+GAP_TOL = 1e-6
+# below, a correlation matrix gathered in single precision is more rounding than matrix where it matters
+_LEAST_RCOND_SINGLE = 1e-5
+# of a direction of the concept: with less of it inside the span of the rows, the rest may not be left out
+_LEAST_SEEN = 1e-3
+
+
+class Projection(NamedTuple):
+    """left (d, k) and right (k, d), of the map x ↦ x − left · right · (x − mean)."""
+
+    left: Float[NDArray[np.float64], "d k"]
+    right: Float[NDArray[np.float64], "k d"]
+
+
+class Correlation(NamedTuple):
+    """Σ_xz in units of standard deviations (d, c), those units, and their inverses, 0 for what is constant."""
+
+    matrix: Float[NDArray[np.float64], "d c"]
+    scale: Float[NDArray[np.float64], " d"]
+    inverse: Float[NDArray[np.float64], " d"]
+    z_inverse: Float[NDArray[np.float64], " c"]
+
+
+def orthogonal(
+    joint: Joint, *, tol: float, rank: int | None = None, is_standardised: bool = True
+) -> tuple[Projection, int]:
+    """Return the orthogonal projection that removes the span of Σ_xz, or of its first left singular vectors.
+
+    Returned beside it: the rank of Σ_xz. ``is_standardised`` weighs all columns of z alike, whatever their variance.
+    """
+    related = correlation(joint, tol=tol)
+    cross = np.where(related.scale[:, None] > 0, joint.cross, 0.0)
+    if is_standardised:
+        cross = cross * related.z_inverse
+    basis = span(cross, tol=tol)
+    full = basis.shape[1]
+    if rank is not None:
+        if rank < 1:
+            raise SpecError(f"rank is {rank}; a projection of rank 0 erases nothing: give 1 or more, or None for all.")
+        if rank > full:
+            raise ArrayError(
+                f"rank is {rank}, but the cross-covariance of these rows and z has rank {full}; give {full} or less."
+            )
+        basis = basis[:, :rank]
+    return Projection(basis, np.ascontiguousarray(basis.T)), full
+
+
+def oblique(joint: Joint, *, tol: float, shrinkage: float = 0.0, is_single: bool = False) -> Projection:
+    """Return LEACE's map, P = I − A (Aᵀ Σ⁻¹ A)⁻¹ Aᵀ Σ⁻¹ with A a basis of the span of Σ_xz.
+
+    P A = 0 whatever stands for Σ⁻¹: its rounding, shrinkage or truncation costs some optimality and no exactness. All
+    is done in units of the features' standard deviations, so that a feature of almost no variance counts as any other.
+    """
+    if not 0 <= shrinkage <= 1:
+        raise SpecError(f"shrinkage is {shrinkage}; it must lie in [0, 1].")
+    related = correlation(joint, tol=tol)
+    basis = span(related.matrix, tol=tol)
+    if joint.lower is None:
+        raise ArrayError("These moments hold no covariance; gather them with it.")
+    within = joint.lower * related.inverse
+    within *= related.inverse[:, None]
+    if shrinkage > 0:
+        within *= 1 - shrinkage
+    within[np.diag_indices(len(within))] = 1.0  # a constant feature stands alone
+    solved = _solve(within, basis, is_single=is_single)
+    right = np.linalg.solve(solved.T @ basis, solved.T) * related.inverse
+    found = Projection(related.scale[:, None] * basis, right)
+    check_gap(joint, found, tol=tol)
+    return found
+
+
+def check_gap(joint: Joint, found: Projection, *, tol: float) -> None:
+    """Raise if the map leaves class means apart on the rows it was fitted on.
+
+    Raises
+    ------
+    ArrayError
+        If more than 1e-6 of the gap is left, in units of standard deviations.
+    """
+    left = relative_gap(joint, found, tol=tol)
+    if not left <= GAP_TOL:
+        raise ArrayError(
+            f"The map leaves {left:.1e} of the class-mean gap on the rows it was fitted on ({GAP_TOL} is allowed), "
+            "so the concept is not erased: features are too nearly copies of each other; drop those, or use shrinkage."
+        )
+
+
+def relative_gap(joint: Joint, found: Projection, *, tol: float) -> float:
+    """Return the largest correlation of an erased feature with z, as a share of the largest one before."""
+    before = correlation(joint, tol=tol)
+    after = joint.cross - found.left @ (found.right @ joint.cross)
+    after *= before.inverse[:, None] * before.z_inverse
+    return float(np.abs(after).max() / np.abs(before.matrix).max())
+
+
+def correlation(joint: Joint, *, tol: float) -> Correlation:
+    scale = np.sqrt(np.maximum(joint.variance, 0.0))
+    # a feature whose values differ by the rounding of its mean is constant; to write into it would be to write noise
+    scale[scale <= 2 * _EPS * np.abs(joint.mean)] = 0.0
+    inverse = _inverse(scale)
+    z_inverse = _inverse(np.sqrt(np.maximum(np.diagonal(joint.z_covariance), 0.0)))
+    matrix = inverse[:, None] * joint.cross * z_inverse
+    if not np.abs(matrix).max() > tol:
+        raise NoDirectionError(
+            "There is nothing to erase: z goes with no feature of these rows (equal class means, constant features, or "
+            "all weight on one class)."
+        )
+    return Correlation(matrix, scale, inverse, z_inverse)
+
+
+def _inverse(values: Float[NDArray[np.float64], " m"]) -> Float[NDArray[np.float64], " m"]:
+    return np.divide(1.0, values, out=np.zeros_like(values), where=values > 0)
+
+
+def span(cross: Float[NDArray[np.float64], "d c"], *, tol: float) -> Float[NDArray[np.float64], "d k"]:
+    """Return an orthonormal basis of the column span, largest singular value first.
+
+    Made as a combination of the columns: each row keeps the precision of its own size, which singular vectors do not.
+    """
+    _, values, mixing = np.linalg.svd(cross, full_matrices=False)
+    k = int((values > tol * values[0]).sum())
+    basis = cross @ (mixing[:k].T / values[:k])
+    lower = np.linalg.cholesky(basis.T @ basis)
+    return np.asarray(linalg.solve_triangular(lower, basis.T, lower=True).T)
+
+
+def _solve(
+    within: Float[NDArray[np.float64], "d d"], basis: Float[NDArray[np.float64], "d k"], *, is_single: bool
+) -> Float[NDArray[np.float64], "d k"]:
+    """Return Σ⁻¹ basis for a correlation matrix of which the lower triangle is given; Σ⁺ basis if it is singular."""
+    d = len(within)
+    magnitude = np.abs(within)
+    norm = float((magnitude.sum(axis=0) + magnitude.sum(axis=1)).max()) - 1.0
+    del magnitude
+    factor, failed = lapack.dpotrf(within, lower=1, clean=0)
+    rcond = 0.0 if failed else float(lapack.dpocon(factor, norm, uplo="L")[0])
+    if is_single and rcond < _LEAST_RCOND_SINGLE:
+        raise ArrayError(
+            f"The features' correlation matrix has a condition number of about {1 / max(rcond, _EPS):.0e}, too much "
+            'for precision="float32"; use "float64", or shrinkage above 0.'
+        )
+    cut = max(d, 100) * _EPS
+    if rcond > cut:
+        return np.asarray(lapack.dpotrs(factor, basis, lower=1)[0])
+    del factor
+    values, vectors = linalg.eigh(within, lower=True, driver="evd")
+    cut *= float(values[-1])
+    kept = values > cut
+    inside = vectors[:, kept].T @ basis
+    solved = vectors[:, kept] @ (inside / values[kept, None])
+    if not np.linalg.svd(inside, compute_uv=False)[-1] > _LEAST_SEEN:
+        # the concept lies where the rows hardly vary: there the inverse stops growing, but is not left out
+        solved += vectors[:, ~kept] @ (vectors[:, ~kept].T @ basis) / cut
+    return np.asarray(solved)
