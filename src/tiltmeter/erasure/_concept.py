@@ -89,7 +89,7 @@ def known_codes(z: ArrayLike | Tensor, classes: NDArray[Any], *, shape: tuple[in
     for i, name in enumerate(classes):
         codes[values == name] = i
     if (codes < 0).any():
-        strange = values[codes < 0].ravel()[0]
+        strange = values[codes < 0].tolist()[0]
         raise ArrayError(
             f"z holds {strange!r}, which the eraser was not fitted on; its classes are {classes.tolist()}."
         )

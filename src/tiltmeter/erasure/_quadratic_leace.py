@@ -73,7 +73,7 @@ def quadratic_leace(
     weight = np.ones(len(X)) if sample_weight is None else np.asarray(sample_weight, dtype=np.float64)
     share = np.bincount(codes, weights=weight, minlength=len(classes)) / weight.sum()
     if not (share > 0).all():
-        raise ArrayError(f"Class {classes[share.argmin()]!r} of z has no weight; every class needs rows.")
+        raise ArrayError(f"Class {classes.tolist()[share.argmin()]!r} of z has no weight; every class needs rows.")
     found = [_moments(X[codes == i], weight[codes == i]) for i in range(len(classes))]
     means = np.stack([mean for mean, _ in found])
     spreads = np.stack([covariance for _, covariance in found])
@@ -111,7 +111,10 @@ def _transports(
     # features that are constant everywhere stay, as the identity
     varies = np.einsum("cdd->d", spreads) > 0
     inner = spreads[:, varies][:, :, varies]
-    for name, covariance in zip(classes, inner, strict=True):
+    maps = np.tile(np.eye(len(varies)), (len(spreads), 1, 1))
+    if not varies.any():  # a row a class, say: equal means are all there is to it
+        return maps
+    for name, covariance in zip(classes.tolist(), inner, strict=True):
         values = np.linalg.eigvalsh(covariance)
         if not values[0] > _SINGULAR * values[-1]:
             raise ArrayError(
@@ -119,14 +122,13 @@ def _transports(
                 "more rows than features in every class, drop copied features, or use shrinkage above 0."
             )
     center = _barycentre(inner, share, tol=tol, max_steps=max_steps)
-    maps = np.tile(np.eye(len(varies)), (len(spreads), 1, 1))
     for i, covariance in enumerate(inner):
         root, inverse = _roots(covariance)
         transport = inverse @ _roots(root @ center @ root)[0] @ inverse
         left = np.linalg.norm(transport @ covariance @ transport - center) / np.linalg.norm(center)
         if not left <= _LEFT:
             raise ArrayError(
-                f"The map of class {classes[i]!r} leaves {left:.1e} between its covariance and the others' ({_LEFT} is "
+                f"The map of class {classes.tolist()[i]!r} leaves {left:.1e} between its covariance and the others' ({_LEFT} is "
                 "allowed): its covariance is too ill-conditioned; use shrinkage above 0."
             )
         maps[i][np.ix_(varies, varies)] = transport
