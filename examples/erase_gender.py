@@ -22,7 +22,7 @@ import numpy as np
 from tiltmeter.core.activations import Activations
 from tiltmeter.core.errors import ConvergenceWarning
 from tiltmeter.core.records import Estimate, Unavailable
-from tiltmeter.erasure import LEACE, SAL, Audit, MeanProjection, MedianProjection, audit
+from tiltmeter.erasure import INLP, LEACE, RLACE, SAL, Audit, MeanProjection, MedianProjection, audit
 
 WORDS = Path(__file__).parent / "words"
 METHODS = {
@@ -30,6 +30,10 @@ METHODS = {
     "median projection": MedianProjection(),
     "SAL": SAL(),
     "LEACE": LEACE(),
+    # the words are fewer than the features: unshrunk, LEACE moves fresh words along directions that it never saw vary
+    "LEACE, shrinkage 0.1": LEACE(shrinkage=0.1),
+    "INLP": INLP(),
+    "RLACE": RLACE(1),
 }
 COLUMNS = ("logistic", "hinge", "threshold", "mlp", "neighbours", "boosting", "covariances")
 

@@ -129,6 +129,14 @@ def test_an_absolute_tolerance_that_leaves_a_rare_concept_whole_is_caught():
     assert reading(ours, "logistic").after.value < 0.85
 
 
+def test_where_the_means_agreed_before_it_is_not_said_that_nothing_was_erased():
+    made = counterexample(1000, 6)
+    more = counterexample(1000, 6, direction=made.direction, random_state=1)
+    found = audit(mean_projection(made.X, made.z), rows(more.X, more.z), readers=("threshold",), n_shuffles=0)
+    assert not found.is_nothing_erased
+    assert "balanced accuracy of 0.9" in found.statement or "balanced accuracy of 0.8" in found.statement
+
+
 # ------------------------------------------------------------ traps
 
 

@@ -47,6 +47,16 @@ def test_a_counterexample_without_outliers_or_features_is_refused(n, d, p):
         counterexample(n, d, p=p)
 
 
+def test_two_samples_can_share_their_direction():
+    first = counterexample(200, 5)
+    second = counterexample(300, 5, direction=3 * first.direction, random_state=1)
+    np.testing.assert_allclose(second.direction, first.direction)
+    assert accuracy_along(second.X, second.z, first.direction) == pytest.approx(0.9)
+    for direction in (np.zeros(5), np.ones(4), np.full(5, np.nan)):
+        with pytest.raises((ArrayError, TypeError), match="direction"):
+            counterexample(100, 5, direction=direction)
+
+
 # ------------------------------------------------------------ the fraction that breaks the mean
 
 

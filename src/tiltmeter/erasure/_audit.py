@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple, Protocol, get_args
+from typing import Any, NamedTuple, Protocol, get_args, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float, Int, Shaped
@@ -37,10 +37,13 @@ _LEFT_WHOLE = 0.05
 _UNMOVED = 1e-9
 # of what sampling alone leaves on fresh rows, squared: below it the means agree by construction
 _TOO_EQUAL = 1e-8
+# and above this multiple of it they differ
+_REAL = 2.0
 # of the largest entry, in units of its last digit: a spread below it is rounding
 _ROUNDING = 100
 
 
+@runtime_checkable
 class Erasing(Protocol):
     """What an audit takes: a map of rows (n, d) to rows of the same shape, with its name and what it guarantees."""
 
@@ -116,6 +119,10 @@ def audit(
     DataError
         If ``test`` shares a text or a group with ``acts``, or the rows show that the eraser was fitted on them.
 
+    See Also
+    --------
+    breaking_fraction : how few outliers would break the mean.
+
     Notes
     -----
     A reader is strong enough if its AUROC before erasing is at least 0.9 times the best reader's AUROC there, and the
@@ -125,14 +132,10 @@ def audit(
     there are any; seven readers make seven chances of a false alarm.
 
     Nothing was erased, says the record, where the difference of the class means of these rows changes by no more than
-    0.05 of itself, or the rows hardly move at all.
+    0.05 of itself (and is more than sampling brings about, twice its square), or the rows hardly move at all.
 
     With few positives a concept remains readable on fresh rows after exact erasing on the fitting rows, for its mean
     is then poorly known. That is reported as it is, with the number of positives.
-
-    See Also
-    --------
-    breaking_fraction : how few outliers would break the mean.
 
     Examples
     --------
@@ -175,7 +178,7 @@ def audit(
     }
     moved = _squared_change(fit.X, erased_fit.X, judge.X, erased_judge.X)
     size = float(np.linalg.norm(before.difference))
-    is_whole = float(np.linalg.norm(after.difference - before.difference)) <= _LEFT_WHOLE * size
+    is_whole = before.is_real and float(np.linalg.norm(after.difference - before.difference)) <= _LEFT_WHOLE * size
     spread = float(np.sqrt(before.variance)) or 1.0
     share = float(judge.y.mean())
     return Audit(
@@ -287,10 +290,14 @@ def _readings(
 
 
 class _Gap(NamedTuple):
-    """Difference of the class means (d,), variance within, and whether the means agree beyond what chance allows."""
+    """Difference of the class means (d,) and the variance within.
+
+    ``is_real``: more than sampling brings about. ``is_by_construction``: less than sampling ever leaves.
+    """
 
     difference: Float[NDArray[np.float64], " d"]
     variance: float
+    is_real: bool
     is_by_construction: bool
 
     @classmethod
@@ -302,8 +309,9 @@ class _Gap(NamedTuple):
         sampled = variance * (1 / y.sum() + 1 / (1 - y).sum())
         # rows that agree but for rounding have neither gap nor spread
         rounding = _ROUNDING * float(np.finfo(X.dtype).eps) * float(np.abs(X).max())
-        is_equal = variance > rounding**2 and float(difference @ difference) < _TOO_EQUAL * sampled
-        return cls(difference, variance, is_equal)
+        gap = float(difference @ difference)
+        is_equal = variance > rounding**2 and gap < _TOO_EQUAL * sampled
+        return cls(difference, variance, gap > _REAL * sampled, is_equal)
 
 
 def _squared_change(*rows: NDArray[Any]) -> float:

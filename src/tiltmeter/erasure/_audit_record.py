@@ -124,7 +124,19 @@ def _what_was_read(audit: Audit) -> list[str]:
 
 
 def _listed(readings: list[Reading]) -> str:
-    return ", ".join(f"{one.reader} {_figure(one.after)} ({_figure(one.before, short=True)})" for one in readings)
+    return ", ".join(
+        f"{one.reader} {_figure(one.after)} ({_figure(one.before, short=True)}){_cut(one)}" for one in readings
+    )
+
+
+def _cut(reading: Reading) -> str:
+    """Add to the threshold reader's AUROC what it is made for."""
+    if reading.reader != "threshold":
+        return ""
+    return (
+        f" with a balanced accuracy of {_figure(reading.accuracy_after)} "
+        f"({_figure(reading.accuracy_before, short=True)})"
+    )
 
 
 def _figure(measured: Estimate | Unavailable, *, short: bool = False) -> str:

@@ -29,10 +29,17 @@ class Counterexample(NamedTuple):
     direction: Float[NDArray[np.float64], " d"]
 
 
-def counterexample(n: int, d: int, *, p: float = 0.1, random_state: int = 0) -> Counterexample:
+def counterexample(
+    n: int,
+    d: int,
+    *,
+    p: float = 0.1,
+    direction: Float[NDArray[Any], " d"] | None = None,
+    random_state: int = 0,
+) -> Counterexample:
     """Make rows whose class means agree although a threshold tells the classes apart in a share 1 − p of the rows.
 
-    Along one random direction the class means are equal to rounding, by construction of the sample and not only of
+    Along one direction the class means are equal to rounding, by construction of the sample and not only of
     the population; across it the rows are standard normal and say nothing.
 
     Parameters
@@ -43,6 +50,8 @@ def counterexample(n: int, d: int, *, p: float = 0.1, random_state: int = 0) -> 
         Number of features.
     p
         Share of outliers, in (0, 0.5). The share used is the nearest that n allows.
+    direction
+        Shape (d,), not zero: as in another sample, for rows that are fresh. None for a random one.
     random_state
         Seed.
 
@@ -50,6 +59,8 @@ def counterexample(n: int, d: int, *, p: float = 0.1, random_state: int = 0) -> 
     ------
     SpecError
         If p is out of range, n is so small that no row would be an outlier, or d is less than 1.
+    ArrayError
+        If the direction has another width, is zero, or is not finite.
 
     Notes
     -----
@@ -75,11 +86,14 @@ def counterexample(n: int, d: int, *, p: float = 0.1, random_state: int = 0) -> 
         rows = rng.permutation(np.flatnonzero(z == label))
         outliers = rows[: round(p * len(rows))]
         coordinate[outliers] *= -(len(rows) - len(outliers)) / len(outliers)
-    direction = rng.normal(size=d)
-    direction /= np.linalg.norm(direction)
+    unit = rng.normal(size=d) if direction is None else direction.astype(np.float64)
+    norm = float(np.linalg.norm(unit))
+    if unit.shape != (d,) or not 0 < norm < np.inf:
+        raise ArrayError(f"direction has shape {unit.shape} and norm {norm}; give {d} finite numbers, not all 0.")
+    unit = unit / norm
     across = rng.normal(size=(n, d))
-    across -= np.outer(across @ direction, direction)
-    return Counterexample(across + np.outer(coordinate, direction), z, direction)
+    across -= np.outer(across @ unit, unit)
+    return Counterexample(across + np.outer(coordinate, unit), z, unit)
 
 
 class Breaking(NamedTuple):
