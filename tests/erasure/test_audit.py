@@ -41,42 +41,28 @@ def test_where_the_mean_is_all_there_is_little_is_read_after_mean_projection(see
 
 @pytest.mark.parametrize("seed", range(5))
 def test_the_threshold_reads_the_counterexample_and_linear_losses_do_not(seed):
-    made = counterexample(6000, 20, random_state=seed)
+    made = counterexample(3000, 20, random_state=seed)
     fitting, reading_rows, judging = dealt(made, 3)
-    found = audit(
-        mean_projection(made.X[fitting], made.z[fitting]),
-        rows(made.X[reading_rows], made.z[reading_rows]),
-        test=rows(made.X[judging], made.z[judging], start=len(made.z)),
-        readers=("logistic", "hinge", "threshold", "boosting"),
-        n_shuffles=0,
-        random_state=seed,
-    )
+    eraser = mean_projection(made.X[fitting], made.z[fitting])
+    sides = [rows(made.X[part], made.z[part], start=3000 * i) for i, part in enumerate((reading_rows, judging))]
+    readers = ("logistic", "hinge", "threshold")
+    found = audit(eraser, sides[0], test=sides[1], readers=readers, n_shuffles=0, random_state=seed)
     # no convex loss reads the rows before erasing either: the linear readers are too weak, and that is said
     for linear in ("logistic", "hinge"):
         assert reading(found, linear).accuracy_before.value == pytest.approx(0.5, abs=0.08)
         assert reading(found, linear).after == Unavailable(reason="reader too weak")
-    # of the readers of a direction: boosting has the outliers' side as well
-    assert reading(found, "boosting").is_read
-    alone = audit(
-        mean_projection(made.X[fitting], made.z[fitting]),
-        rows(made.X[reading_rows], made.z[reading_rows]),
-        test=rows(made.X[judging], made.z[judging], start=len(made.z)),
-        readers=("logistic", "hinge", "threshold"),
-        n_shuffles=0,
-        random_state=seed,
-    )
-    threshold = reading(alone, "threshold")
+    threshold = reading(found, "threshold")
     assert threshold.accuracy_after.value >= 0.88
     assert threshold.is_read
-    assert "still read by threshold" in alone.statement
+    assert "still read by threshold" in found.statement
 
 
 def test_variances_that_differ_are_left_by_every_affine_eraser_and_read():
     rng = np.random.default_rng(0)
-    z = np.arange(3000) % 2
-    X = rng.normal(size=(3000, 4)) * np.where(z == 1, 3.0, 1.0)[:, None]
+    z = np.arange(1500) % 2
+    X = rng.normal(size=(1500, 4)) * np.where(z == 1, 3.0, 1.0)[:, None]
     X[:, 0] += 2 * z
-    found = audit(LEACE().fit(X[:1000], z[:1000]).eraser_, rows(X[1000:], z[1000:]), n_shuffles=2)
+    found = audit(LEACE().fit(X[:500], z[:500]).eraser_, rows(X[500:], z[500:]), n_shuffles=1)
     assert reading(found, "covariances").is_read
     assert reading(found, "neighbours").is_read
     assert found.covariance_gap_after > 3 * found.covariance_gap_shuffled
@@ -158,7 +144,7 @@ def test_on_its_own_fitting_rows_every_linear_reader_is_at_chance_by_constructio
         audit(eraser, rows(X.astype(np.float32), z), readers=("logistic",))
 
 
-@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("seed", range(2))
 def test_a_projection_recomputed_on_test_labels_hides_what_the_fitted_one_leaves(seed):
     # few fitting rows: the fitted mean is off, and fresh rows still tell. Recomputed with the labels of the rows that
     # judge, the faulty twin reports chance (or less) whatever the eraser left
@@ -195,22 +181,26 @@ def test_readers_are_judged_on_other_groups_than_they_were_fitted_on():
 
 def test_damage_to_another_concept_is_measured_with_its_paired_change():
     rng = np.random.default_rng(0)
-    z, other = np.arange(2400) % 2, np.arange(2400) // 2 % 2
-    X = rng.normal(size=(2400, 5))
+    z, other = np.arange(1200) % 2, np.arange(1200) // 2 % 2
+    X = rng.normal(size=(1200, 5))
     X[:, 0] += 3 * z
     X[:, 1] += 3 * other
     X[:, 2] += 3 * z
-    fit, fresh = slice(0, 800), slice(800, 2400)
+    fit, fresh = slice(0, 400), slice(400, 1200)
     near, apart = rows(X[fresh], z[fresh]), rows(X[fresh], other[fresh])
     found = audit(
-        mean_projection(X[fit], z[fit]), near, others={"apart": apart, "itself": near}, readers=FAST, n_shuffles=0
+        mean_projection(X[fit], z[fit]),
+        near,
+        others={"apart": apart, "itself": near},
+        readers=("logistic",),
+        n_shuffles=0,
     )
     kept, lost = found.others
     assert kept.name == "apart" and kept.after.value > 0.95
     assert kept.change.low <= 0.0 <= kept.change.high + 0.01
     assert lost.after.value == pytest.approx(0.5, abs=0.08)
     assert lost.change.high < -0.3
-    assert "apart (400 of 800 rows) was read at" in found.statement
+    assert "apart (200 of 400 rows) was read at" in found.statement
 
 
 def test_an_oracle_is_told_the_concept_and_leaves_no_gap():
