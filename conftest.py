@@ -14,13 +14,12 @@ _METHODS = [
     for path in sorted((Path(__file__).parent / "src/tiltmeter/probes").glob("_*.py"))
     if path.stem not in ("__init__", "_probe", "_sequence_probe")
 ]
+# the erasers themselves and the streaming fitter answer wrong shapes by their own errors
 _CLOSED_FORMS = [
     f"tiltmeter.erasure.{name}"
     for name in (
-        "_eraser",
         "_joint",
         "_leace",
-        "_leace_fitter",
         "_mean_projection",
         "_median_projection",
         "_oracle_leace",
