@@ -50,7 +50,7 @@ def test_for_two_classes_it_removes_the_mean_difference_and_nothing_else(seed):
 @pytest.mark.parametrize("scale", [0.01, 1e-6, 1e6])
 def test_the_scale_of_the_rows_decides_nothing(seed, scale):
     # public code of the orthogonal kind truncates singular values at 0.01 absolute, so that small rows stay as they are
-    X, z, _ = rows(400, 8, shift=2.0, seed=seed)
+    X, z, _ = rows(400, 8, shift=1.0, seed=seed)
     X = scale * X
     centred = X - X.mean(0)
     one_hot = np.eye(2)[z] - 0.5
@@ -61,7 +61,7 @@ def test_the_scale_of_the_rows_decides_nothing(seed, scale):
     assert gap(ours, z, like=X) < 1e-12
     if scale < 1:
         np.testing.assert_array_equal(faulty, centred)
-        assert gap(faulty, z, like=X) > 0.3
+        assert gap(faulty, z, like=X) > 0.1
 
 
 def test_it_changes_more_than_leace_unless_the_rows_are_round():

@@ -102,7 +102,8 @@ def check_gap(joint: Joint, found: Projection, *, tol: float) -> None:
     if not left <= GAP_TOL:
         raise ArrayError(
             f"The map leaves {left:.1e} of the class-mean gap on the rows it was fitted on ({GAP_TOL} is allowed), "
-            "so the concept is not erased: features are too nearly copies of each other; drop those, or use shrinkage."
+            "so the concept is not erased: take a smaller tol, or, where features are nearly copies of each other, "
+            "drop those or use shrinkage."
         )
 
 
