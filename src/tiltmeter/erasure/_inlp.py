@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float, Int
 from numpy.typing import NDArray
 
-from tiltmeter.core.errors import SpecError
+from tiltmeter.core.errors import NoDirectionError, SpecError
 from tiltmeter.erasure._class_fitter import ClassFitter, check_codes, projection
 from tiltmeter.erasure._eraser import AffineEraser
 from tiltmeter.probes import logistic
@@ -49,8 +49,8 @@ def inlp(
     singular value decomposition of them together. A product of the single projections would be no projection once two
     directions are not at right angles, and would bring earlier ones back.
 
-    Accuracies are those on the fitting rows, which flatter the classifier: with few rows for the features it tells the
-    classes apart to the end.
+    Accuracies are those on the fitting rows, which flatter the classifier: with fewer rows than features it tells any
+    two classes apart at first, whether there is anything to tell or not.
 
     Parameters
     ----------
@@ -61,7 +61,7 @@ def inlp(
     n_iterations
         Most classifiers to remove, at least 1.
     C
-        Inverse strength of each classifier's penalty, in units of the mean within-class variance.
+        Inverse strength of each classifier's penalty, in units of the mean within-class variance of the rows given.
     stop_margin
         Stop once the accuracy is at most the majority share plus this.
 
@@ -71,6 +71,8 @@ def inlp(
         If there are no iterations, or the margin is negative.
     ArrayError
         If a class is missing or C is not positive.
+    NoDirectionError
+        If all rows are equal.
 
     Notes
     -----
@@ -96,26 +98,47 @@ def inlp(
         raise SpecError(f"stop_margin is {stop_margin}; it is a distance from the majority share, 0 or more.")
     n_classes = check_codes(z, n=len(X))
     centred = X.astype(np.float64) - X.mean(axis=0, dtype=np.float64)
+    axes = _axes_that_vary(centred)
+    scores = centred @ axes.T
+    strength = C / _within_variance(centred, z)
     majority = float(np.bincount(z).max() / len(z))
-    found = np.zeros((0, X.shape[1]))
-    gone = found
+    found = np.zeros((0, len(axes)))
+    gone, left = found, np.eye(len(axes))
     accuracies: list[float] = []
     changes: list[float] = []
     ranks: list[int] = []
     is_exhausted = False
     for i in range(n_iterations + 1):
-        removed = (centred @ gone.T) @ gone
-        weights, accuracy = _classifiers(centred - removed, z, n_classes=n_classes, C=C)
+        # in coordinates of what is left: in those of the rows a classifier could follow the rounding of what is gone
+        weights, accuracy = _classifiers(scores @ left.T, z, n_classes=n_classes, C=strength)
         accuracies.append(accuracy)
-        changes.append(float((removed**2).sum(axis=1).mean()))
+        changes.append(float(((scores @ gone.T) ** 2).sum(axis=1).mean()))
         ranks.append(len(gone))
         # the first classifier goes in any case: an eraser of rank 0 would pass for one that erases
-        is_exhausted = i > 0 and (accuracy <= majority + stop_margin or len(gone) == X.shape[1])
+        is_exhausted = i > 0 and (accuracy <= majority + stop_margin or not len(left))
         if is_exhausted or i == n_iterations:
             break
-        found = np.concatenate([found, weights])
+        found = np.concatenate([found, weights @ left])
         gone = row_space(found)
-    return INLPFit(gone, np.array(accuracies), np.array(changes), np.array(ranks), majority, is_exhausted)
+        left = np.linalg.svd(gone, full_matrices=True)[2][len(gone) :]
+    return INLPFit(gone @ axes, np.array(accuracies), np.array(changes), np.array(ranks), majority, is_exhausted)
+
+
+def _axes_that_vary(centred: Float[NDArray[np.float64], "n d"]) -> Float[NDArray[np.float64], "r d"]:
+    n, d = centred.shape
+    narrow = np.linalg.qr(centred, mode="r") if n > d else centred
+    _, sizes, axes = np.linalg.svd(narrow, full_matrices=False)
+    kept = sizes > max(n, d) * np.finfo(np.float64).eps * sizes[0]
+    if not kept.any():
+        raise NoDirectionError("All rows are equal: no classifier can tell classes apart, and INLP erases nothing.")
+    return np.asarray(axes[kept])
+
+
+def _within_variance(centred: Float[NDArray[np.float64], "n d"], z: Int[NDArray[Any], " n"]) -> float:
+    means = np.stack([centred[z == code].mean(axis=0) for code in range(int(z.max()) + 1)])
+    variance = float(((centred - means[z]) ** 2).mean())
+    # rows that equal their class mean leave no scale to divide by
+    return variance if variance > 0 else 1.0
 
 
 def row_space(directions: Float[NDArray[np.float64], "b d"]) -> Float[NDArray[np.float64], "k d"]:
@@ -136,8 +159,10 @@ def _classifiers(
     X: Float[NDArray[np.float64], "n d"], z: Int[NDArray[Any], " n"], *, n_classes: int, C: float
 ) -> tuple[Float[NDArray[np.float64], "b d"], float]:
     """Return the weights of one classifier, or of one for each of several classes, and their accuracy on the rows."""
+    if not X.shape[1]:
+        return np.zeros((1, 0)), float(np.bincount(z).max() / len(z))
     positives = [1] if n_classes == 2 else list(range(n_classes))
-    fits = [logistic(X, (z == code).astype(np.int64), C=C, penalty_scale="within") for code in positives]
+    fits = [logistic(X, (z == code).astype(np.int64), C=C) for code in positives]
     weights = np.stack([fit.vector for fit in fits])
     scores = X @ weights.T + np.array([fit.offset for fit in fits])
     predicted = (scores[:, 0] > 0).astype(np.int64) if n_classes == 2 else scores.argmax(axis=1)
@@ -159,7 +184,7 @@ class INLP(ClassFitter):
     n_iterations
         Most classifiers to remove.
     C
-        Inverse strength of each classifier's penalty, in units of the mean within-class variance.
+        Inverse strength of each classifier's penalty, in units of the mean within-class variance of the rows given.
     stop_margin
         Stop once the accuracy on the fitting rows is at most the majority share plus this.
 

@@ -90,8 +90,8 @@ def kernel_sal(
     features = vectors[:, kept] * np.sqrt(values[kept])
     columns = z.astype(np.float64) - z.mean(axis=0, dtype=np.float64)
     left, sizes, _ = np.linalg.svd(features.T @ columns, full_matrices=True)
-    # beside the covariance's own size: what rounding leaves of products of this size
-    rounding = np.finfo(np.float64).eps * len(K) * np.linalg.norm(features) * np.linalg.norm(columns) / np.sqrt(len(K))
+    # rows whose kernel values are equal have features that differ by rounding, most where the eigenvalue is least
+    rounding = 100 * np.finfo(np.float64).eps / np.sqrt(tol) * np.sqrt(values[-1]) * np.linalg.norm(columns)
     full = int((sizes > max(tol * sizes[0], rounding)).sum())
     if full == 0:
         raise NoDirectionError("No feature of the kernel covaries with the concept; there is nothing to erase.")
