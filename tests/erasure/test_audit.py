@@ -197,8 +197,10 @@ def test_damage_to_another_concept_is_measured_with_its_paired_change():
     )
     kept, lost = found.others
     assert kept.name == "apart" and kept.after.value > 0.95
-    assert kept.change.low <= 0.0 <= kept.change.high + 0.01
-    assert lost.after.value == pytest.approx(0.5, abs=0.08)
+    # a little better, if anything: the reader is no longer led astray by the features of the concept
+    assert kept.change.value == pytest.approx(kept.after.value - kept.before.value)
+    assert abs(kept.change.value) < 0.02
+    assert lost.after.value == pytest.approx(0.5, abs=0.12)
     assert lost.change.high < -0.3
     assert "apart (200 of 400 rows) was read at" in found.statement
 
