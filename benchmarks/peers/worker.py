@@ -1,4 +1,4 @@
-"""One way of collecting, as a process of its own: it loads what it needs, says so, and runs when it is told to.
+"""One way of doing a job, as a process of its own: it loads what it needs, says so, and runs when it is told to.
 
 The parent writes a JSON line for each run and reads one back. Nothing here needs more than NumPy, since a peer's
 environment does not hold Tiltmeter; the scripts beside this file import it by its plain name.
@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,18 +35,19 @@ class Job(NamedTuple):
     stop: bool
 
 
-Run = Callable[[], NDArray[np.float32]]
+Run = Callable[[], NDArray[Any]]
 
 
-def serve(prepare: Callable[[Job], Run]) -> None:
+def serve(prepare: Callable[[Any], Run], *, job: Callable[..., Any] = Job) -> None:
     """Load, answer ``ready``, then time one run for each line that comes in; ends when the parent closes the pipe.
 
-    ``prepare`` loads the model and returns the run that is timed, from strings to an array of shape (layers, n, d).
+    ``prepare`` loads what the job names and returns the run that is timed; when collecting, from strings to an array of
+    shape (layers, n, d). ``job`` makes what it is given from the record that the parent wrote.
     """
     # libraries print what they like; the answers go out on a copy of standard output, and their prints to the log
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
-    run = prepare(Job(**json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))))
+    run = prepare(job(**json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))))
     # so that the peak is that of the work, not of loading; without it the peak counts loading too
     with suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5", encoding="ascii")

@@ -227,7 +227,7 @@ def test_fewer_rows_than_features_work(method):
 def test_a_class_covariance_that_is_singular_needs_shrinkage():
     few = rows(30, 100, seed=2)
     method = next(m for m in ERASERS if not m.works_with_few_rows)
-    with pytest.raises(ArrayError, match="covariance of class 0 is singular.*use shrinkage above 0"):
+    with pytest.raises(ArrayError, match=r"covariance of class 0 is singular.*use shrinkage above 0"):
         method.make().fit(few.X, few.z)
 
 

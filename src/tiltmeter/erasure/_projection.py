@@ -79,9 +79,13 @@ def oblique(joint: Joint, *, tol: float, shrinkage: float = 0.0, is_single: bool
     if shrinkage > 0:
         within *= 1 - shrinkage
     within[np.diag_indices(len(within))] = 1.0  # a constant feature stands alone
-    solved = _solve(within, basis, is_single=is_single)
-    right = np.linalg.solve(solved.T @ basis, solved.T) * related.inverse
-    found = Projection(related.scale[:, None] * basis, right)
+    solved, inside = _solve(within, basis, is_single=is_single)
+    left, right = related.scale[:, None] * basis, solved.T * related.inverse
+    if inside is not None:
+        # of all maps that do the same to these rows, the one that leaves alone what is orthogonal to all of them
+        axes = np.linalg.qr(related.scale[:, None] * inside)[0]
+        right = (right @ axes) @ axes.T
+    found = Projection(left, np.linalg.solve(right @ left, right))
     check_gap(joint, found, tol=tol)
     return found
 
@@ -98,7 +102,8 @@ def check_gap(joint: Joint, found: Projection, *, tol: float) -> None:
     if not left <= GAP_TOL:
         raise ArrayError(
             f"The map leaves {left:.1e} of the class-mean gap on the rows it was fitted on ({GAP_TOL} is allowed), "
-            "so the concept is not erased: features are too nearly copies of each other; drop those, or use shrinkage."
+            "so the concept is not erased: take a smaller tol, or, where features are nearly copies of each other, "
+            "drop those or use shrinkage."
         )
 
 
@@ -143,8 +148,11 @@ def span(cross: Float[NDArray[np.float64], "d c"], *, tol: float) -> Float[NDArr
 
 def _solve(
     within: Float[NDArray[np.float64], "d d"], basis: Float[NDArray[np.float64], "d k"], *, is_single: bool
-) -> Float[NDArray[np.float64], "d k"]:
-    """Return Σ⁻¹ basis for a correlation matrix of which the lower triangle is given; Σ⁺ basis if it is singular."""
+) -> tuple[Float[NDArray[np.float64], "d k"], Float[NDArray[np.float64], "d r"] | None]:
+    """Return Σ⁻¹ basis for a correlation matrix of which the lower triangle is given.
+
+    If it is singular, Σ⁺ basis, and beside it the eigenvectors that span the basis.
+    """
     d = len(within)
     magnitude = np.abs(within)
     norm = float((magnitude.sum(axis=0) + magnitude.sum(axis=1)).max()) - 1.0
@@ -158,14 +166,14 @@ def _solve(
         )
     cut = max(d, 100) * _EPS
     if rcond > cut:
-        return np.asarray(lapack.dpotrs(factor, basis, lower=1)[0])
+        return np.asarray(lapack.dpotrs(factor, basis, lower=1)[0]), None
     del factor
     values, vectors = linalg.eigh(within, lower=True, driver="evd")
     cut *= float(values[-1])
     kept = values > cut
     inside = vectors[:, kept].T @ basis
     solved = vectors[:, kept] @ (inside / values[kept, None])
-    if not np.linalg.svd(inside, compute_uv=False)[-1] > _LEAST_SEEN:
-        # the concept lies where the rows hardly vary: there the inverse stops growing, but is not left out
-        solved += vectors[:, ~kept] @ (vectors[:, ~kept].T @ basis) / cut
-    return np.asarray(solved)
+    if np.linalg.svd(inside, compute_uv=False)[-1] > _LEAST_SEEN:
+        return np.asarray(solved), vectors[:, kept]
+    # the concept lies where the rows hardly vary: there the inverse stops growing, but is not left out
+    return np.asarray(solved + vectors[:, ~kept] @ (vectors[:, ~kept].T @ basis) / cut), None

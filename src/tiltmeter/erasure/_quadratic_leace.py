@@ -128,8 +128,8 @@ def _transports(
         left = np.linalg.norm(transport @ covariance @ transport - center) / np.linalg.norm(center)
         if not left <= _LEFT:
             raise ArrayError(
-                f"The map of class {classes.tolist()[i]!r} leaves {left:.1e} between its covariance and the others' ({_LEFT} is "
-                "allowed): its covariance is too ill-conditioned; use shrinkage above 0."
+                f"The map of class {classes.tolist()[i]!r} leaves {left:.1e} between its covariance and the others' "
+                f"({_LEFT} is allowed): its covariance is too ill-conditioned; use shrinkage above 0."
             )
         maps[i][np.ix_(varies, varies)] = transport
     return maps
