@@ -13,7 +13,7 @@ from tiltmeter.numerics import Minimised, minimise
 _REFIT_TOL = 1e-13
 _MAX_STEPS = 2000
 # up to so many unknowns a dense Hessian costs less than the steps that it saves
-_NEWTON_SIZE = 500
+_NEWTON_SIZE = 250
 _NEWTON_STEPS = 100
 _HALVINGS = 40
 
