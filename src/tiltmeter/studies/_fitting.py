@@ -28,7 +28,7 @@ from tiltmeter.probes import (
     UnsupervisedProbe,
 )
 from tiltmeter.studies._material import Material
-from tiltmeter.studies._spec import Method, ProbeSpec, StudySpec
+from tiltmeter.studies._spec import Method, StudySpec
 
 # the order in which ties are broken: the simplest first
 METHODS: tuple[Method, ...] = get_args(Method)
@@ -107,7 +107,7 @@ def methods_for(spec: StudySpec, material: Material) -> tuple[Method, ...]:
     home = spec.train.distribution
     pairs = material.texts[home].pairs
     has_pairs = pairs is not None and bool((pairs[material.splits[home] == "train"] != "").any())
-    asked = _asked(spec.probes)
+    asked = asked_methods(spec)
     needing = [method for method in asked if needs_pairs(method)]
     if needing and not has_pairs:
         if isinstance(spec.probes.methods, tuple):
@@ -118,10 +118,12 @@ def methods_for(spec: StudySpec, material: Material) -> tuple[Method, ...]:
     return asked
 
 
-def _asked(probes: ProbeSpec) -> tuple[Method, ...]:
-    if probes.methods is None:
+def asked_methods(spec: StudySpec) -> tuple[Method, ...]:
+    """Return the methods that a spec names, or stands for, in order, whether the texts allow them or not."""
+    chosen = spec.probes.methods
+    if chosen is None:
         return USUAL
-    return METHODS if probes.methods == "all" else tuple(method for method in METHODS if method in probes.methods)
+    return METHODS if chosen == "all" else tuple(method for method in METHODS if method in chosen)
 
 
 def needs_pairs(method: Method) -> bool:
