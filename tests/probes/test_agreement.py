@@ -72,10 +72,17 @@ def test_directions_point_to_the_presence_of_the_concept_before_they_are_compare
     assert found.cosines[0, 1] == pytest.approx(1.0)
 
 
-def test_directions_of_two_sites_or_widths_are_refused():
+def test_directions_of_several_blocks_of_the_stream_are_compared():
     u = np.array([0.6, 0.8])
-    sites = [Direction(u, method="m", sign=1, site=Site.parse(text)) for text in ("3.resid_post", "4.resid_post")]
-    with pytest.raises(SpecError, match=r"3\.resid_post, 4\.resid_post; compare those of one site"):
+    names = ("3.resid_post", "4.resid_post", "4.attn_out")
+    found = agreement({name: Direction(u, method="m", sign=1, site=Site.parse(name)) for name in names})
+    np.testing.assert_allclose(found.cosines, 1.0)
+
+
+def test_directions_of_sites_without_common_coordinates_or_of_two_widths_are_refused():
+    u = np.array([0.6, 0.8])
+    sites = [Direction(u, method="m", sign=1, site=Site.parse(text)) for text in ("3.mlp_post", "4.mlp_post")]
+    with pytest.raises(SpecError, match=r"3\.mlp_post, 4\.mlp_post, which share no coordinates"):
         agreement({"a": sites[0], "b": sites[1]})
     with pytest.raises(ArrayError, match="vectors of one width"):
         agreement({"a": u, "b": np.ones(3)})

@@ -1,6 +1,7 @@
 """What every probe in the table promises, and what it does with rows that are odd."""
 
 import inspect
+import re
 
 import numpy as np
 import pytest
@@ -9,9 +10,11 @@ from sklearn.exceptions import NotFittedError
 
 import tiltmeter.probes
 from tests.methods import PROBES, Method, Planted, plant
-from tiltmeter.core.errors import ArrayError
+from tiltmeter.core import Activations
+from tiltmeter.core.errors import ArrayError, NoDirectionError, SpecError
 from tiltmeter.evaluation import auroc
 from tiltmeter.probes import LinearProbe, Probe
+from tiltmeter.probes._feeding import fit_on
 
 TRAIN = plant(200, 20, shift=4.0, seed=0)
 FRESH = plant(400, 20, shift=4.0, seed=1, direction=TRAIN.direction)
@@ -63,7 +66,8 @@ def test_the_table_agrees_with_the_class(method):
 def test_a_concrete_probe_is_final_and_documents_every_hyperparameter(method):
     assert not [sub for sub in method.probe.__subclasses__() if sub.__module__.startswith("tiltmeter")]
     for name in inspect.signature(method.probe).parameters:
-        assert name in method.probe.__doc__, name
+        # on a line of the section Parameters, alone or beside others
+        assert re.search(rf"^    (\w+, )*{name}(, \w+)*$", method.probe.__doc__, re.MULTILINE), name
 
 
 @linear
@@ -308,7 +312,8 @@ def test_a_supervised_direction_carries_a_sign_and_scores_as_the_probe_does(meth
     direction = probe.as_direction(provenance={"seed": 0})
     assert direction.sign == 1
     assert direction.method == method.probe.__name__
-    assert direction.provenance == {"hyperparameters": probe.get_params(), "seed": 0}
+    told = "the labels that it was fitted on"
+    assert direction.provenance == {"hyperparameters": probe.get_params(), "sign_from": told, "seed": 0}
     np.testing.assert_allclose(direction.score(FRESH.X), probe.decision_function(FRESH.X))
 
 
@@ -323,12 +328,14 @@ def test_labels_are_refused_when_an_unsupervised_probe_is_fitted(method):
 
 @unsupervised
 def test_permuting_labels_leaves_an_unsupervised_direction_bit_identical(method):
-    # through a whole procedure that owns labels: they must not reach fit by any road
-    def fitted_by_a_study(y):
-        return method.fit(TRAIN._replace(y=y)).direction_
+    # through activations that own labels, as a study or a diagnostic gives them
+    def fitted_from(y):
+        ids = np.arange(len(y)).astype(str)
+        rows = Activations(TRAIN.X, ids=ids, y=y, pairs=TRAIN.pairs, sides=TRAIN.sides)
+        return fit_on(method.make(), rows).direction_
 
     permuted = np.random.default_rng(0).permutation(TRAIN.y)
-    np.testing.assert_array_equal(fitted_by_a_study(permuted), fitted_by_a_study(TRAIN.y))
+    np.testing.assert_array_equal(fitted_from(permuted), fitted_from(TRAIN.y))
 
 
 @unsupervised
@@ -337,7 +344,10 @@ def test_the_sign_is_unknown_until_oriented(method):
     assert probe.as_direction().sign == "unknown"
     with pytest.raises(ArrayError, match="has no sign; orient the probe on calibration labels"):
         probe.as_direction().score(TRAIN.X)
-    assert probe.orient(TRAIN.X, TRAIN.y).as_direction().sign == 1
+    assert "sign_from" not in probe.as_direction().provenance
+    oriented_one = probe.orient(TRAIN.X[:300], TRAIN.y[:300]).as_direction()
+    assert oriented_one.sign == 1
+    assert oriented_one.provenance["sign_from"].startswith("the labels of 300 rows given to orient")
 
 
 @unsupervised
@@ -451,3 +461,67 @@ def test_a_constant_difference_between_the_halves_is_not_found(method):
     probe = method.fit(TRAIN._replace(X=rows))
     assert abs(probe.direction_ @ token) < 0.1
     assert abs(probe.direction_ @ TRAIN.direction) > 0.9
+
+
+# ------------------------------------------------------------ what must not pass in silence
+
+
+@pytest.mark.usefixtures("without_run_time_types")
+@pytest.mark.parametrize(
+    ("method", "option"),
+    [
+        (m, name)
+        for m in PROBES
+        for name in ("penalty_scale", "rows", "center", "order")
+        if name in m.make().get_params()
+    ],
+    ids=str,
+)
+def test_a_misspelt_option_does_not_mean_another(method, option):
+    probe = method.make().set_params(**{option: "Misspelt"})
+    with pytest.raises(SpecError, match=f"{option} is 'Misspelt'; it must be one of"):
+        method.refit(probe, TRAIN)
+
+
+CONVEX = [
+    m
+    for m in PROBES
+    if m.is_supervised and m.is_linear and not m.needs_pairs and m.hyperparameters.get("rows") != "unit"
+]
+
+
+@pytest.mark.parametrize("method", [m for m in CONVEX if m.probe.__name__ != "MedianDifference"], ids=str)
+@pytest.mark.parametrize("offset", [0.1, 1e4])
+def test_class_means_that_coincide_name_no_direction_of_rounding(method, offset):
+    # every row under both labels, in an order of its own
+    rng = np.random.default_rng(0)
+    rows = np.tile(rng.normal(size=(40, 5)), (2, 1)) + offset
+    order = rng.permutation(80)
+    spoilt = Planted(
+        rows[order],
+        np.repeat([0, 1], 40)[order],
+        np.empty(0, str),
+        np.eye(5)[0],
+        sides=np.empty(0, int),
+        is_negated=np.tile(np.arange(40) % 2 == 1, 2)[order],
+    )
+    with pytest.raises(NoDirectionError):
+        method.fit(spoilt)
+
+
+# but where rows are divided by their norms, which depend on where the origin lies
+@pytest.mark.parametrize(
+    "method", [m for m in PROBES if m.learns and m.is_linear and m.hyperparameters.get("rows") != "unit"], ids=str
+)
+def test_an_offset_that_all_rows_share_turns_no_direction(method):
+    here, there = method.fit(TRAIN), method.fit(TRAIN._replace(X=TRAIN.X + 1e4))
+    assert abs(here.direction_ @ there.direction_) > 1 - 1e-6
+
+
+@paired
+@pytest.mark.parametrize("absent", [None, float("nan")])
+def test_rows_whose_pair_is_missing_are_not_taken_for_one(method, absent):
+    pairs = np.repeat(np.arange(200.0), 2).astype(object if absent is None else float)
+    pairs[-2:] = absent
+    with pytest.raises(ArrayError, match="Some rows have no pair"):
+        method.refit(method.make(), TRAIN, pairs=pairs)

@@ -7,7 +7,7 @@ from sklearn.linear_model import LogisticRegression
 
 from tests.methods import plant
 from tiltmeter.core.errors import ArrayError, ConvergenceWarning
-from tiltmeter.probes import LDA, Logistic, logistic, logistic_path, mean_difference
+from tiltmeter.probes import LDA, Found, Logistic, logistic, logistic_path, mean_difference
 
 ROWS = plant(80, 8, shift=1.5, seed=0)
 SCALES = np.geomspace(0.1, 10, 8)
@@ -110,14 +110,58 @@ def test_a_penalty_that_is_none_is_refused(C):
         Logistic(C).fit(ROWS.X, ROWS.y)
 
 
-def test_stopping_early_is_said_once_with_the_iterations(monkeypatch):
-    def impatient(**settings):
-        return LogisticRegression(**{**settings, "max_iter": 1})
-
-    monkeypatch.setattr("tiltmeter.probes._logistic.LogisticRegression", impatient)
-    with pytest.warns(ConvergenceWarning, match="stopped after 1 iterations above its tolerance") as caught:
+def test_stopping_early_is_said_once_with_what_is_left(monkeypatch):
+    monkeypatch.setattr("tiltmeter.probes._logistic._MOST_STEPS", 2)
+    with pytest.warns(ConvergenceWarning, match="stopped where a relative gain of .* was still promised") as caught:
         Logistic(C=100.0).fit(ROWS.X, ROWS.y)
     assert len(caught) == 1
+
+
+def naive(X, y, found, C):
+    return float(
+        np.logaddexp(0, -(2 * y - 1) * (X @ found.vector + found.offset)).sum() + found.vector @ found.vector / 2 / C
+    )
+
+
+@pytest.mark.parametrize("C", [1e-4, 1.0, 1e4])
+@pytest.mark.parametrize(("n", "d"), [(200, 20), (60, 90)])
+@pytest.mark.parametrize("offset", [1e2, 1e4])
+def test_rows_far_from_the_origin_have_the_same_optimum(n, d, C, offset):
+    rng = np.random.default_rng(0)
+    y = np.arange(n) % 2
+    X = rng.normal(size=(n, d)) + 2 * y[:, None] * np.eye(d)[0]
+    here, there = logistic(X, y, C=C), logistic(X + offset, y, C=C)
+    np.testing.assert_allclose(there.vector, here.vector, atol=1e-7 * np.abs(here.vector).max())
+    assert naive(X + offset, y, there, C) == pytest.approx(naive(X, y, here, C), rel=1e-9)
+
+
+def test_wide_rows_of_features_of_unlike_scale_are_solved_too():
+    # as many rows and features as Newton's method is not used for
+    rng = np.random.default_rng(0)
+    y = np.arange(60) % 2
+    X = (rng.normal(size=(60, 1100)) + 0.5 * y[:, None]) * np.logspace(-2, 2, 1100)
+    ours = logistic(X, y, C=1e-3)
+    # the optimum lies in the span of the centred rows, where the problem is small and SciPy solves it
+    basis = np.linalg.svd(X - X.mean(0), full_matrices=False)[2][:59].T
+    start = np.append(ours.vector @ basis, ours.offset)
+
+    def at(x):
+        return naive(X, y, Found(basis @ x[:-1], x[-1]), 1e-3)
+
+    best = optimize.minimize(at, start + 1e-3 * np.abs(start).max(), method="BFGS", options={"gtol": 1e-7})
+    assert naive(X, y, ours, 1e-3) <= best.fun * (1 + 1e-9)
+
+
+@pytest.mark.parametrize("width", [10, 5000])
+def test_both_searches_find_the_same(monkeypatch, width):
+    monkeypatch.setattr("tiltmeter.probes._logistic._NEWTON_WIDTH", width)
+    exact = LogisticRegression(C=1.0, solver="newton-cg", tol=1e-12, max_iter=10000).fit(ROWS.X, ROWS.y)
+    np.testing.assert_allclose(logistic(ROWS.X, ROWS.y).vector, exact.coef_[0], atol=1e-5)
+
+
+def test_penalties_of_a_path_are_positive():
+    with pytest.raises(ArrayError, match="penalties are"):
+        logistic_path(ROWS.X, ROWS.y, penalties=(0.0,))
 
 
 def test_separable_rows_converge_without_a_warning():

@@ -6,7 +6,7 @@ from sklearn.linear_model import LogisticRegression
 
 from tests.methods import plant
 from tiltmeter.core.errors import ArrayError, ConvergenceWarning
-from tiltmeter.probes import Logistic, logistic_sweep
+from tiltmeter.probes import Logistic, logistic, logistic_sweep
 
 STRENGTHS = (1e-4, 1e-2, 1.0, 10.0)
 
@@ -147,7 +147,9 @@ def test_what_did_not_converge_is_told():
     ("change", "message"),
     [
         ({"C": []}, "C is"),
-        ({"C": [1.0, 0.0]}, "positive inverse strengths"),
+        ({"C": [1.0, 0.0]}, "positive, finite inverse strengths"),
+        ({"C": [np.inf]}, "positive, finite inverse strengths"),
+        ({"train": np.ones((2, 100), int)}, "train has dtype int64; it must be boolean"),
         ({"y": np.arange(100)}, "labels must be 0 and 1"),
         ({"train": np.ones((2, 99), bool)}, r"train has shape \(2, 99\) for 100 labels"),
         ({"train": np.arange(100)[None] % 2 == 0}, "Fold 0 is fitted on one class only"),
@@ -160,3 +162,40 @@ def test_bad_input_is_told_in_one_sentence(change, message):
     given = {"sites": {"s": X}, "y": np.arange(100) % 2, "C": [1.0], "train": None} | change
     with pytest.raises(ArrayError, match=message):
         logistic_sweep(given.pop("sites"), given.pop("y"), **given)
+
+
+WIDE = (1e-6, 1e-3, 1.0, 1e3, 1e6)
+
+
+@pytest.mark.parametrize("kind", ["separable", "fewer rows than features", "one positive row", "unlike scales"])
+def test_every_objective_is_the_least_however_small(kind):
+    n, d, shift = {"separable": (200, 20, 10.0), "fewer rows than features": (30, 100, 2.0)}.get(kind, (200, 20, 2.0))
+    X, y = rows_of(n, d, shift=shift)
+    if kind == "one positive row":
+        y = (np.arange(n) == 0).astype(int)
+    if kind == "unlike scales":
+        X = X * np.logspace(-2, 2, d)
+    fits = logistic_sweep({"s": X}, y, C=WIDE)["s"]
+    assert fits.is_converged.all()
+    for j, C in enumerate(WIDE):
+        best = logistic(X, y, C=C)
+        least = objective(X, y, best.vector, best.offset, C)
+        assert objective(X, y, fits.weights[0, j], fits.intercepts[0, j], C) <= least * (1 + 1e-6)
+        assert fits.objectives[0, j] == pytest.approx(least, rel=1e-5)
+
+
+@pytest.mark.parametrize("offset", [1e4, 1e6])
+def test_an_offset_that_rows_share_costs_no_digits(offset):
+    X, y = rows_of(200, 10)
+    here, there = (logistic_sweep({"s": rows}, y, C=STRENGTHS)["s"] for rows in (X, X + offset))
+    np.testing.assert_allclose(there.objectives, here.objectives, rtol=1e-6)
+    np.testing.assert_allclose(there.weights, here.weights, rtol=1e-3, atol=1e-5)
+
+
+@pytest.mark.parametrize("C", [1.0, 1e4, 1e6])
+def test_features_that_stand_twice_share_their_weight(C):
+    X, y = rows_of(200, 10)
+    twice = logistic_sweep({"s": np.hstack([X, X])}, y, C=[C])["s"].weights[0, 0]
+    np.testing.assert_allclose(twice[:10], twice[10:], atol=1e-4 * np.abs(twice).max())
+    exact = logistic(np.hstack([X, X]), y, C=C).vector
+    assert twice @ exact / np.linalg.norm(twice) / np.linalg.norm(exact) > 0.99999

@@ -51,8 +51,7 @@ def test_single_precision_is_finished_in_double_where_rounding_hides_the_rest():
     planted = plant(30, 100, shift=3.0, seed=0)
     weights = np.ones((60, 1))
     exact = fitted(planted.X, planted.y, weights, "logistic", tol=1e-14)
-    single = fitted(planted.X.astype(np.float32), planted.y, weights, "logistic")
-    assert single.weights.dtype == torch.float32
+    single = fitted(planted.X, planted.y, weights, "logistic", dtype=torch.float32)
     assert single.is_converged.all()
     np.testing.assert_allclose(single.objectives.numpy(), exact.objectives.numpy(), rtol=1e-6)
 

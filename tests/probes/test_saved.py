@@ -11,7 +11,7 @@ import tiltmeter.probes
 from tests.methods import PROBES, plant
 from tiltmeter.core.errors import ArrayError, FileError, FormatError
 from tiltmeter.core.files import seal
-from tiltmeter.probes import MeanDifference, Probe, load, save
+from tiltmeter.probes import Logistic, MeanDifference, Probe, load, save
 from tiltmeter.probes._saved import CLASSES
 
 TRAIN = plant(60, 6, shift=4.0, seed=0)
@@ -94,4 +94,24 @@ def test_a_record_of_another_kind_is_refused_though_its_hash_is_right(tmp_path, 
     head["sha256_of_the_rest"] = seal(head)
     path.write_text(json.dumps(head))
     with pytest.raises(FormatError, match=message):
+        load(tmp_path)
+
+
+@pytest.mark.usefixtures("without_run_time_types")
+def test_hyperparameters_of_a_grid_over_an_array_are_saved(tmp_path):
+    probe = Logistic(C=np.float32(0.5)).fit(TRAIN.X, TRAIN.y)
+    save(probe, tmp_path)
+    assert load(tmp_path).C == 0.5
+    probe.as_direction().save(tmp_path)
+
+
+@pytest.mark.parametrize("fitted", [{"decision_function": 3}, {"_x_": 1}, {"direction": 1}])
+def test_what_is_no_fitted_attribute_is_not_set(tmp_path, fitted):
+    save(MeanDifference().fit(TRAIN.X, TRAIN.y), tmp_path)
+    path = tmp_path / "probe.json"
+    head = json.loads(path.read_text())
+    head["fitted"] |= fitted
+    head["sha256_of_the_rest"] = seal(head)
+    path.write_text(json.dumps(head))
+    with pytest.raises(FormatError, match="is no fitted attribute"):
         load(tmp_path)

@@ -94,8 +94,9 @@ def test_a_penalty_that_is_none_is_refused(C):
 
 def test_stopping_early_is_said_with_the_gradient_that_is_left(monkeypatch):
     monkeypatch.setattr("tiltmeter.probes._svm._MOST_NEWTON_STEPS", 0)
+    monkeypatch.setattr("tiltmeter.probes._margins._MOST_STEPS", 1)
     with pytest.warns(ConvergenceWarning, match=r"stopped after 1 steps with a gradient of .*; use a smaller C"):
-        linear_svm(ROWS.X, ROWS.y, C=10.0, max_steps=1)
+        linear_svm(ROWS.X, ROWS.y, C=10.0)
 
 
 def test_separable_rows_are_split_halfway_between_the_nearest():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -52,6 +53,15 @@ def test_a_coin_that_no_label_reaches_gives_each_pair_two_sides() -> None:
     np.testing.assert_array_equal(
         tossed_sides(pairs.reshape(-1, 2)[order].ravel()), sides.reshape(-1, 2)[order].ravel()
     )
+
+
+@every
+def test_sides_that_are_the_labels_are_replaced_by_a_coin(method: Method) -> None:
+    rows = _rows()
+    told = replace(rows, sides=rows.y)
+    bare, given = (fit(method, train, C=0.1, orient_on=rows) for train in (rows, told))
+    np.testing.assert_array_equal(given.direction_, bare.direction_)
+    assert given.direction_[0] > 0.8
 
 
 def test_methods_that_need_pairs_are_known_and_cannot_do_without() -> None:

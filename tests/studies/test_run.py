@@ -157,6 +157,8 @@ def test_without_pairs_lat_is_left_out(
         del row["pair"]
     evidence = run_study(_spec(tiny_model, {"home": write_rows(rows)}), tmp_path / "run").evidence
     assert evidence.methods == ("mean_difference", "lda", "logistic")
+    assert evidence.left_out == ("lat",)
+    assert "Not tried, since home has no pairs: lat." in (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
 
 
 def test_truncated_texts_are_counted_and_noted(

@@ -72,6 +72,8 @@ def test_a_text_without_a_vector_is_named(tmp_path: Path) -> None:
         ({"words": np.array(["a", "b"]), "X": np.full((2, 2), np.nan)}, "NaN or infinity"),
         ({"words": np.array(["a", "b"]), "X": np.eye(3)}, "n strings and n rows"),
         ({"words": np.array([1, 2]), "X": np.eye(2)}, "n strings and n rows"),
+        ({"words": np.array(["a", "b"]), "X": np.empty((2, 0))}, "n strings and n rows"),
+        ({"words": np.array(["a", "b"]), "X": np.full((2, 2), 1e300)}, "in single precision"),
         ({"words": np.array(["a", "b"])}, "cannot be read as an"),
         ({"words": np.array(["a", None], dtype=object), "X": np.eye(2)}, "cannot be read as an"),
     ],
@@ -85,6 +87,10 @@ def test_a_file_that_holds_no_vectors_is_refused(tmp_path: Path, arrays: dict[st
 def test_a_file_that_is_absent_or_no_archive_is_refused(tmp_path: Path) -> None:
     with pytest.raises(FileError, match="does not exist; vectors are an"):
         open_vectors(f"vectors:{tmp_path / 'none.npz'}")
+    np.save(tmp_path / "bare.npy", np.eye(2))
+    (tmp_path / "bare.npy").rename(tmp_path / "bare.npz")
+    with pytest.raises(FormatError, match="cannot be read as an"):
+        open_vectors(f"vectors:{tmp_path / 'bare.npz'}")
     (tmp_path / "text.npz").write_text("no archive")
     with pytest.raises(FormatError, match="cannot be read as an"):
         open_vectors(f"vectors:{tmp_path / 'text.npz'}")

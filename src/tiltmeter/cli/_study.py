@@ -21,7 +21,7 @@ def study(
 ) -> None:
     """Run a study: texts, activations, probes, evidence, verdict, report, monitor.
 
-    Example: tiltmeter study examples/truth_minilm.yaml --set data=../shared/data/truth
+    Example: tiltmeter study examples/facts.yaml
     """
     from tiltmeter import studies
     from tiltmeter.cli._print import steps, verdict

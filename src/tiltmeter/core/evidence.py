@@ -202,7 +202,8 @@ class Evidence(Record):
     """Everything that a study measured about the probe that it chose, and about those that it did not.
 
     ``train`` names the distribution on which site and method were chosen; ``sites`` and ``methods`` list what was
-    tried, in order; ``fpr`` and ``level`` are the asked false-positive rate and the level of all intervals.
+    tried, in order, ``left_out`` what was not for want of pairs; ``fpr`` and ``level`` are the asked false-positive
+    rate and the level of all intervals.
     """
 
     format_version: Literal[1] = 1
@@ -227,3 +228,4 @@ class Evidence(Record):
     mistakes: tuple[Mistake, ...]
     leakage: Leakage
     verdict: Verdict | Unavailable
+    left_out: tuple[str, ...] = ()

@@ -14,6 +14,8 @@ Objective = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
 # Armijo's constant: how much of the promised decrease a step must bring
 _SUFFICIENT = 1e-4
 _HALVINGS = 30
+# sums of many rounded terms are better than one of them
+_LOST = 1e-2
 # a pair of step and gradient change that curves less than this, relative to their lengths, tells of no minimum
 _LEAST_CURVATURE = 1e-10
 
@@ -22,7 +24,7 @@ class Minimised(NamedTuple):
     """The points found, and how each search ended.
 
     ``decrement``: half of what the quadratic model of the last step still promised, relative to the value; a problem
-    has converged when it lies below the tolerance.
+    has converged when it lies below the tolerance. It is an estimate: the model is that of the search.
     """
 
     x: Tensor
@@ -40,6 +42,7 @@ def minimise(
     tol: float = 1e-9,
     max_steps: int = 500,
     memory: int = 10,
+    floor: float = 1.0,
 ) -> Minimised:
     """Minimise b problems in p unknowns by L-BFGS, each with its own steps, evaluated together.
 
@@ -57,12 +60,14 @@ def minimise(
         Positive, shape (b, p): a guess of the Hessian's diagonal. The better it is, the fewer the steps. None for the
         identity.
     tol
-        A problem has converged when its quadratic model promises less than this share of its value (or of 1, where the
-        value is smaller).
+        A problem has converged when its quadratic model promises less than this share of its value, or of ``floor``
+        where the value is smaller.
     max_steps
         Most steps of a problem.
     memory
         Pairs of steps and gradient changes that are kept.
+    floor
+        Positive, or 0 for a tolerance that is relative however small the value.
 
     References
     ----------
@@ -93,7 +98,7 @@ def minimise(
         if lost.any():
             step[lost] = -gradients[active[lost]]
             slope = _dot(step, gradients[active])
-        decrement[active] = -slope / 2 / values[active].abs().clamp_min(1.0)
+        decrement[active] = -slope / 2 / values[active].abs().clamp_min(max(floor, torch.finfo(torch.float64).tiny))
         going = decrement[active] > tol
         active, step, slope = active[going], step[going], slope[going]
         if not len(active):
@@ -173,14 +178,16 @@ def _search(
         done = waiting[enough]
         moved[done], found[done], gradients[done] = tried[enough], there[enough], slopes[enough]
         waiting = waiting[~enough]
-        if not len(waiting):
-            break
         # the minimum of the parabola through what is known, kept within reason
         gap = there[~enough] - first[waiting] - length[waiting] * slope[waiting]
         best = -slope[waiting] * length[waiting] / (2 * gap / length[waiting])
         length[waiting] = torch.where(torch.isfinite(best), best, 0.0).clamp(
             0.1 * length[waiting], 0.5 * length[waiting]
         )
+        # what a step this short could bring would be lost in the rounding of the value
+        waiting = waiting[-slope[waiting] * length[waiting] > _LOST * torch.finfo(x.dtype).eps * first[waiting].abs()]
+        if not len(waiting):
+            break
     return moved, found, gradients
 
 

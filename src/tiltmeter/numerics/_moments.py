@@ -13,7 +13,7 @@ from scipy.linalg import blas
 from tiltmeter.core.errors import ArrayError, FormatError
 from tiltmeter.numerics._pairs import pair_rows
 from tiltmeter.numerics._scatter import BLOCK, SCATTER_KEYS, Scatter, count_entry, mirrored
-from tiltmeter.numerics._within import ClassMeans, WithinCovariance, shrunk
+from tiltmeter.numerics._within import ClassMeans, WithinCovariance, shrunk, unless_equal
 
 FORMAT = 1
 
@@ -190,7 +190,9 @@ class Moments:
         """Return the means of both labels; ArrayError if a label has no rows."""
         negative, positive = self._labelled()
         prior = positive.count / (negative.count + positive.count)
-        return ClassMeans(negative.origin + negative.offset, positive.origin + positive.offset, prior)
+        means = ClassMeans(negative.origin + negative.offset, positive.origin + positive.offset, prior)
+        within = np.trace(negative.lower) + np.trace(positive.lower)
+        return unless_equal(means, spread=float(np.sqrt(within / (negative.count + positive.count))))
 
     def within_covariance(self, *, shrinkage: float | None = None) -> WithinCovariance:
         """Return what ``numerics.within_covariance`` gives on the labelled rows, to rounding.

@@ -33,6 +33,11 @@ def pair_rows(
     """
     if np.shape(pairs) != (n,):
         raise ArrayError(f"pairs have shape {np.shape(pairs)} for {n} rows; give one identifier a row.")
+    listed = np.asarray(pairs).tolist()
+    if any(one is None or one != one for one in listed):  # two rows without a pair must not be taken for one
+        raise ArrayError("Some rows have no pair (identifier None or NaN); select the paired rows first.")
+    if len({isinstance(one, str) for one in listed}) > 1:
+        raise ArrayError("Some pair identifiers are strings and some are not; use one kind.")
     names, counts = np.unique(pairs, return_counts=True)
     if "" in names.tolist():  # two rows without a pair must not be taken for one
         raise ArrayError('Some rows have no pair (identifier ""); select the paired rows first.')
@@ -45,6 +50,8 @@ def pair_rows(
     if np.shape(sides) != (n,):
         raise ArrayError(f"sides have shape {np.shape(sides)} for {n} rows; give one side a row.")
     of_members = np.asarray(sides)[members]
+    if of_members.dtype.kind not in "biuf":
+        raise ArrayError(f"sides have dtype {of_members.dtype}; give 0 or 1 a row.")
     is_wrong = (np.sort(of_members, axis=1) != [0, 1]).any(axis=1)
     if is_wrong.any():
         which = int(is_wrong.argmax())

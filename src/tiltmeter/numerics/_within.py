@@ -12,6 +12,8 @@ from tiltmeter.core.errors import ArrayError
 
 # where all rows lie equally far from their mean the formula gives 0, even if the covariance is singular
 _LEAST_SHRINKAGE = 1e-8
+# of some hundreds of rows that cancel, in units of the last place
+_ROUNDING = 16
 
 
 class ClassMeans(NamedTuple):
@@ -34,6 +36,8 @@ def class_means(
 ) -> ClassMeans:
     """Return the means of both classes in float64; ArrayError if a class has no weight.
 
+    Means that differ by no more than rounding are returned equal: their difference would be a direction of noise.
+
     Examples
     --------
     >>> class_means(np.array([[0.0], [2.0], [4.0]]), np.array([0, 1, 1])).positive.tolist()
@@ -45,7 +49,18 @@ def class_means(
     if not 0 < on_positive < total:
         raise ArrayError("y has one class only (or all weight is on one); both labels are needed.")
     negative, positive = (_mean(X, np.where(y == label, weight, 0.0)) for label in (0, 1))
-    return ClassMeans(negative, positive, on_positive / total)
+    spread = float(np.abs(X - X[0].astype(np.float64)).max())
+    return unless_equal(ClassMeans(negative, positive, on_positive / total), spread=spread)
+
+
+def unless_equal(means: ClassMeans, *, spread: float) -> ClassMeans:
+    """Make means equal that differ by no more than rounding, given how far rows lie from each other."""
+    difference = float(np.abs(means.positive - means.negative).max())
+    # sums of rows about one of their class; the mean itself carries the rounding of where the rows lie
+    offset = float(np.abs(means.negative).max())
+    if difference > _ROUNDING * np.finfo(np.float64).eps * (spread + offset):
+        return means
+    return means._replace(positive=means.negative.copy())
 
 
 def _mean(X: Float[NDArray[Any], "n d"], weight: Float[NDArray[Any], " n"]) -> Float[NDArray[Any], " d"]:

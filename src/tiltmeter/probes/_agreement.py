@@ -13,6 +13,9 @@ from scipy import special, stats
 from tiltmeter.core.direction import Direction
 from tiltmeter.core.errors import ArrayError, SpecError
 
+# sites that all read and write the same coordinates
+_STREAM = {"resid_pre", "resid_mid", "resid_post", "attn_out", "mlp_out"}
+
 
 class Agreement(NamedTuple):
     """Cosines between k named directions, shape (k, k), and the null: |cosine| of two random directions.
@@ -29,7 +32,7 @@ class Agreement(NamedTuple):
 
 
 def agreement(directions: Mapping[str, NDArray[Any] | Direction]) -> Agreement:
-    """Return the cosines between directions at one site, with what two random directions would have beside them.
+    """Return the cosines between directions that share coordinates, and what two random ones would have.
 
     Parameters
     ----------
@@ -42,7 +45,8 @@ def agreement(directions: Mapping[str, NDArray[Any] | Direction]) -> Agreement:
     ArrayError
         If there are fewer than two, a vector is zero or not finite, or widths differ.
     SpecError
-        If directions are of different sites: their coordinates are not the same, and a cosine would mean nothing.
+        If directions are of sites that do not share coordinates, as blocks of the residual stream do: a cosine would
+        mean nothing.
 
     Notes
     -----
@@ -62,9 +66,12 @@ def agreement(directions: Mapping[str, NDArray[Any] | Direction]) -> Agreement:
     """
     if len(directions) < 2:
         raise ArrayError(f"{len(directions)} directions were given; at least two are needed.")
-    sites = {str(one.site) for one in directions.values() if isinstance(one, Direction) and one.site is not None}
-    if len(sites) > 1:
-        raise SpecError(f"The directions are of the sites {', '.join(sorted(sites))}; compare those of one site.")
+    sites = {one.site for one in directions.values() if isinstance(one, Direction) and one.site is not None}
+    if len(sites) > 1 and not {site.point for site in sites} <= _STREAM:
+        raise SpecError(
+            f"The directions are of the sites {', '.join(sorted(map(str, sites)))}, which share no coordinates; "
+            "compare those of one site, or of the residual stream in several blocks."
+        )
     unit = np.stack(_units({name: _vector(one) for name, one in directions.items()}))
     d, k = unit.shape[1], len(unit)
     return Agreement(

@@ -22,7 +22,7 @@ def ccs_sweep(
     pairs: Shaped[NDArray[Any], " n"],
     sides: Int[NDArray[Any], " n"],
     n_restarts: int = 10,
-    l2: float = 1e-2,
+    l2: float = 1e-3,
     random_state: int = 0,
     device: str = "cpu",
 ) -> dict[str, CCSFits]:

@@ -10,13 +10,13 @@ from jaxtyping import Bool, Float, Int
 from numpy.typing import NDArray
 
 from tiltmeter.core.activations import Activations
-from tiltmeter.core.errors import ArrayError, SpecError
+from tiltmeter.core.errors import ArrayError, NoDirectionError, SpecError
 from tiltmeter.core.records import Measured, Unavailable
 from tiltmeter.core.seeds import stream
 from tiltmeter.evaluation import auroc_columns, share
 from tiltmeter.numerics import pair_rows
 from tiltmeter.probes._census_nulls import gaussian_like, shuffled_supervision
-from tiltmeter.probes._census_record import Census, CensusNull
+from tiltmeter.probes._census_record import NOTHING_LEFT, Census, CensusNull
 from tiltmeter.probes._fact_groups import FactGroups, independent_fact_groups
 from tiltmeter.probes._feeding import labels_of, one_row_a_text
 from tiltmeter.probes._orthogonal import orthogonal_directions
@@ -206,10 +206,13 @@ def _ablated(probe: LinearProbe, data: Activations, train: Activations, *, judge
     difference = examples.X[examples.y == 1].mean(axis=0) - examples.X[examples.y == 0].mean(axis=0)
     length = float(np.linalg.norm(difference))
     if data.X.shape[1] < 2 or not length > 0:
-        return Unavailable(reason="nothing is left to find once the mean difference is removed")
+        return Unavailable(reason=NOTHING_LEFT)
     unit = difference / length
     rows = data.X.astype(np.float64)
-    found = orthogonal_directions(probe, replace(data, X=rows - np.outer(rows @ unit, unit)), n_directions=1)
+    try:
+        found = orthogonal_directions(probe, replace(data, X=rows - np.outer(rows @ unit, unit)), n_directions=1)
+    except NoDirectionError:  # where class means are equal every convex loss is least for a constant
+        return Unavailable(reason=NOTHING_LEFT)
     # the test rows lose it as well
     found = found - np.outer(found @ unit, unit)
     return share(judge.hits(found)[:, 0])

@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from tiltmeter.core.records import Estimate, Measured, Unavailable
 from tiltmeter.probes._fact_groups import FactGroups
 
+NOTHING_LEFT = "nothing is left to find once the mean difference is removed"
+
 
 class CensusNull(NamedTuple):
     """Accuracies of directions that mean nothing, on the real fresh examples: r repetitions of at most k directions.
@@ -99,6 +101,11 @@ def _what_it_is_not(census: Census) -> list[str]:
             f"With the difference of the class means removed, the first direction found has an accuracy of "
             f"{one.value:.2f} ({one.low:.2f} to {one.high:.2f})"
             + (": one direction holds what this method can find." if one.low <= 0.5 else ".")
+        )
+    elif census.ablated.reason == NOTHING_LEFT:
+        said.append(
+            "With the difference of the class means removed this method finds no direction: one direction holds what "
+            "this method can find."
         )
     if isinstance(census.fact_groups, FactGroups):
         groups = census.fact_groups

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from inspect import signature
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ from sklearn.base import clone
 
 from tiltmeter.core.activations import Activations
 from tiltmeter.core.errors import ArrayError, SpecError
-from tiltmeter.probes._probe import Classifier, LinearProbe, Probe, UnsupervisedProbe
+from tiltmeter.probes._probe import Classifier, Probe, UnsupervisedProbe
 
 
 def fit_on(probe: Probe, data: Activations) -> Probe:
@@ -29,6 +30,8 @@ def fit_on(probe: Probe, data: Activations) -> Probe:
     name = type(probe).__name__
     if not isinstance(probe, Classifier | UnsupervisedProbe):
         raise SpecError(f"{name} is fitted on no rows of single texts; give a classifier or an unsupervised probe.")
+    if "is_negated" in signature(probe.fit).parameters:
+        raise SpecError(f"{name} needs to be told which statements are negated, which is not asked for here.")
     more: dict[str, Any] = {}
     for field, is_needed in (("pairs", probe.needs_pairs), ("sides", probe.needs_sides)):
         if is_needed:
@@ -44,7 +47,7 @@ def fit_on(probe: Probe, data: Activations) -> Probe:
     return fitted
 
 
-def fit_with_sign(probe: LinearProbe, data: Activations) -> LinearProbe:
+def fit_with_sign(probe: Probe, data: Activations) -> Probe:
     """Return :func:`fit_on`'s copy; an unsupervised one gets its sign from the labels of the same rows."""
     fitted: Any = fit_on(probe, data)
     if isinstance(fitted, UnsupervisedProbe):

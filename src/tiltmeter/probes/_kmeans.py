@@ -9,7 +9,7 @@ from jaxtyping import Float, Int
 from numpy.typing import NDArray
 from sklearn.cluster import KMeans
 
-from tiltmeter.core.errors import SpecError
+from tiltmeter.core.errors import ArrayError, SpecError
 from tiltmeter.probes._probe import Found, UnsupervisedProbe
 
 
@@ -38,6 +38,8 @@ def kmeans_differences(
     >>> bool(abs(found[0]) > 40 * abs(found[1]))
     True
     """
+    if n_restarts < 1:
+        raise ArrayError(f"n_restarts is {n_restarts}; at least one seeding is needed.")
     differences = X[pairs[:, 0]].astype(np.float64) - X[pairs[:, 1]].astype(np.float64)
     scale = float(np.abs(differences).max())
     if scale == 0.0:

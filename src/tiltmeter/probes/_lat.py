@@ -11,7 +11,7 @@ from scipy import linalg
 
 from tiltmeter.core.errors import SpecError
 from tiltmeter.numerics import Moments
-from tiltmeter.probes._probe import FitsMoments, Found, UnsupervisedProbe
+from tiltmeter.probes._probe import FitsMoments, Found, UnsupervisedProbe, one_of
 
 
 def lat(X: Float[NDArray[Any], "n d"], pairs: Int[NDArray[Any], "p 2"]) -> Found:
@@ -134,12 +134,14 @@ class LAT(FitsMoments, UnsupervisedProbe):
     def _find(self, X: Float[NDArray[Any], "n d"], pairs: Int[NDArray[Any], "p 2"] | None) -> Found:
         if pairs is None:
             raise SpecError("LAT needs pairs.")
+        one_of("order", self.order, ("any", "shuffled"))
         if self.order == "shuffled":
             return lat_shuffled(X, pairs, is_centred=self.is_centred, rng=np.random.default_rng(self.random_state))
         self._refuse_centring()
         return lat(X, pairs)
 
     def _find_in_moments(self, moments: Moments) -> Found:
+        one_of("order", self.order, ("any", "shuffled"))
         if self.order == "shuffled":
             raise SpecError(
                 'LAT with order="shuffled" swaps each pair, which moments no longer hold; use order="any", its '

@@ -6,18 +6,27 @@ import warnings
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
+import torch
 from jaxtyping import Float, Int
 from numpy.typing import NDArray
-from sklearn.exceptions import ConvergenceWarning as SklearnConvergenceWarning
-from sklearn.linear_model import LogisticRegression
+from scipy import linalg, special
 
 from tiltmeter.core.errors import ArrayError, ConvergenceWarning
 from tiltmeter.numerics import class_means
+from tiltmeter.probes._margins import fit_margins
 from tiltmeter.probes._mean_difference import mean_difference
-from tiltmeter.probes._probe import Found, SupervisedProbe
+from tiltmeter.probes._probe import Found, SupervisedProbe, one_of
 
 # below this width Newton's method with a dense Hessian is both the fastest and the most exact
 _NEWTON_WIDTH = 1024
+_MOST_STEPS = 200
+# relative gains: below the first a search ends, above the second it has not converged
+_LEAST_GAIN = 1e-12
+_MOST_RESIDUAL = 1e-9
+# of the unit diagonal: rounding must not make a Hessian indefinite; it slows the last steps by as little
+_JITTER = 1e-14
+# of the largest, squared: with fewer rows than features, singular values below are rounding
+_RANK_TOL = 1e-13
 
 
 class LogisticPath(NamedTuple):
@@ -37,7 +46,8 @@ def logistic(
 ) -> Found:
     """Minimise Σ log-loss + |w|² / (2C) over w and a free intercept.
 
-    Solved in float64 by scikit-learn, to a tolerance of 1e-8 on the mean gradient in units of the features' scale.
+    Solved in float64 by Newton's method (by L-BFGS where rows and features are both more than 1,024) on centred rows,
+    until the next step promises a relative gain below 1e-12.
 
     Parameters
     ----------
@@ -63,27 +73,108 @@ def logistic(
     >>> bool(found.vector[0] > 0), round(abs(found.offset), 6)
     (True, 0.0)
     """
+    check_penalty(C, penalty_scale)
+    means = class_means(X, y, sample_weight=sample_weight)
+    weight = np.ones(len(X)) if sample_weight is None else sample_weight.astype(np.float64)
+    if (means.positive == means.negative).all():  # then the constant classifier is the best one
+        return Found(np.zeros(X.shape[1]), float(special.logit(means.prior)))
+    scale = within_scale(X, y, sample_weight)
+    # the intercept is free: centring changes no optimum, and an offset that all rows share costs no digits
+    center = weight @ X / weight.sum()
+    rows = (X - center) / scale
+    problem = _Newton(*_in_own_coordinates(rows), 2.0 * y - 1, weight, C if penalty_scale == "within" else C * scale**2)
+    if problem.scores.shape[1] <= _NEWTON_WIDTH:
+        coefficients, intercept, residual = problem.solve(special.logit(means.prior))
+    else:
+        found = fit_margins(
+            torch.from_numpy(rows),
+            torch.from_numpy(np.array(y[:, None])),
+            row_weights=torch.from_numpy(weight[:, None]),
+            C=torch.tensor([problem.strength], dtype=torch.float64),
+            tol=_LEAST_GAIN,
+        )
+        coefficients, intercept = found.weights[0].numpy(), float(found.intercepts[0])
+        residual = 0.0 if found.is_converged[0] else np.inf
+    if residual > _MOST_RESIDUAL:
+        warnings.warn(
+            f"Logistic stopped where a relative gain of {residual:.1g} was still promised; use a smaller C.",
+            ConvergenceWarning,
+            stacklevel=2,
+        )
+    vector = coefficients / scale
+    return Found(vector, intercept - float(vector @ center))
+
+
+def check_penalty(C: float, penalty_scale: str) -> None:
+    """Refuse an inverse strength that is not positive, and a scale that there is not."""
     if not C > 0:
         raise ArrayError(f"C is {C}; the inverse strength of the penalty must be positive.")
-    scale = within_scale(X, y, sample_weight)
-    rows = X.astype(np.float64) / scale
-    strength = C if penalty_scale == "within" else C * scale**2
-    solver = "newton-cholesky" if X.shape[1] <= _NEWTON_WIDTH else "lbfgs"
-    # the optimum's gradient is of the order of the penalty's: the tolerance must lie below it on strong penalties
-    tol = 1e-8 * min(1.0, strength * len(X))
-    model = LogisticRegression(C=strength, solver=solver, tol=tol, max_iter=5000)
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        model.fit(rows, y, sample_weight=sample_weight)
-    for warning in caught:
-        if issubclass(warning.category, SklearnConvergenceWarning):
-            warnings.warn(
-                f"Logistic stopped after {int(model.n_iter_[0])} iterations above its tolerance; use a smaller C.",
-                ConvergenceWarning,
-                stacklevel=2,
-            )
-            break
-    return Found(model.coef_[0] / scale, float(model.intercept_[0]))
+    one_of("penalty_scale", penalty_scale, ("raw", "within"))
+
+
+def _in_own_coordinates(
+    centred: Float[NDArray[Any], "n d"],
+) -> tuple[Float[NDArray[Any], "n r"], Float[NDArray[Any], "d r"] | None]:
+    """Return rows in the space that they span and its orthonormal basis, where they are fewer than features."""
+    n, d = centred.shape
+    if d <= n:
+        return centred, None
+    squared, left = linalg.eigh(centred @ centred.T)
+    kept = squared > _RANK_TOL * squared[-1]
+    roots = np.sqrt(squared[kept])
+    return left[:, kept] * roots, centred.T @ (left[:, kept] / roots)
+
+
+class _Newton(NamedTuple):
+    """One logistic regression in coordinates (n, r) with a basis (d, r), None for the features themselves."""
+
+    scores: Float[NDArray[Any], "n r"]
+    basis: Float[NDArray[Any], "d r"] | None
+    targets: Float[NDArray[Any], " n"]
+    weight: Float[NDArray[Any], " n"]
+    strength: float
+
+    def objective(self, x: Float[NDArray[Any], " q"]) -> float:
+        margins = self.targets * (self.scores @ x[:-1] + x[-1])
+        return float(self.weight @ np.logaddexp(0, -margins) + x[:-1] @ x[:-1] / (2 * self.strength))
+
+    def step(self, x: Float[NDArray[Any], " q"]) -> tuple[Float[NDArray[Any], " q"], float]:
+        """Return Newton's step, and the decrease that it promises."""
+        margins = self.targets * (self.scores @ x[:-1] + x[-1])
+        pull = self.weight * self.targets * special.expit(-margins)
+        bend = self.weight * special.expit(margins) * special.expit(-margins)
+        gradient = -np.append(pull @ self.scores - x[:-1] / self.strength, pull.sum())
+        hessian = np.empty((len(x), len(x)))
+        hessian[:-1, :-1] = self.scores.T @ (bend[:, None] * self.scores)
+        hessian[np.arange(len(x) - 1), np.arange(len(x) - 1)] += 1 / self.strength
+        hessian[:-1, -1] = hessian[-1, :-1] = bend @ self.scores
+        # where every row is told apart beyond doubt nothing curves along the intercept
+        hessian[-1, -1] = bend.sum() + np.finfo(np.float64).tiny
+        # in units of its own diagonal, so that features of unlike scale do no harm
+        unit = 1 / np.sqrt(np.diagonal(hessian))
+        scaled = hessian * unit * unit[:, None]
+        scaled[np.diag_indices(len(x))] += _JITTER
+        step = -unit * linalg.solve(scaled, unit * gradient, assume_a="pos")
+        return step, -float(gradient @ step) / 2
+
+    def solve(self, intercept: float) -> tuple[Float[NDArray[Any], " d"], float, float]:
+        """Return coefficients of the features, the intercept, and the relative gain that is still promised."""
+        x = np.zeros(self.scores.shape[1] + 1)
+        x[-1] = intercept
+        value, residual = self.objective(x), np.inf
+        for _ in range(_MOST_STEPS):
+            step, gain = self.step(x)
+            residual = gain / value
+            if residual <= _LEAST_GAIN:
+                break
+            length = 1.0
+            while (there := self.objective(x + length * step)) > value - 1e-4 * 2 * gain * length and length > 1e-10:
+                length /= 2
+            if there >= value:  # as far as rounding goes
+                break
+            x, value = x + length * step, there
+        coefficients = x[:-1] if self.basis is None else self.basis @ x[:-1]
+        return coefficients, float(x[-1]), residual
 
 
 def logistic_path(
@@ -115,6 +206,8 @@ def logistic_path(
     >>> bool(logistic_path(X, y, penalties=(1e4,)).cosines[0] > 0.999)
     True
     """
+    if not all(penalty > 0 for penalty in penalties):
+        raise ArrayError(f"penalties are {penalties}; each must be positive.")
     goal = mean_difference(X, y).vector
     found = np.stack([logistic(X, y, C=1 / (len(X) * penalty)).vector for penalty in penalties])
     directions = found / np.linalg.norm(found, axis=1, keepdims=True)

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from tiltmeter.core.errors import ArrayError, ConvergenceWarning
 from tiltmeter.probes._logistic import within_scale
 from tiltmeter.probes._margins import fit_margins
+from tiltmeter.probes._probe import one_of
 
 
 class LogisticFits(NamedTuple):
@@ -96,9 +97,12 @@ def logistic_sweep(
     ((1, 2, 3), True)
     """
     strengths = np.asarray(C, dtype=np.float64)
-    if strengths.ndim != 1 or not len(strengths) or not (strengths > 0).all():
-        raise ArrayError(f"C is {C}; give one or more positive inverse strengths.")
+    if strengths.ndim != 1 or not len(strengths) or not ((strengths > 0) & np.isfinite(strengths)).all():
+        raise ArrayError(f"C is {C}; give one or more positive, finite inverse strengths.")
+    one_of("penalty_scale", penalty_scale, ("raw", "within"))
     folds = np.ones((1, len(y)), dtype=np.bool_) if train is None else train
+    if folds.dtype != np.bool_:  # whole numbers would be taken for the numbers of rows
+        raise ArrayError(f"train has dtype {folds.dtype}; it must be boolean, True where a fold is fitted on a row.")
     if not np.isin(y, (0, 1)).all():
         raise ArrayError(f"y holds {np.unique(y)[:5].tolist()}; labels must be 0 and 1.")
     if folds.shape != (len(folds), len(y)):
@@ -135,21 +139,25 @@ def _fit_site(
     device: str,
     tol: float,
 ) -> LogisticFits:
-    # to unit scale, so that single precision neither overflows nor underflows; the penalty is scaled along
-    scale = float(X.std(dtype=np.float64)) or 1.0
-    rows = torch.from_numpy(X.astype(np.float32) / np.float32(scale)).to(device)
+    # about the mean and to unit scale, so that single precision neither loses digits to an offset that all rows share
+    # nor overflows; the penalty is scaled along
+    center = X.mean(axis=0, dtype=np.float64)
+    centred = X - center
+    scale = float(np.sqrt(np.mean(centred**2))) or 1.0
+    rows = torch.from_numpy(centred / scale).to(device)
     found = fit_margins(
         rows,
-        torch.from_numpy(y[:, None]).to(device),
+        torch.from_numpy(np.array(y[:, None], dtype=np.int64)).to(device),
         row_weights=torch.from_numpy(np.repeat(folds, C.shape[1], axis=0).T.astype(np.float32)).to(device),
         C=torch.from_numpy(C.ravel() * scale**2).to(device),
+        dtype=torch.float32,
         tol=tol,
     )
-    shape = C.shape
+    weights = found.weights.cpu().numpy().reshape(*C.shape, -1) / scale
     return LogisticFits(
-        found.weights.cpu().numpy().astype(np.float64).reshape(*shape, -1) / scale,
-        found.intercepts.cpu().numpy().astype(np.float64).reshape(shape),
-        found.objectives.cpu().numpy().reshape(shape),
-        found.is_converged.cpu().numpy().reshape(shape),
-        found.n_steps.cpu().numpy().reshape(shape),
+        weights,
+        found.intercepts.cpu().numpy().reshape(C.shape) - weights @ center,
+        found.objectives.cpu().numpy().reshape(C.shape),
+        found.is_converged.cpu().numpy().reshape(C.shape),
+        found.n_steps.cpu().numpy().reshape(C.shape),
     )

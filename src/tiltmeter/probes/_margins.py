@@ -16,6 +16,7 @@ Loss = Literal["logistic", "squared_hinge"]
 _RANK_TOL = 1e-13
 # steps after which the guess of the Hessian's diagonal is made anew; each costs as much as a step
 _REFRESHED_AFTER = 8
+_MOST_STEPS = 2000
 
 
 class Margins(NamedTuple):
@@ -35,8 +36,8 @@ def fit_margins(
     row_weights: Tensor,
     C: Tensor,
     loss: Loss = "logistic",
+    dtype: torch.dtype = torch.float64,
     tol: float = 1e-8,
-    max_steps: int = 1000,
 ) -> Margins:
     """Minimise Σ weight · loss(margin) + |w|² / (2C) for b problems, each with a free intercept.
 
@@ -47,8 +48,7 @@ def fit_margins(
     Parameters
     ----------
     X
-        Shape (n, d), float32 or float64: the precision of the products. Objectives are summed in float64, and problems
-        that single precision leaves above the tolerance are finished in double.
+        Shape (n, d), float64.
     y
         Labels 0 and 1, shape (n, b) or (n, 1).
     row_weights
@@ -57,28 +57,44 @@ def fit_margins(
         Inverse strengths of the penalty, shape (b,).
     loss
         ``"logistic"``: log(1 + e^−m). ``"squared_hinge"``: max(0, 1 − m)².
-    tol, max_steps
-        As in :func:`tiltmeter.numerics.minimise`.
+    dtype
+        Precision in which most products are computed, on centred rows. Objectives are summed in float64, and problems
+        that single precision leaves above the tolerance, or whose penalty its rounding would drown, are finished in
+        double.
+    tol
+        As in :func:`tiltmeter.numerics.minimise`, but relative however small the objective.
+
+    Returns
+    -------
+    Weights, intercepts and objectives in float64.
     """
     # the intercept is free: centring changes no optimum, and rids the components of the mean
-    center = X.double().mean(0).to(X.dtype)
-    scores, components = _principal(X - center)
-    weights, targets = row_weights.to(X.dtype), (2 * y - 1).to(X.dtype)
+    center = X.mean(0)
+    centred = X - center
+    components = _principal(centred)
+    scores = centred.to(dtype) @ components.to(dtype)
+    weights, targets = row_weights.to(dtype), (2 * y - 1).to(dtype)
     totals = row_weights.double().expand(-1, len(C)).sum(0)
     share = (row_weights * y).double().expand(-1, len(C)).sum(0) / totals
-    x = scores.new_zeros(len(C), scores.shape[1] + 1, dtype=torch.float64)
+    x = X.new_zeros(len(C), scores.shape[1] + 1)
     x[:, -1] = torch.logit(share) if loss == "logistic" else 2 * share - 1
     problems = _Problems(scores, scores**2, targets, weights, C, loss)
     state = _State(x, torch.zeros_like(share), torch.zeros(len(C), dtype=torch.int64, device=X.device))
-    rest = _descend(problems, state, torch.arange(len(C), device=X.device), tol=tol, max_steps=max_steps)
-    if len(rest) and X.dtype != torch.float64:
-        # the sums' rounding hides what is left to gain: the few that came to rest too early go on in double precision
-        rest = _descend(problems.doubled(), state, rest, tol=tol, max_steps=max_steps)
+    everything = torch.arange(len(C), device=X.device)
+    rest = _descend(problems, state, everything, tol=tol)
+    if dtype != torch.float64:
+        # where the rows hardly vary only the penalty says anything, and rounding of the sums speaks louder than it
+        largest = problems.curvature(x.to(dtype))[:, :-1].amax(1).double()
+        is_left = 1 / C < torch.finfo(dtype).eps * largest
+        is_left[rest] = True
+        rest = everything[is_left]
+        if len(rest):
+            rest = _descend(problems.of(centred @ components), state, rest, tol=tol)
     is_converged = torch.ones(len(C), dtype=torch.bool, device=X.device)
     is_converged[rest] = False
-    coefficients = x[:, :-1] @ components.double().T
-    intercepts = x[:, -1] - coefficients @ center.double()
-    return Margins(coefficients.to(X.dtype), intercepts.to(X.dtype), state.values, is_converged, state.n_steps)
+    coefficients = x[:, :-1] @ components.T
+    intercepts = x[:, -1] - coefficients @ center
+    return Margins(coefficients, intercepts, state.values, is_converged, state.n_steps)
 
 
 class _State(NamedTuple):
@@ -89,17 +105,17 @@ class _State(NamedTuple):
     n_steps: Tensor
 
 
-def _descend(problems: _Problems, state: _State, going: Tensor, *, tol: float, max_steps: int) -> Tensor:
+def _descend(problems: _Problems, state: _State, going: Tensor, *, tol: float) -> Tensor:
     """Minimise those that are going, a few steps at a time; return those that came to rest above the tolerance."""
     rest = going[:0]
     while len(going):
         part, start = problems.at(going), state.x[going].to(problems.scores.dtype)
-        room = min(_REFRESHED_AFTER, max_steps - int(state.n_steps[going].max()))
-        found = minimise(part.objective, start, curvature=part.curvature(start), tol=tol, max_steps=room)
+        room = min(_REFRESHED_AFTER, _MOST_STEPS - int(state.n_steps[going].max()))
+        found = minimise(part.objective, start, curvature=part.curvature(start), tol=tol, max_steps=room, floor=0.0)
         state.x[going], state.values[going] = found.x.double(), found.values
         state.n_steps[going] += found.n_steps
         left = ~found.is_converged
-        is_stopped = left & (found.n_steps == room) & (state.n_steps[going] < max_steps)
+        is_stopped = left & (found.n_steps == room) & (state.n_steps[going] < _MOST_STEPS)
         rest = torch.cat([rest, going[left & ~is_stopped]])
         going = going[is_stopped]
     return rest
@@ -120,9 +136,10 @@ class _Problems(NamedTuple):
             targets=_columns(self.targets, which), weights=_columns(self.weights, which), C=self.C[which]
         )
 
-    def doubled(self) -> _Problems:
-        scores = self.scores.double()
-        return _Problems(scores, scores**2, self.targets.double(), self.weights.double(), self.C, self.loss)
+    def of(self, scores: Tensor) -> _Problems:
+        """Return the same problems on other scores, in the precision of those."""
+        targets, weights = self.targets.to(scores.dtype), self.weights.to(scores.dtype)
+        return _Problems(scores, scores**2, targets, weights, self.C, self.loss)
 
     def objective(self, x: Tensor, which: Tensor) -> tuple[Tensor, Tensor]:
         """Return values and gradients, as ``minimise`` needs them."""
@@ -154,19 +171,17 @@ class _Problems(NamedTuple):
         return torch.cat([of_a, of_b[:, None]], 1)
 
 
-def _principal(X: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the rows in the coordinates of their principal components (n, r), and the components (d, r)."""
-    n, d = X.shape
+def _principal(centred: Tensor) -> Tensor:
+    """Return the principal components (d, r) of centred rows, orthonormal."""
+    n, d = centred.shape
     if d <= n:
-        # all of them, however small their variance: a basis of the whole space, so that nothing is left out. It must be
-        # orthonormal, since the penalty is measured in it; that it is nearly the principal one only saves steps
-        components = torch.linalg.eigh((X.T @ X).double())[1].to(X.dtype)
-        return X @ components, components
-    exact = X.double()
-    squared, left = torch.linalg.eigh(exact @ exact.T)
+        # all of them, however small their variance: a basis of the whole space, so that nothing is left out
+        whole: Tensor = torch.linalg.eigh(centred.T @ centred)[1]
+        return whole
+    squared, left = torch.linalg.eigh(centred @ centred.T)
     kept = squared > _RANK_TOL * squared[-1]
-    roots, left = squared[kept].sqrt(), left[:, kept]
-    return (left * roots).to(X.dtype), (exact.T @ (left / roots)).to(X.dtype)
+    components: Tensor = centred.T @ (left[:, kept] / squared[kept].sqrt())
+    return components
 
 
 def _columns(values: Tensor, which: Tensor) -> Tensor:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from tiltmeter.core.errors import SpecError
 from tiltmeter.numerics import ClassMeans, Moments, class_means
-from tiltmeter.probes._probe import FitsMoments, Found, SupervisedProbe
+from tiltmeter.probes._probe import FitsMoments, Found, SupervisedProbe, one_of
 
 Rows = Literal["raw", "unit", "standardised"]
 
@@ -55,6 +55,7 @@ def mean_difference(
     >>> mean_difference(np.array([[0.0, 1.0], [4.0, 1.0]]), np.array([0, 1])).vector.tolist()
     [4.0, 0.0]
     """
+    one_of("rows", rows, ("raw", "unit", "standardised"))
     means = class_means(X, y, sample_weight=sample_weight)
     if rows == "raw":
         return _between(means, means.positive - means.negative)

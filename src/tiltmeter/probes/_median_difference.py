@@ -9,7 +9,7 @@ from jaxtyping import Float, Int
 from numpy.typing import NDArray
 
 from tiltmeter.numerics import class_means, geometric_median, tukey_median
-from tiltmeter.probes._probe import Found, SupervisedProbe
+from tiltmeter.probes._probe import Found, SupervisedProbe, one_of
 
 Center = Literal["geometric", "tukey"]
 
@@ -47,6 +47,7 @@ def median_difference(
     >>> median_difference(X, np.array([0, 0, 0, 1, 1, 1])).vector.tolist()
     [10.0]
     """
+    one_of("center", center, ("geometric", "tukey"))
     class_means(X, y, sample_weight=sample_weight)  # refuses a class without weight
     weight = np.ones(len(X)) if sample_weight is None else sample_weight
     negative, positive = (

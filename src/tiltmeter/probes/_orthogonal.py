@@ -38,6 +38,8 @@ def orthogonal_directions(probe: LinearProbe, data: Activations, *, n_directions
     d = data.X.shape[1]
     if not 1 <= n_directions <= d:
         raise SpecError(f"n_directions is {n_directions}; rows of {d} features have room for 1 to {d}.")
+    if not isinstance(probe, LinearProbe):
+        raise SpecError(f"{type(probe).__name__} names no direction; give a linear probe.")
     if isinstance(probe, CCS):
         return _by_ccs(probe, data, n_directions)
     rows, basis = data.X.astype(np.float64), np.eye(d)

@@ -14,7 +14,7 @@ from tiltmeter.core.seeds import stream
 from tiltmeter.evaluation import auroc
 from tiltmeter.numerics import pair_rows
 from tiltmeter.probes._feeding import fit_with_sign, labels_of, one_row_a_text
-from tiltmeter.probes._probe import LinearProbe
+from tiltmeter.probes._probe import LinearProbe, Probe
 
 _COUNTS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048)
 
@@ -46,7 +46,7 @@ class PairsCurve(NamedTuple):
 
 
 def pairs_curve(
-    probe: LinearProbe,
+    probe: Probe,
     train: Activations,
     *,
     test: Activations,
@@ -110,6 +110,8 @@ def pairs_curve(
     used = [count for count in counts if count <= len(members)]
     if not used:
         raise SpecError(f"All counts are above the {len(members)} pairs there are; ask for fewer.")
+    if reference is not None and not isinstance(probe, LinearProbe):
+        raise SpecError(f"{type(probe).__name__} names no direction that could agree with reference; leave it out.")
     goal = None if reference is None else _unit(reference, width=train.X.shape[1])
     aurocs, cosines = np.full((2, len(used), n_draws), np.nan)
     for draw in range(n_draws):
@@ -122,7 +124,7 @@ def pairs_curve(
             except NoDirectionError:
                 continue
             aurocs[i, draw] = auroc(y_test, fitted.decision_function(test.X))
-            if goal is not None:
+            if goal is not None and isinstance(fitted, LinearProbe):
                 cosines[i, draw] = float(fitted.direction_.astype(np.float64) @ goal)
     left_out = tuple(count for count in counts if count > len(members))
     return PairsCurve(

@@ -14,7 +14,7 @@ from sklearn.utils.multiclass import check_classification_targets, type_of_targe
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from tiltmeter.core.direction import Direction, Sign
-from tiltmeter.core.errors import ArrayError, NoDirectionError
+from tiltmeter.core.errors import ArrayError, NoDirectionError, SpecError
 from tiltmeter.core.site import Site
 from tiltmeter.evaluation import auroc
 from tiltmeter.numerics import Moments, pair_rows
@@ -25,6 +25,17 @@ class Found(NamedTuple):
 
     vector: Float[NDArray[Any], " d"]
     offset: float
+
+
+def plain(hyperparameters: dict[str, Any]) -> dict[str, Any]:
+    """Turn NumPy's numbers, which a grid over an array gives, into those that JSON holds."""
+    return {name: value.item() if isinstance(value, np.generic) else value for name, value in hyperparameters.items()}
+
+
+def one_of(name: str, value: str, allowed: tuple[str, ...]) -> None:
+    """Raise SpecError unless an option is one of those there are: a misspelt one must not mean another."""
+    if value not in allowed:
+        raise SpecError(f"{name} is {value!r}; it must be one of {', '.join(allowed)}.")
 
 
 class Probe(ABC, BaseEstimator):  # type: ignore[misc]  # scikit-learn ships no types
@@ -88,8 +99,11 @@ class LinearProbe(Probe):
             site=site,
             sign=self._sign(),
             method=type(self).__name__,
-            provenance={"hyperparameters": self.get_params(), **(provenance or {})},
+            provenance={"hyperparameters": plain(self.get_params()), **self._origin_of_sign(), **(provenance or {})},
         )
+
+    def _origin_of_sign(self) -> dict[str, str]:
+        return {"sign_from": "the labels that it was fitted on"}
 
     @abstractmethod
     def _sign(self) -> Sign: ...
@@ -210,6 +224,7 @@ class UnsupervisedProbe(LinearProbe):
     is_supervised: ClassVar[bool] = False
 
     is_oriented_: bool
+    n_oriented_on_: int
 
     def fit(
         self, X: ArrayLike, y: None = None, *, pairs: ArrayLike | None = None, sides: ArrayLike | None = None
@@ -240,7 +255,7 @@ class UnsupervisedProbe(LinearProbe):
             raise ArrayError(f"{type(self).__name__} is unsupervised and takes no y; give labels to orient instead.")
         rows = validate_data(self, X, dtype=[np.float64, np.float32], ensure_min_samples=2 if self.needs_pairs else 1)
         self._keep(self._find(rows, self._members(rows, pairs, sides)), rows.dtype)
-        self.is_oriented_ = False
+        self.is_oriented_, self.n_oriented_on_ = False, 0
         return self
 
     @abstractmethod
@@ -249,7 +264,8 @@ class UnsupervisedProbe(LinearProbe):
     def orient(self, X: ArrayLike, y: ArrayLike) -> Self:
         """Fix the sign, and put the zero midway between the classes' mean scores, on labelled rows.
 
-        Give calibration rows: never those on which the probe is then judged. A tie keeps the sign.
+        Give calibration rows: never those on which the probe is then judged. A tie keeps the sign. That labels gave the
+        sign, and of how many rows, goes into the provenance of ``as_direction``.
 
         Parameters
         ----------
@@ -268,8 +284,13 @@ class UnsupervisedProbe(LinearProbe):
         if auroc(labels, scores) < 0.5:
             self.direction_, self.intercept_, scores = -self.direction_, -self.intercept_, -scores
         self.intercept_ -= float(scores[labels == 1].mean() + scores[labels == 0].mean()) / 2
-        self.is_oriented_ = True
+        self.is_oriented_, self.n_oriented_on_ = True, len(labels)
         return self
+
+    def _origin_of_sign(self) -> dict[str, str]:
+        if not self.is_oriented_:
+            return {}
+        return {"sign_from": f"the labels of {self.n_oriented_on_} rows given to orient; none were seen by fit"}
 
     def _sign(self) -> Sign:
         return 1 if self.is_oriented_ else "unknown"
@@ -305,7 +326,7 @@ class FitsMoments(LinearProbe):
         if isinstance(self, Classifier):
             self.classes_ = np.array([0, 1])
         if isinstance(self, UnsupervisedProbe):
-            self.is_oriented_ = False
+            self.is_oriented_, self.n_oriented_on_ = False, 0
         return self
 
     @abstractmethod

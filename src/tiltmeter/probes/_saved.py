@@ -99,7 +99,7 @@ def save(probe: BaseEstimator, folder: Path, *, stem: str = "probe") -> None:
         "format_version": FORMAT_VERSION,
         "probe": type(probe).__name__,
         "sha256": sha256(content),
-        "hyperparameters": probe.get_params(deep=False),
+        "hyperparameters": {name: _plain(name, value) for name, value in probe.get_params(deep=False).items()},
         "fitted": {name: _plain(name, value) for name, value in state.items() if name not in arrays},
     }
     head["sha256_of_the_rest"] = seal(head)
@@ -138,7 +138,7 @@ def load(folder: Path, *, stem: str = "probe") -> Any:  # noqa: ANN401  (the cla
     if sha256(content) != head.get("sha256"):
         raise FormatError(f"{weights} does not match the hash in {path.name}; one of the two was changed.")
     known = {kind.__name__: kind for kind in CLASSES}
-    kind = known.get(head.get("probe", ""))
+    kind = known.get(str(head.get("probe")))
     if kind is None:
         raise FormatError(
             f"{path} is a {head.get('probe')}, which this release does not know; use the one that wrote it."
@@ -146,10 +146,13 @@ def load(folder: Path, *, stem: str = "probe") -> Any:  # noqa: ANN401  (the cla
     try:
         probe = kind(**head["hyperparameters"])
         fitted = {name: _from_plain(value) for name, value in head["fitted"].items()} | from_safetensors(content)
-    except (KeyError, TypeError, AttributeError, SafetensorError) as error:
+        for name, value in fitted.items():
+            if not name.endswith("_") or name.startswith("_"):
+                raise ValueError(f"{name} is no fitted attribute")
+            setattr(probe, name, value)
+        check_is_fitted(probe)
+    except (KeyError, TypeError, AttributeError, ValueError, SafetensorError) as error:
         raise FormatError(f"{path} lacks a part of a probe or holds a wrong one ({error}).") from error
-    for name, value in fitted.items():
-        setattr(probe, name, value)
     return probe
 
 

@@ -11,8 +11,9 @@ from jaxtyping import Float, Int
 from numpy.typing import NDArray
 from scipy import linalg
 
-from tiltmeter.core.errors import ArrayError, ConvergenceWarning
-from tiltmeter.probes._logistic import within_scale
+from tiltmeter.core.errors import ConvergenceWarning
+from tiltmeter.numerics import class_means
+from tiltmeter.probes._logistic import check_penalty, within_scale
 from tiltmeter.probes._margins import fit_margins
 from tiltmeter.probes._probe import Found, SupervisedProbe
 
@@ -30,7 +31,6 @@ def linear_svm(
     C: float = 1.0,
     penalty_scale: Literal["raw", "within"] = "raw",
     sample_weight: Float[NDArray[Any], " n"] | None = None,
-    max_steps: int = 2000,
 ) -> Found:
     """Minimise Σ max(0, 1 − margin)² + |w|² / (2C) over w and a free intercept, in float64.
 
@@ -48,8 +48,6 @@ def linear_svm(
         ``"raw"`` or ``"within"``, as in :func:`tiltmeter.probes.logistic`.
     sample_weight
         Shape (n,), or None.
-    max_steps
-        Most steps of the search.
 
     Raises
     ------
@@ -67,8 +65,10 @@ def linear_svm(
     >>> round(float(found.vector[0]), 2), round(abs(found.offset), 6)
     (1.0, 0.0)
     """
-    if not C > 0:
-        raise ArrayError(f"C is {C}; the inverse strength of the penalty must be positive.")
+    check_penalty(C, penalty_scale)
+    means = class_means(X, y, sample_weight=sample_weight)
+    if (means.positive == means.negative).all():  # then the constant classifier is the best one
+        return Found(np.zeros(X.shape[1]), 2 * means.prior - 1)
     scale = within_scale(X, y, sample_weight)
     rows = X.astype(np.float64) / scale
     strength = C if penalty_scale == "within" else C * scale**2
@@ -80,14 +80,13 @@ def linear_svm(
         C=torch.tensor([strength], dtype=torch.float64),
         loss="squared_hinge",
         tol=_TOL,
-        max_steps=max_steps,
     )
     start = Found(found.weights[0].numpy(), float(found.intercepts[0]))
     exact, residual = _settled(rows, 2.0 * y - 1, weight=weight, start=start, strength=strength)
     if residual > _RESIDUAL:
         warnings.warn(
             f"LinearSVM stopped after {int(found.n_steps[0])} steps with a gradient of {residual:.1e} of the rows' "
-            "pull; use a smaller C or raise max_steps.",
+            "pull; use a smaller C.",
             ConvergenceWarning,
             stacklevel=2,
         )

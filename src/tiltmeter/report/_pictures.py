@@ -212,9 +212,9 @@ def _carry_panels(look: Lookup) -> tuple[Panel, ...]:
     }
     axis = _axis(look, lines.values(), bands.values())
     label = "AUROC on {} over sites, one line per method, beside random directions; the tables below have the figures"
-    panels = []
+    panels, is_single = [], len(evidence.sites) == 1
     for test in look.tests:
-        picture = site_chart(lines[test], bands[test], axis=axis, dodged=False, label=label.format(test))
+        picture = site_chart(lines[test], bands[test], axis=axis, dodged=is_single, label=label.format(test))
         panels.append(Panel(test, picture, "trained on" if test == evidence.train else ""))
     return tuple(panels)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from hashlib import sha256
+from typing import get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,23 +28,10 @@ from tiltmeter.probes import (
     UnsupervisedProbe,
 )
 from tiltmeter.studies._material import Material
-from tiltmeter.studies._spec import Method, ProbeSpec, StudySpec
+from tiltmeter.studies._spec import Method, StudySpec
 
 # the order in which ties are broken: the simplest first
-METHODS: tuple[Method, ...] = (
-    "mean_difference",
-    "median_difference",
-    "lat",
-    "crc",
-    "kmeans",
-    "bss",
-    "ccs",
-    "ridge",
-    "lda",
-    "svm",
-    "logistic",
-    "contrast_logistic",
-)
+METHODS: tuple[Method, ...] = get_args(Method)
 # what is tried where the spec names nothing: one of each kind, all cheap
 USUAL: tuple[Method, ...] = ("mean_difference", "lat", "lda", "logistic")
 
@@ -80,7 +68,8 @@ def build(method: Method, *, C: float) -> SupervisedProbe | UnsupervisedProbe | 
 def fit(method: Method, train: Activations, *, C: float, orient_on: Activations) -> LinearProbe:
     """Fit on ``train``; an unsupervised probe gets its sign, and nothing else, from the labels of ``orient_on``.
 
-    Where a method treats the halves of a pair differently and the texts do not say which is which, a coin decides.
+    Where the texts do not say which half of its pair each is, or where the side of every one is its label (or the
+    opposite), a coin decides: methods that centre the halves apart would lose the concept.
     """
     if train.y is None or orient_on.y is None:
         raise DataError("A probe is fitted and oriented on labelled texts.")
@@ -91,7 +80,8 @@ def fit(method: Method, train: Activations, *, C: float, orient_on: Activations)
         raise DataError(f"{method} needs pairs, and these texts have none.")
     paired = train.pairs != ""
     X, y, pairs = train.X[paired], train.y[paired], train.pairs[paired]
-    sides = tossed_sides(pairs) if train.sides is None else train.sides[paired]
+    is_told = train.sides is not None and len(np.unique(train.sides[paired] == y)) == 2
+    sides = train.sides[paired] if train.sides is not None and is_told else tossed_sides(pairs)
     if isinstance(probe, ContrastLogistic):
         return probe.fit(X, y, pairs=pairs, sides=sides)
     return probe.fit(X, pairs=pairs, sides=sides).orient(orient_on.X, orient_on.y)
@@ -117,7 +107,7 @@ def methods_for(spec: StudySpec, material: Material) -> tuple[Method, ...]:
     home = spec.train.distribution
     pairs = material.texts[home].pairs
     has_pairs = pairs is not None and bool((pairs[material.splits[home] == "train"] != "").any())
-    asked = _asked(spec.probes)
+    asked = asked_methods(spec)
     needing = [method for method in asked if needs_pairs(method)]
     if needing and not has_pairs:
         if isinstance(spec.probes.methods, tuple):
@@ -125,27 +115,15 @@ def methods_for(spec: StudySpec, material: Material) -> tuple[Method, ...]:
                 f"probes.methods asks for {needing[0]}, but {home} has no pairs; add a pair column or leave it out."
             )
         return tuple(method for method in asked if method not in needing)
-    _refuse_sides_that_are_labels(material, home, needing)
     return asked
 
 
-def _asked(probes: ProbeSpec) -> tuple[Method, ...]:
-    if probes.methods is None:
+def asked_methods(spec: StudySpec) -> tuple[Method, ...]:
+    """Return the methods that a spec names, or stands for, in order, whether the texts allow them or not."""
+    chosen = spec.probes.methods
+    if chosen is None:
         return USUAL
-    return METHODS if probes.methods == "all" else tuple(method for method in METHODS if method in probes.methods)
-
-
-def _refuse_sides_that_are_labels(material: Material, home: str, methods: list[Method]) -> None:
-    rows = material.rows(home, "train")
-    if rows.sides is None or rows.pairs is None or rows.y is None or not methods:
-        return
-    paired = rows.pairs != ""
-    same = rows.sides[paired] == rows.y[paired]
-    if same.all() or not same.any():
-        raise DataError(
-            f"In every pair of {home} the side is the label (or its opposite), so that methods which centre the halves "
-            "apart would lose the concept; drop the side column, and a coin decides."
-        )
+    return METHODS if chosen == "all" else tuple(method for method in METHODS if method in chosen)
 
 
 def needs_pairs(method: Method) -> bool:

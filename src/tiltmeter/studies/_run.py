@@ -24,7 +24,7 @@ from tiltmeter.monitor import Card, Monitor, Reading
 from tiltmeter.report import write_report
 from tiltmeter.studies._alarms import alarms
 from tiltmeter.studies._controls import random_nulls, shortcuts, shuffled_refits
-from tiltmeter.studies._fitting import methods_for
+from tiltmeter.studies._fitting import asked_methods, methods_for
 from tiltmeter.studies._leaks import leaks
 from tiltmeter.studies._material import Material, collect_material, describe, open_material
 from tiltmeter.studies._rivals import rivals
@@ -163,6 +163,7 @@ def _assess(
         method=chosen.method,
         sites=material.sites,
         methods=methods,
+        left_out=tuple(method for method in asked_methods(spec) if method not in methods),
         distributions=describe(material),
         fpr=spec.threshold.fpr,
         level=spec.evidence.level,

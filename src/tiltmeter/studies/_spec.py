@@ -17,6 +17,7 @@ from tiltmeter.core.site import Site
 from tiltmeter.data import Span
 from tiltmeter.models import LongTexts
 
+# the simplest first: ties between methods are broken in this order
 Method = Literal[
     "mean_difference",
     "median_difference",

@@ -66,9 +66,10 @@ def open_vectors(where: str) -> Vectors:
     try:
         with np.load(path, allow_pickle=False) as found:
             words, X = found["words"], found["X"]
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
         raise FormatError(f"{path} cannot be read as an .npz file with words and X ({error}).") from None
-    if words.ndim != 1 or words.dtype.kind != "U" or X.ndim != 2 or len(X) != len(words) or X.dtype.kind != "f":
+    are_words = words.ndim == 1 and words.dtype.kind == "U"
+    if not are_words or X.ndim != 2 or len(X) != len(words) or X.dtype.kind != "f" or not X.size:
         raise FormatError(
             f"{path} holds words of shape {words.shape} and X of shape {X.shape} and type {X.dtype}; "
             "it needs n strings and n rows of floats."
@@ -76,10 +77,12 @@ def open_vectors(where: str) -> Vectors:
     rows = {word: row for row, word in enumerate(words.tolist())}
     if len(rows) < len(words):
         raise FormatError(f"{path} holds {len(words) - len(rows)} words more than once; each word needs one vector.")
-    if not np.isfinite(X).all():
-        raise FormatError(f"{path} holds NaN or infinity; leave those words out.")
+    with np.errstate(over="ignore"):
+        narrow = X.astype(np.float32)
+    if not np.isfinite(narrow).all():
+        raise FormatError(f"{path} holds NaN or infinity, in single precision at least; leave those words out.")
     return Vectors(
-        X.astype(np.float32),
+        narrow,
         rows,
         {"vectors": path.name, "sha256": sha256(path.read_bytes()), "n_words": len(words), "width": X.shape[1]},
     )
