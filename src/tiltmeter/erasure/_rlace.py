@@ -208,8 +208,8 @@ def _best_of_starts(game: Game, *, rank: int, n_starts: int, max_steps: int, ran
 def _certificate(gap: float) -> str:
     return (
         "closed form: the span of the class-mean differences is removed, so that the constant predictor is optimal; a "
-        f"refit from random weights ended within {max(abs(gap), 1e-16):.0e} nats of the entropy of the labels, which no "
-        "subspace exceeds"
+        f"refit from random weights ended within {max(abs(gap), 1e-16):.0e} nats of the entropy of the labels, which "
+        "no subspace exceeds"
     )
 
 
