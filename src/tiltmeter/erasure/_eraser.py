@@ -54,7 +54,7 @@ class Eraser(ABC):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class AffineEraser(Eraser):
-    """x ↦ x − left · right · (x − center), of rank k.
+    """Map x ↦ x − left · right · (x − center), of rank k.
 
     Parameters
     ----------
@@ -135,7 +135,7 @@ class AffineEraser(Eraser):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class OracleEraser(Eraser):
-    """x ↦ x − coefficients · (z − z_mean): it must be told z of every row, so it can stand in no pipeline.
+    """Map x ↦ x − coefficients · (z − z_mean): it must be told z of every row, so it can stand in no pipeline.
 
     Parameters
     ----------
@@ -210,7 +210,7 @@ class OracleEraser(Eraser):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class QuadraticEraser(Eraser):
-    """x ↦ maps[z] (x − class_means[z]) + center: an affine map for each class, so it must be told z of every row.
+    """Map x ↦ maps[z] (x − class_means[z]) + center: an affine map for each class, so it must be told z of every row.
 
     Parameters
     ----------

@@ -40,10 +40,12 @@ def median_projection(
         Finite rows of any floating type.
     z
         Labels (n,) of two or more classes.
-    center, n_directions, random_state, tol
+    center
         As in :class:`MedianProjection`.
     sample_weight
         Non-negative, shape (n,): weight 2 counts as the row twice.
+    n_directions, random_state, tol
+        As in :class:`MedianProjection`.
 
     Raises
     ------

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float
 from numpy.typing import NDArray
 from scipy import linalg
-from scipy.linalg import lapack
+from scipy.linalg import blas, lapack
 
 from tiltmeter.core.errors import ArrayError, NoDirectionError, SpecError
 from tiltmeter.erasure._joint import Joint
@@ -85,7 +85,7 @@ def oblique(joint: Joint, *, tol: float, shrinkage: float = 0.0, is_single: bool
         # of all maps that do the same to these rows, the one that leaves alone what is orthogonal to all of them
         axes = np.linalg.qr(related.scale[:, None] * inside)[0]
         right = (right @ axes) @ axes.T
-    found = Projection(left, np.linalg.solve(right @ left, right))
+    found = Projection(left, np.asarray(np.linalg.solve(right @ left, right), dtype=np.float64))
     check_gap(joint, found, tol=tol)
     return found
 
@@ -157,13 +157,10 @@ def _solve(
     magnitude = np.abs(within)
     norm = float((magnitude.sum(axis=0) + magnitude.sum(axis=1)).max()) - 1.0
     del magnitude
+    if is_single:
+        return _solve_in_single(within, basis, norm=norm), None
     factor, failed = lapack.dpotrf(within, lower=1, clean=0)
     rcond = 0.0 if failed else float(lapack.dpocon(factor, norm, uplo="L")[0])
-    if is_single and rcond < _LEAST_RCOND_SINGLE:
-        raise ArrayError(
-            f"The features' correlation matrix has a condition number of about {1 / max(rcond, _EPS):.0e}, too much "
-            'for precision="float32"; use "float64", or shrinkage above 0.'
-        )
     cut = max(d, 100) * _EPS
     if rcond > cut:
         return np.asarray(lapack.dpotrs(factor, basis, lower=1)[0]), None
@@ -177,3 +174,23 @@ def _solve(
         return np.asarray(solved), vectors[:, kept]
     # the concept lies where the rows hardly vary: there the inverse stops growing, but is not left out
     return np.asarray(solved + vectors[:, ~kept] @ (vectors[:, ~kept].T @ basis) / cut), None
+
+
+def _solve_in_single(
+    within: Float[NDArray[np.float64], "d d"], basis: Float[NDArray[np.float64], "d k"], *, norm: float
+) -> Float[NDArray[np.float64], "d k"]:
+    """Return Σ⁻¹ basis from a factor in single precision, refined in double; ArrayError if it would not do."""
+    factor, failed = lapack.spotrf(within.astype(np.float32), lower=1, clean=0, overwrite_a=1)
+    rcond = 0.0 if failed else float(lapack.spocon(factor, norm, uplo="L")[0])
+    if rcond < _LEAST_RCOND_SINGLE:
+        raise ArrayError(
+            f"The features' correlation matrix has a condition number of about {1 / max(rcond, 1e-8):.0e} or more, too "
+            'much for precision="float32"; use "float64", or shrinkage above 0.'
+        )
+    solved = lapack.spotrs(factor, basis.astype(np.float32), lower=1)[0].astype(np.float64)
+    # each step gains two digits at the worst condition that is let through, and six where features hardly correlate
+    for _ in range(2):
+        products = [blas.dsymv(1.0, within, column, lower=1) for column in solved.T]
+        residual = basis - np.stack(products, axis=1)
+        solved += lapack.spotrs(factor, residual.astype(np.float32), lower=1)[0]
+    return np.asarray(solved)
