@@ -2,13 +2,14 @@
 
 import numpy as np
 import pytest
+from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
 from tests.erasers import ERASERS, gap
 from tiltmeter.core.errors import ArrayError
 from tiltmeter.erasure import leace, mean_projection
 from tiltmeter.evaluation import auroc
-from tiltmeter.probes import Logistic, MeanDifference
+from tiltmeter.probes import MeanDifference
 
 SEEDS = pytest.mark.parametrize("seed", range(5))
 equalising = pytest.mark.parametrize("method", [m for m in ERASERS if m.equalises], ids=str)
@@ -84,9 +85,8 @@ def test_a_scaler_after_erasure_does_not_bring_the_concept_back_from_an_almost_c
     # mean projection keeps a feature that holds almost nothing but the concept, and rescales what rounding left
     for name in ("ours", "mp"):
         assert gap(scaled[name], z) < 1e-6, name
-    read = Logistic().fit(scaled["ours"], z)
-    assert np.abs(scaled["ours"] @ read.direction_).std() > 0
-    assert ((read.decision_function(scaled["ours"]) > 0) == z).mean() < 0.55
+    read = LogisticRegression(tol=1e-8, max_iter=1000).fit(scaled["ours"], z)
+    assert read.score(scaled["ours"], z) < 0.55
 
 
 @pytest.mark.parametrize("constant", [0.1, 1 / 3, 1e6 + 0.1])
