@@ -21,7 +21,7 @@ def quadrants(seed, n=300):
 
 def read(features, z):
     """Accuracy of logistic regression on the rows it was fitted on."""
-    found = logistic(features, z, C=10.0, penalty_scale="within")
+    found = logistic(features, z, penalty_scale="within")
     return ((features @ found.vector + found.offset > 0) == z).mean()
 
 
@@ -67,8 +67,10 @@ def test_what_only_the_kernel_can_read_is_gone_on_its_rows(seed, kernel):
     features = method.transform(X)
     assert np.abs(features[z == 1].mean(axis=0) - features[z == 0].mean(axis=0)).max() < 1e-9
     # the same features with the concept left in: shuffled labels remove a direction that has nothing to do with it
-    null = KernelSAL(kernel=kernel, degree=2).fit(X, np.random.default_rng(seed).permutation(z)).transform(X)
-    assert read(null, z) > 0.8
+    # (by chance one may lie near the concept's own: five of them)
+    shuffled = [np.random.default_rng([seed, draw]).permutation(z) for draw in range(5)]
+    nulls = [KernelSAL(kernel=kernel, degree=2).fit(X, labels).transform(X) for labels in shuffled]
+    assert np.mean([read(null, z) for null in nulls]) > 0.8
     # the best predictor is constant, and says the larger class of every row
     assert read(features, z) == pytest.approx(np.bincount(z).max() / len(z))
 
