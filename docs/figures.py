@@ -123,7 +123,8 @@ def lines(rows: list[dict[str, Any]], *, x: str, y: str, title: str, log: bool =
     """Draw one line a name, with the standard deviation over seeds as a band."""
     scale = alt.Scale(type="log", nice=False) if log else alt.Scale()
     base = alt.Chart(alt.Data(values=rows)).encode(
-        x=alt.X("x:Q", title=x, scale=scale), color=alt.Color("name:N", title=None, sort=None)
+        x=alt.X("x:Q", title=x, scale=scale),
+        color=alt.Color("name:N", title=None, sort=None, legend=alt.Legend(symbolOpacity=1)),
     )
     band = base.mark_area(opacity=0.15).encode(y=alt.Y("low:Q", title=y), y2="high:Q")
     return (band + base.mark_line(point=True).encode(y="mean:Q")).properties(width=420, height=220, title=title)
