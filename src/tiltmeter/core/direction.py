@@ -10,11 +10,12 @@ from typing import Any, Literal, Self
 import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError
-from safetensors.numpy import load_file, save
+from safetensors.numpy import load as from_safetensors
+from safetensors.numpy import save
 
-from tiltmeter.core.errors import ArrayError, FileError, FormatError
+from tiltmeter.core.errors import ArrayError, FormatError
 from tiltmeter.core.evidence import Evidence
-from tiltmeter.core.files import read_json, seal, sha256, write_bytes, write_json
+from tiltmeter.core.files import read_sealed, seal, sha256, write_bytes, write_json
 from tiltmeter.core.records import Unavailable
 from tiltmeter.core.site import Site
 
@@ -108,23 +109,12 @@ class Direction:
     def load(cls, folder: Path, *, stem: str = "direction") -> Self:
         """Read what :meth:`save` wrote; FormatError if it is of another version, damaged or tampered with."""
         path = folder / f"{stem}.json"
-        head = read_json(path)
-        if not isinstance(head, dict) or head.get("format_version") != FORMAT_VERSION:
-            raise FormatError(
-                f"{path} is not a direction of format version {FORMAT_VERSION}; save it again with this release."
-            )
-        if seal(head) != head.get("sha256_of_the_rest"):
-            raise FormatError(f"{path} does not match the hash that it holds; it was changed after it was saved.")
-        weights = folder / f"{stem}.safetensors"
-        if not weights.is_file():
-            raise FileError(f"{weights} does not exist; a direction needs both of its files.")
-        if sha256(weights.read_bytes()) != head.get("sha256"):
-            raise FormatError(f"{weights} does not match the hash in {path.name}; one of the two was changed.")
+        head, content = read_sealed(folder, stem=stem, what="a direction", version=FORMAT_VERSION)
         try:
             evidence = head["evidence"]
             known = Unavailable if evidence.get("kind") == "unavailable" else Evidence
             return cls(
-                load_file(weights)["vector"],
+                from_safetensors(content)["vector"],
                 offset=head["offset"],
                 site=Site.parse(head["site"]) if head["site"] else None,
                 sign=head["sign"],

@@ -68,6 +68,32 @@ def seal(record: Mapping[str, Any]) -> str:
     return sha256(json.dumps(rest, sort_keys=True).encode())
 
 
+def read_sealed(folder: Path, *, stem: str, what: str, version: int) -> tuple[dict[str, Any], bytes]:
+    """Read a record ``stem.json`` and the ``stem.safetensors`` whose hash it holds, and check both.
+
+    ``what`` names the thing in messages, such as "a probe".
+
+    Raises
+    ------
+    FileError
+        If one of the two files is not there.
+    FormatError
+        If they are of another version, damaged or changed.
+    """
+    path, weights = folder / f"{stem}.json", folder / f"{stem}.safetensors"
+    head = read_json(path)
+    if not isinstance(head, dict) or head.get("format_version") != version:
+        raise FormatError(f"{path} is not {what} of format version {version}; save it again with this release.")
+    if seal(head) != head.get("sha256_of_the_rest"):
+        raise FormatError(f"{path} does not match the hash that it holds; it was changed after it was saved.")
+    if not weights.is_file():
+        raise FileError(f"{weights} does not exist; {what} needs both of its files.")
+    content = weights.read_bytes()
+    if sha256(content) != head.get("sha256"):
+        raise FormatError(f"{weights} does not match the hash in {path.name}; one of the two was changed.")
+    return head, content
+
+
 @contextmanager
 def new_folder(path: Path) -> Iterator[Path]:
     """Fill a folder that appears under its name only when it is complete.

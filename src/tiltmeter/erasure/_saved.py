@@ -11,8 +11,8 @@ from safetensors import SafetensorError
 from safetensors.numpy import load as from_safetensors
 from safetensors.numpy import save as to_safetensors
 
-from tiltmeter.core.errors import ArrayError, FileError, FormatError
-from tiltmeter.core.files import read_json, seal, sha256, write_bytes, write_json
+from tiltmeter.core.errors import ArrayError, FormatError
+from tiltmeter.core.files import read_sealed, seal, sha256, write_bytes, write_json
 from tiltmeter.erasure._eraser import AffineEraser, Eraser, OracleEraser, QuadraticEraser
 
 FORMAT_VERSION = 1
@@ -88,20 +88,9 @@ def load(folder: Path, *, stem: str = "eraser") -> Eraser:
     >>> load(folder, stem="moved")(X, z).ravel().tolist()
     [2.5, 4.5, 1.5, 5.5]
     """
-    path, weights = folder / f"{stem}.json", folder / f"{stem}.safetensors"
-    head = read_json(path)
-    if not isinstance(head, dict) or head.get("format_version") != FORMAT_VERSION:
-        raise FormatError(
-            f"{path} is not an eraser of format version {FORMAT_VERSION}; save it again with this release."
-        )
-    if seal(head) != head.get("sha256_of_the_rest"):
-        raise FormatError(f"{path} does not match the hash that it holds; it was changed after it was saved.")
-    if not weights.is_file():
-        raise FileError(f"{weights} does not exist; an eraser needs both of its files.")
-    content = weights.read_bytes()
-    if sha256(content) != head.get("sha256"):
-        raise FormatError(f"{weights} does not match the hash in {path.name}; one of the two was changed.")
-    kind = {one.__name__: one for one in CLASSES}.get(head.get("eraser", ""))
+    path = folder / f"{stem}.json"
+    head, content = read_sealed(folder, stem=stem, what="an eraser", version=FORMAT_VERSION)
+    kind = {one.__name__: one for one in CLASSES}.get(str(head.get("eraser")))
     if kind is None:
         raise FormatError(
             f"{path} is a {head.get('eraser')}, which this release does not know; use the one that wrote it."

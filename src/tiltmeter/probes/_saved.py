@@ -13,8 +13,8 @@ from safetensors.numpy import save as to_safetensors
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
-from tiltmeter.core.errors import ArrayError, FileError, FormatError
-from tiltmeter.core.files import read_json, seal, sha256, write_bytes, write_json
+from tiltmeter.core.errors import ArrayError, FormatError
+from tiltmeter.core.files import read_sealed, seal, sha256, write_bytes, write_json
 from tiltmeter.probes._attention_probe import AttentionProbe
 from tiltmeter.probes._bss import BSS
 from tiltmeter.probes._ccs import CCS
@@ -126,17 +126,8 @@ def load(folder: Path, *, stem: str = "probe") -> Any:  # noqa: ANN401  (the cla
     >>> load(folder, stem="ridge")
     Ridge(alpha=2.0)
     """
-    path, weights = folder / f"{stem}.json", folder / f"{stem}.safetensors"
-    head = read_json(path)
-    if not isinstance(head, dict) or head.get("format_version") != FORMAT_VERSION:
-        raise FormatError(f"{path} is not a probe of format version {FORMAT_VERSION}; save it again with this release.")
-    if seal(head) != head.get("sha256_of_the_rest"):
-        raise FormatError(f"{path} does not match the hash that it holds; it was changed after it was saved.")
-    if not weights.is_file():
-        raise FileError(f"{weights} does not exist; a probe needs both of its files.")
-    content = weights.read_bytes()
-    if sha256(content) != head.get("sha256"):
-        raise FormatError(f"{weights} does not match the hash in {path.name}; one of the two was changed.")
+    path = folder / f"{stem}.json"
+    head, content = read_sealed(folder, stem=stem, what="a probe", version=FORMAT_VERSION)
     known = {kind.__name__: kind for kind in CLASSES}
     kind = known.get(str(head.get("probe")))
     if kind is None:
