@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from tiltmeter.erasure._concept import ConceptKind, encode
 from tiltmeter.erasure._eraser import AffineEraser
-from tiltmeter.erasure._joint import Joint, Precision, check_rows, joint_moments, joint_of_moments
+from tiltmeter.erasure._joint import Joint, Precision, joint_moments, joint_of_moments
 from tiltmeter.erasure._method import MomentsMethod
 from tiltmeter.erasure._projection import oblique
 from tiltmeter.numerics import Moments
@@ -63,7 +63,6 @@ def leace(
     >>> bool(abs(erased[z == 1].mean(0) - erased[z == 0].mean(0)).max() < 1e-12)
     True
     """
-    check_rows(X)
     columns = encode(z, n=len(X), kind=concept).columns
     joint = joint_moments(X, columns, weights=sample_weight, precision=precision)
     return leace_of_joint(joint, shrinkage=shrinkage, precision=precision, tol=tol)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float
@@ -18,8 +18,12 @@ _EPS = float(np.finfo(np.float64).eps)
 GAP_TOL = 1e-6
 # below, a correlation matrix gathered in single precision is more rounding than matrix where it matters
 _LEAST_RCOND_SINGLE = 1e-5
+# steps that refine a solution of single precision, and the residual, of columns of length 1, at which they may stop
+_MOST_STEPS, _REFINED = 3, 1e-8
 # of a direction of the concept: with less of it inside the span of the rows, the rest may not be left out
 _LEAST_SEEN = 1e-3
+# columns that are scaled and summed while they are in the processor's cache
+_PANEL = 64
 
 
 class Projection(NamedTuple):
@@ -72,14 +76,13 @@ def oblique(joint: Joint, *, tol: float, shrinkage: float = 0.0, is_single: bool
         raise SpecError(f"shrinkage is {shrinkage}; it must lie in [0, 1].")
     related = correlation(joint, tol=tol)
     basis = span(related.matrix, tol=tol)
-    if joint.lower is None:
+    if joint.scatter is None:
         raise ArrayError("These moments hold no covariance; gather them with it.")
-    within = joint.lower * related.inverse
-    within *= related.inverse[:, None]
-    if shrinkage > 0:
-        within *= 1 - shrinkage
-    within[np.diag_indices(len(within))] = 1.0  # a constant feature stands alone
-    solved, inside = _solve(within, basis, is_single=is_single)
+    within = Within(joint.scatter, related.inverse / np.sqrt(joint.total), 1 - shrinkage)
+    if is_single:
+        solved, inside = _solve_in_single(within, basis), None
+    else:
+        solved, inside = _solve(within, basis)
     left, right = related.scale[:, None] * basis, solved.T * related.inverse
     if inside is not None:
         # of all maps that do the same to these rows, the one that leaves alone what is orthogonal to all of them
@@ -146,26 +149,54 @@ def span(cross: Float[NDArray[np.float64], "d c"], *, tol: float) -> Float[NDArr
     return np.asarray(linalg.solve_triangular(lower, basis.T, lower=True).T)
 
 
-def _solve(
-    within: Float[NDArray[np.float64], "d d"], basis: Float[NDArray[np.float64], "d k"], *, is_single: bool
-) -> tuple[Float[NDArray[np.float64], "d k"], Float[NDArray[np.float64], "d r"] | None]:
-    """Return Σ⁻¹ basis for a correlation matrix of which the lower triangle is given.
+class Within(NamedTuple):
+    """The features' correlation matrix, as it follows from their scatter: share · D S D off its diagonal, and 1 on it.
 
-    If it is singular, Σ⁺ basis, and beside it the eigenvectors that span the basis.
+    It is never held beside what is made of it. A constant feature stands alone.
     """
-    d = len(within)
-    magnitude = np.abs(within)
-    norm = float((magnitude.sum(axis=0) + magnitude.sum(axis=1)).max()) - 1.0
-    del magnitude
-    if is_single:
-        return _solve_in_single(within, basis, norm=norm), None
-    factor, failed = lapack.dpotrf(within, lower=1, clean=0)
+
+    scatter: Float[NDArray[np.float64], "d d"]
+    inverse: Float[NDArray[np.float64], " d"]
+    share: float
+
+    def lower(self, dtype: type[np.floating[Any]]) -> tuple[NDArray[Any], float]:
+        """Return the lower triangle as a new array, and the matrix's 1-norm."""
+        d = len(self.scatter)
+        found, norms = np.zeros((d, d), dtype=dtype, order="F"), np.ones(d)
+        for start in range(0, d, _PANEL):
+            columns = slice(start, min(start + _PANEL, d))
+            panel = self.scatter[start:, columns] * (self.share * self.inverse[start:, None])
+            panel *= self.inverse[columns]
+            width = panel.shape[1]
+            panel[np.triu_indices(width)] = 0.0
+            found[start:, columns] = panel
+            np.abs(panel, out=panel)
+            norms[start:] += panel.sum(axis=1)
+            norms[columns] += panel.sum(axis=0)
+        found[np.diag_indices(d)] = 1.0
+        return found, float(norms.max())
+
+    def times(self, vector: Float[NDArray[np.float64], " d"]) -> Float[NDArray[np.float64], " d"]:
+        """Return the product with a vector, in double precision."""
+        scaled = self.inverse * vector
+        spread = self.inverse**2 * np.diagonal(self.scatter)
+        stretched = self.inverse * blas.dsymv(self.share, self.scatter, scaled, lower=1)
+        return np.asarray(stretched + (1 - self.share * spread) * vector)
+
+
+def _solve(
+    within: Within, basis: Float[NDArray[np.float64], "d k"]
+) -> tuple[Float[NDArray[np.float64], "d k"], Float[NDArray[np.float64], "d r"] | None]:
+    """Return Σ⁻¹ basis; if the correlation matrix is singular, Σ⁺ basis, and the eigenvectors that span the basis."""
+    d = len(basis)
+    matrix, norm = within.lower(np.float64)
+    factor, failed = lapack.dpotrf(matrix, lower=1, clean=0, overwrite_a=1)
     rcond = 0.0 if failed else float(lapack.dpocon(factor, norm, uplo="L")[0])
     cut = max(d, 100) * _EPS
     if rcond > cut:
         return np.asarray(lapack.dpotrs(factor, basis, lower=1)[0]), None
-    del factor
-    values, vectors = linalg.eigh(within, lower=True, driver="evd")
+    del factor, matrix
+    values, vectors = linalg.eigh(within.lower(np.float64)[0], lower=True, driver="evd", overwrite_a=True)
     cut *= float(values[-1])
     kept = values > cut
     inside = vectors[:, kept].T @ basis
@@ -176,11 +207,10 @@ def _solve(
     return np.asarray(solved + vectors[:, ~kept] @ (vectors[:, ~kept].T @ basis) / cut), None
 
 
-def _solve_in_single(
-    within: Float[NDArray[np.float64], "d d"], basis: Float[NDArray[np.float64], "d k"], *, norm: float
-) -> Float[NDArray[np.float64], "d k"]:
+def _solve_in_single(within: Within, basis: Float[NDArray[np.float64], "d k"]) -> Float[NDArray[np.float64], "d k"]:
     """Return Σ⁻¹ basis from a factor in single precision, refined in double; ArrayError if it would not do."""
-    factor, failed = lapack.spotrf(within.astype(np.float32), lower=1, clean=0, overwrite_a=1)
+    matrix, norm = within.lower(np.float32)
+    factor, failed = lapack.spotrf(matrix, lower=1, clean=0, overwrite_a=1)
     rcond = 0.0 if failed else float(lapack.spocon(factor, norm, uplo="L")[0])
     if rcond < _LEAST_RCOND_SINGLE:
         raise ArrayError(
@@ -189,8 +219,9 @@ def _solve_in_single(
         )
     solved = lapack.spotrs(factor, basis.astype(np.float32), lower=1)[0].astype(np.float64)
     # each step gains two digits at the worst condition that is let through, and six where features hardly correlate
-    for _ in range(2):
-        products = [blas.dsymv(1.0, within, column, lower=1) for column in solved.T]
-        residual = basis - np.stack(products, axis=1)
+    for _ in range(_MOST_STEPS):
+        residual = basis - np.stack([within.times(column) for column in solved.T], axis=1)
+        if np.abs(residual).max() <= _REFINED:
+            break
         solved += lapack.spotrs(factor, residual.astype(np.float32), lower=1)[0]
     return np.asarray(solved)

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from tiltmeter.core.errors import DataWarning
 from tiltmeter.erasure._concept import ConceptKind, encode
 from tiltmeter.erasure._eraser import AffineEraser
-from tiltmeter.erasure._joint import Joint, check_rows, joint_moments, joint_of_moments
+from tiltmeter.erasure._joint import Joint, joint_moments, joint_of_moments
 from tiltmeter.erasure._mean_projection import GUARANTEE
 from tiltmeter.erasure._method import MomentsMethod
 from tiltmeter.erasure._projection import check_gap, orthogonal, relative_gap
@@ -62,7 +62,6 @@ def sal(
     >>> sal(X, np.array([0, 0, 1, 1]), rank=1)(X).tolist()
     [[2.0, 1.0], [2.0, 3.0], [2.0, 1.0], [2.0, 3.0]]
     """
-    check_rows(X)
     columns = encode(z, n=len(X), kind=concept).columns
     return _of_joint(joint_moments(X, columns, weights=sample_weight, has_matrix=False), rank=rank, tol=tol)
 

@@ -106,12 +106,14 @@ class Scatter:
         rows -= offset
         squares = np.einsum("nd,nd->n", rows, rows)
         delta = offset - self.offset
+        # SciPy's products, as below: NumPy brings a second pool of threads, which would still spin beside SciPy's
+        along = blas.dgemv(1.0, rows.T, delta, trans=1)
         step = self._join(
-            Centred(squares @ rows, float(squares @ squares)),
+            Centred(blas.dgemv(1.0, rows.T, squares), float(squares @ squares)),
             delta,
             count=self._held,
             trace=float(squares.sum()),
-            stretched=rows.T @ (rows @ delta),
+            stretched=blas.dgemv(1.0, rows.T, along),
         )
         self._waiting[self._held] = step
         with_step = self._waiting[: self._held + 1]
