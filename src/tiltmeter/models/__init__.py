@@ -4,11 +4,13 @@ A family's module layout is written down in one table row, and a model of an unk
 """
 
 from tiltmeter.models._dialects import Dialect, site_from
+from tiltmeter.models._edits import Edit, Places, edited
 from tiltmeter.models._encode import encode, encoded_for
 from tiltmeter.models._encoded import Encoded, EncodingRule, LongTexts
 from tiltmeter.models._families import FAMILIES
 from tiltmeter.models._family import Attention, Family, FinalNorm, Tap
 from tiltmeter.models._fingerprint import Fingerprint
+from tiltmeter.models._generate import Generated, generate
 from tiltmeter.models._gradients import gradients
 from tiltmeter.models._load import load
 from tiltmeter.models._pad import Padded, pad
@@ -20,21 +22,26 @@ __all__ = [
     "Attention",
     "DType",
     "Dialect",
+    "Edit",
     "Encoded",
     "EncodingRule",
     "Family",
     "FinalNorm",
     "Fingerprint",
+    "Generated",
     "LoadedFrom",
     "LongTexts",
     "Padded",
+    "Places",
     "Sites",
     "SubjectModel",
     "Tap",
     "Unembedding",
     "bind",
+    "edited",
     "encode",
     "encoded_for",
+    "generate",
     "gradients",
     "load",
     "output_embedding",

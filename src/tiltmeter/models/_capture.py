@@ -47,6 +47,8 @@ def hooked(
     # accelerate takes a block's weights away again at its end, so the forward must not be left before it
     late = stop and is_dispatched(blocks[deepest.layer])
     sparse = None if late or "mlp_post" in {place.point for place in places if place.layer == deepest.layer} else needed
+    if sparse is not None and family.mlp is not None and _is_watched(blocks[deepest.layer].get_submodule(family.mlp)):
+        sparse = None
     with ExitStack() as stack:
         if sparse is not None and family.mlp is not None:
             # before those that record what leaves it
@@ -55,7 +57,7 @@ def hooked(
             )
         for place, members in places.items():
             block, tap = blocks[place.layer], family.points[place.point]
-            shape = _batch_shape(block, stack) if tap.flat else None
+            shape = batch_shape(block, stack) if tap.flat else None
             record = _recorder(members, seen, tap=tap, shape=shape, n_heads=n_heads, reduce=reduce)
             if stop and not late and place == deepest:
                 record = _then_stop(record)
@@ -106,6 +108,11 @@ def _then_stop(record: Callable[[object], None]) -> Callable[[object], None]:
     return last
 
 
+def _is_watched(module: nn.Module) -> bool:
+    """Whether another's hook (an edit, say) expects whole texts there."""
+    return any(part._forward_hooks or part._forward_pre_hooks for part in module.modules())
+
+
 def _gather(needed: Tensor) -> Callable[[nn.Module, tuple[Any, ...]], tuple[Any, ...]]:
     """Have a module see only the needed positions, as one long text."""
 
@@ -127,7 +134,7 @@ def _spread(needed: Tensor) -> Callable[[nn.Module, tuple[Any, ...], Any], Any]:
     return hook
 
 
-def _batch_shape(block: nn.Module, stack: ExitStack) -> Callable[[], tuple[int, ...]]:
+def batch_shape(block: nn.Module, stack: ExitStack) -> Callable[[], tuple[int, ...]]:
     """Return a function that gives (b, t) of what entered the block last."""
     latest: list[tuple[int, ...]] = [()]
 

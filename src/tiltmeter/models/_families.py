@@ -18,7 +18,7 @@ _PRE_NORM: Points = MappingProxyType(
         "resid_pre": Tap("", "input"),
         "z": Tap("self_attn.o_proj", "input"),
         "attn_out": Tap("self_attn", "output"),
-        "resid_mid": Tap("post_attention_layernorm", "input"),
+        "resid_mid": Tap("post_attention_layernorm", "input", bypassed=True),
         "mlp_post": Tap("mlp.down_proj", "input"),
         "mlp_out": Tap("mlp", "output"),
         "resid_post": Tap("", "output"),
@@ -35,7 +35,7 @@ _SANDWICH: Points = MappingProxyType(
         "resid_pre": Tap("", "input"),
         "z": Tap("self_attn.o_proj", "input"),
         "attn_out": Tap("post_attention_layernorm", "output"),
-        "resid_mid": Tap("pre_feedforward_layernorm", "input"),
+        "resid_mid": Tap("pre_feedforward_layernorm", "input", bypassed=True),
         "mlp_post": Tap("mlp.down_proj", "input"),
         "mlp_out": Tap("post_feedforward_layernorm", "output"),
         "resid_post": Tap("", "output"),
@@ -43,14 +43,14 @@ _SANDWICH: Points = MappingProxyType(
 )
 
 # As above, but no norm comes before a sublayer: the MLP reads the stream itself.
-_OLMO2: Points = MappingProxyType({**_SANDWICH, "resid_mid": Tap("mlp", "input")})
+_OLMO2: Points = MappingProxyType({**_SANDWICH, "resid_mid": Tap("mlp", "input", bypassed=True)})
 
 _GPT2: Points = MappingProxyType(
     {
         "resid_pre": Tap("", "input"),
         "z": Tap("attn.c_proj", "input"),
         "attn_out": Tap("attn", "output"),
-        "resid_mid": Tap("ln_2", "input"),
+        "resid_mid": Tap("ln_2", "input", bypassed=True),
         "mlp_post": Tap("mlp.c_proj", "input"),
         "mlp_out": Tap("mlp", "output"),
         "resid_post": Tap("", "output"),
@@ -75,7 +75,7 @@ _NEOX: Points = MappingProxyType(
         "resid_pre": Tap("", "input"),
         "z": Tap("attention.dense", "input"),
         "attn_out": Tap("attention", "output"),
-        "resid_mid": Tap("post_attention_layernorm", "input"),
+        "resid_mid": Tap("post_attention_layernorm", "input", bypassed=True),
         "mlp_post": Tap("mlp.dense_4h_to_h", "input"),
         "mlp_out": Tap("mlp", "output"),
         "resid_post": Tap("", "output"),
@@ -88,7 +88,7 @@ _FALCON: Points = MappingProxyType(
         "resid_pre": Tap("", "input"),
         "z": Tap("self_attention.dense", "input"),
         "attn_out": Tap("self_attention", "output"),
-        "resid_mid": Tap("post_attention_layernorm", "input"),
+        "resid_mid": Tap("post_attention_layernorm", "input", bypassed=True),
         "mlp_post": Tap("mlp.dense_4h_to_h", "input"),
         "mlp_out": Tap("mlp", "output"),
         "resid_post": Tap("", "output"),
@@ -109,7 +109,7 @@ _OPT: Points = MappingProxyType(
         "resid_pre": Tap("", "input"),
         "z": Tap("self_attn.out_proj", "input"),
         "attn_out": Tap("self_attn", "output"),
-        "resid_mid": Tap("final_layer_norm", "input", flat=True),
+        "resid_mid": Tap("final_layer_norm", "input", flat=True, bypassed=True),
         "mlp_post": Tap("fc2", "input", flat=True),
         "mlp_out": Tap("fc2", "output", flat=True),
         "resid_post": Tap("", "output"),

@@ -26,12 +26,15 @@ class Tap:
         The block works on rows there, shape (b * t, width); they are given back as (b, t, width).
     overwritten
         The block writes other values into the tensor later, so that it is copied when it is seen.
+    bypassed
+        What enters the module is also added to what the block makes of it: an edit must reach the block's result, too.
     """
 
     module: str
     side: Literal["input", "output"]
     flat: bool = False
     overwritten: bool = False
+    bypassed: bool = False
 
 
 Points = Mapping[Point, Tap]

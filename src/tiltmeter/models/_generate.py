@@ -1,0 +1,183 @@
+"""What a model goes on to say."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from tiltmeter.core.errors import DataError, ModelError, SpecError
+from tiltmeter.data import TextSet
+from tiltmeter.models._adapters import without_wrapper
+from tiltmeter.models._edits import Edit, edited
+from tiltmeter.models._encode import encoded_for
+from tiltmeter.models._encoded import Encoded
+from tiltmeter.models._subject import SubjectModel
+from tiltmeter.models._unembedding import output_embedding
+
+
+class Generated(NamedTuple):
+    """What followed each prompt.
+
+    ``texts``: decoded, special tokens left out. ``tokens``: the new tokens of each prompt, up to and with the one that
+    ends a text. ``n_prompt``: tokens of each prompt, special ones included.
+    """
+
+    texts: tuple[str, ...]
+    tokens: tuple[NDArray[np.int64], ...]
+    n_prompt: NDArray[np.int64]
+
+
+def generate(
+    subject: SubjectModel,
+    prompts: TextSet | Encoded | Sequence[str],
+    *,
+    max_new_tokens: int,
+    edits: Sequence[Edit] = (),
+    temperature: float = 0.0,
+    random_state: int = 0,
+    batch_size: int = 16,
+) -> Generated:
+    """Let the model go on from each prompt, with edits or without.
+
+    Prompts of unlike length are padded on the left; keys and values of earlier tokens are kept, so that each token is
+    computed once. What edits see as positions is counted in each text, as in a forward of the whole text at once. At
+    temperature 0 a text does not depend on its batch mates, but for rounding that tips a tie.
+
+    Parameters
+    ----------
+    subject
+        A decoder with its unembedding.
+    prompts
+        Texts or chats; strings go in as :func:`encode` takes plain texts. A chat should end with the user's message, so
+        that the model's turn begins.
+    max_new_tokens
+        Most tokens to generate a prompt, at least 1.
+    edits
+        Applied while it generates, in order; they are told how long each prompt is. None for the bare model, or for
+        edits that an :func:`edited` around the call applies.
+    temperature
+        0 for the likeliest token each time; above, tokens are drawn from the whole distribution at that temperature.
+    random_state
+        Seed of what is drawn. PyTorch's own generator is left as it was.
+    batch_size
+        Most prompts at once.
+
+    Raises
+    ------
+    ModelError
+        If the model has no unembedding, or was put into training mode or compiled.
+    SpecError
+        If a number is out of range, or an edit's site is absent.
+    DataError
+        If there are no prompts, or one leaves no room for new tokens in the model's context.
+
+    Examples
+    --------
+    >>> from tokenizers import Tokenizer, models, pre_tokenizers
+    >>> from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+    >>> from tiltmeter.models import bind
+    >>> words = Tokenizer(models.WordLevel({"?": 0, "Rome": 1, "is": 2, "old": 3}, unk_token="?"))
+    >>> words.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    >>> config = LlamaConfig(
+    ...     vocab_size=4, hidden_size=8, intermediate_size=8, num_hidden_layers=2, num_attention_heads=2, eos_token_id=None
+    ... )
+    >>> tokenizer = PreTrainedTokenizerFast(tokenizer_object=words, unk_token="?")
+    >>> subject = bind(LlamaForCausalLM(config).eval(), tokenizer, name="tiny")
+    >>> found = generate(subject, ["Rome is", "old"], max_new_tokens=3)
+    >>> [len(new) for new in found.tokens], found.n_prompt.tolist()
+    ([3, 3], [2, 1])
+    """
+    if max_new_tokens < 1 or batch_size < 1:
+        raise SpecError(f"max_new_tokens is {max_new_tokens} and batch_size {batch_size}; both must be at least 1.")
+    if not 0 <= temperature < float("inf"):
+        raise SpecError(f"temperature is {temperature}; it must be 0 (the likeliest token) or a positive number.")
+    output_embedding(subject)
+    encoded = _encoded(subject, prompts)
+    long = int(encoded.lengths.argmax())
+    if encoded.lengths[long] + max_new_tokens > subject.context:
+        raise DataError(
+            f"Prompt {encoded.ids[long]} has {encoded.lengths[long]} tokens, and with {max_new_tokens} new ones it is "
+            f"longer than the {subject.context} that {subject.name} takes; shorten it, or ask for fewer."
+        )
+    rules = _rules(subject, max_new_tokens=max_new_tokens, temperature=temperature)
+    tokens: list[NDArray[np.int64]] = [np.empty(0, np.int64)] * len(encoded)
+    # prompts of like length together: less padding
+    order = np.argsort(encoded.lengths, kind="stable")
+    with torch.random.fork_rng():
+        torch.manual_seed(random_state)
+        for start in range(0, len(order), batch_size):
+            batch = order[start : start + batch_size]
+            for i, new in zip(batch, _batch(subject, encoded, batch, edits=edits, rules=rules), strict=True):
+                tokens[i] = new
+    texts = tuple(str(text) for text in subject.tokenizer.batch_decode(tokens, skip_special_tokens=True))
+    return Generated(texts, tuple(tokens), encoded.lengths)
+
+
+def _encoded(subject: SubjectModel, prompts: TextSet | Encoded | Sequence[str]) -> Encoded:
+    if isinstance(prompts, str):
+        raise SpecError(f"prompts is the string {prompts!r}; give a list of prompts, as in [{prompts!r}].")
+    if not isinstance(prompts, TextSet | Encoded):
+        if not prompts:
+            raise DataError("There are no prompts; give at least one.")
+        ids = np.array([f"prompt {i}" for i in range(len(prompts))])
+        prompts = TextSet(ids, texts=tuple(prompts), distribution="the prompts")
+    return encoded_for(subject, prompts)
+
+
+def _rules(subject: SubjectModel, *, max_new_tokens: int, temperature: float) -> Any:  # noqa: ANN401
+    model = without_wrapper(subject.model)
+    given = getattr(model, "generation_config", None)
+    if given is None:
+        raise ModelError(f"The model {subject.name} cannot generate; load it as a causal language model.")
+    # What ends a text is the model's own affair, how the next token is chosen is ours alone: what is left open here
+    # would be filled in from the model's own defaults.
+    return type(given)(
+        bos_token_id=given.bos_token_id,
+        eos_token_id=copy.copy(given.eos_token_id),
+        # no token that counts sees it: any identifier serves
+        pad_token_id=0 if given.pad_token_id is None else given.pad_token_id,
+        max_new_tokens=max_new_tokens,
+        min_new_tokens=0,
+        num_beams=1,
+        num_return_sequences=1,
+        repetition_penalty=1.0,
+        no_repeat_ngram_size=0,
+        do_sample=temperature > 0,
+        temperature=temperature or 1.0,
+        top_p=1.0,
+        # 50 is what the library takes for unset where nothing is drawn
+        top_k=0 if temperature > 0 else 50,
+    )
+
+
+def _batch(
+    subject: SubjectModel,
+    encoded: Encoded,
+    batch: NDArray[np.int64],
+    *,
+    edits: Sequence[Edit],
+    rules: Any,  # noqa: ANN401
+) -> list[NDArray[np.int64]]:
+    rows = [encoded.row(int(i))[0] for i in batch]
+    longest = max(len(row) for row in rows)
+    tokens = torch.full((len(rows), longest), rules.pad_token_id)
+    mask = torch.zeros(tokens.shape, dtype=torch.int64)
+    for i, row in enumerate(rows):
+        tokens[i, longest - len(row) :] = torch.from_numpy(row.astype(np.int64))
+        mask[i, longest - len(row) :] = 1
+    device = subject.input_device
+    with torch.inference_mode(), edited(subject, edits, n_prompt=mask.sum(1)):
+        out: Tensor = subject.model.generate(tokens.to(device), attention_mask=mask.to(device), generation_config=rules)
+    ends = rules.eos_token_id
+    return [_until(new, ends) for new in out[:, longest:].cpu().numpy()]
+
+
+def _until(new: NDArray[np.int64], ends: int | list[int] | None) -> NDArray[np.int64]:
+    stops = [] if ends is None else np.flatnonzero(np.isin(new, ends))
+    return new[: stops[0] + 1] if len(stops) else new
