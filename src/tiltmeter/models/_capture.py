@@ -20,6 +20,10 @@ class ReachedDeepestError(Exception):
     """Ends a forward once nothing that was asked for lies ahead; never leaves this package."""
 
 
+class WholeTextsHook:
+    """A hook that must be shown every position of a text, whatever a reading needs."""
+
+
 @contextmanager
 def hooked(
     blocks: nn.ModuleList,
@@ -109,8 +113,12 @@ def _then_stop(record: Callable[[object], None]) -> Callable[[object], None]:
 
 
 def _is_watched(module: nn.Module) -> bool:
-    """Whether another's hook (an edit, say) expects whole texts there."""
-    return any(part._forward_hooks or part._forward_pre_hooks for part in module.modules())
+    """Whether a hook there must be shown whole texts."""
+    return any(
+        isinstance(hook, WholeTextsHook)
+        for part in module.modules()
+        for hook in (*part._forward_hooks.values(), *part._forward_pre_hooks.values())
+    )
 
 
 def _gather(needed: Tensor) -> Callable[[nn.Module, tuple[Any, ...]], tuple[Any, ...]]:

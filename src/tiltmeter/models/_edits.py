@@ -14,8 +14,7 @@ from torch import Tensor, nn
 from tiltmeter.core.errors import ArrayError, ModelError
 from tiltmeter.core.site import Site
 from tiltmeter.models._adapters import without_wrapper
-from tiltmeter.models._capture import batch_shape
-from tiltmeter.models._family import Tap
+from tiltmeter.models._capture import WholeTextsHook, batch_shape
 from tiltmeter.models._readable import check_running
 from tiltmeter.models._subject import SubjectModel
 
@@ -136,14 +135,14 @@ def edited(
         for place, members in by_place.items():
             block, tap = subject._blocks[place.layer], subject.family.points[place.point]
             shape = batch_shape(block, stack) if tap.flat else None
-            change = _Change(members, clock, n_heads=subject.n_heads, shape=shape)
+            change = _Change(members, clock, n_heads=subject.n_heads, shape=shape, is_carried=tap.bypassed)
             module = block.get_submodule(tap.module)
             if tap.side == "output":
-                stack.callback(module.register_forward_hook(_on_output(change)).remove)
+                stack.callback(module.register_forward_hook(_OnOutput(change)).remove)
                 continue
-            stack.callback(module.register_forward_pre_hook(_on_input(change, tap), with_kwargs=True).remove)
+            stack.callback(module.register_forward_pre_hook(_OnInput(change), with_kwargs=True).remove)
             if tap.bypassed:
-                stack.callback(block.register_forward_hook(_on_output(change.carry)).remove)
+                stack.callback(block.register_forward_hook(_OnOutput(change.carry)).remove)
         yield subject
 
 
@@ -208,11 +207,13 @@ class _Change:
         *,
         n_heads: int,
         shape: Callable[[], tuple[int, ...]] | None,
+        is_carried: bool,
     ) -> None:
         self.members = members
         self.clock = clock
         self.n_heads = n_heads
         self.shape = shape
+        self.is_carried = is_carried
         self.difference: Tensor | None = None
 
     def __call__(self, value: object) -> Tensor:
@@ -232,7 +233,8 @@ class _Change:
                 if part is not parts[site.head]:
                     parts[site.head] = part
                     new = torch.cat(parts, dim=-1)
-        self.difference = None if new is old else new - old
+        if self.is_carried and new is not old:
+            self.difference = new - old
         return value if new is old else new.reshape(value.shape)
 
     def carry(self, value: object) -> object:
@@ -250,31 +252,31 @@ def _checked(new: Tensor, old: Tensor, site: Site) -> Tensor:
     return new
 
 
-def _on_input(
-    change: _Change, tap: Tap
-) -> Callable[[nn.Module, tuple[Any, ...], dict[str, Any]], tuple[tuple[Any, ...], dict[str, Any]] | None]:
-    def hook(
-        module: nn.Module,  # noqa: ARG001  (torch calls it)
-        args: tuple[Any, ...],
-        kwargs: dict[str, Any],
+class _OnInput(WholeTextsHook):
+    """Have a module see what a change makes of its first argument."""
+
+    def __init__(self, change: _Change) -> None:
+        self.change = change
+
+    def __call__(
+        self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> tuple[tuple[Any, ...], dict[str, Any]] | None:
         old = args[0] if args else kwargs.get("hidden_states")
-        new = change(old)
-        if not tap.bypassed:
-            change.difference = None
+        new = self.change(old)
         if new is old:
             return None
         return ((new, *args[1:]), kwargs) if args else (args, {**kwargs, "hidden_states": new})
 
-    return hook
 
+class _OnOutput(WholeTextsHook):
+    """Have a module give what a change makes of its result, or of the first of several."""
 
-def _on_output(change: Callable[[object], object]) -> Callable[[nn.Module, tuple[Any, ...], Any], Any]:
-    def hook(module: nn.Module, args: tuple[Any, ...], output: Any) -> Any:  # noqa: ANN401, ARG001
+    def __init__(self, change: Callable[[object], object]) -> None:
+        self.change = change
+
+    def __call__(self, module: nn.Module, args: tuple[Any, ...], output: Any) -> Any:  # noqa: ANN401
         first = output[0] if isinstance(output, tuple) else output
-        new = change(first)
+        new = self.change(first)
         if new is first:
             return None
         return (new, *output[1:]) if isinstance(output, tuple) else new
-
-    return hook

@@ -85,8 +85,9 @@ def generate(
     >>> words = Tokenizer(models.WordLevel({"?": 0, "Rome": 1, "is": 2, "old": 3}, unk_token="?"))
     >>> words.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
     >>> config = LlamaConfig(
-    ...     vocab_size=4, hidden_size=8, intermediate_size=8, num_hidden_layers=2, num_attention_heads=2, eos_token_id=None
+    ...     vocab_size=4, hidden_size=8, intermediate_size=8, num_hidden_layers=2, num_attention_heads=2
     ... )
+    >>> config.eos_token_id = None
     >>> tokenizer = PreTrainedTokenizerFast(tokenizer_object=words, unk_token="?")
     >>> subject = bind(LlamaForCausalLM(config).eval(), tokenizer, name="tiny")
     >>> found = generate(subject, ["Rome is", "old"], max_new_tokens=3)
@@ -179,5 +180,7 @@ def _batch(
 
 
 def _until(new: NDArray[np.int64], ends: int | list[int] | None) -> NDArray[np.int64]:
-    stops = [] if ends is None else np.flatnonzero(np.isin(new, ends))
+    if ends is None:
+        return new
+    stops = np.flatnonzero(np.isin(new, ends))
     return new[: stops[0] + 1] if len(stops) else new
