@@ -259,7 +259,10 @@ class _OnInput(WholeTextsHook):
         self.change = change
 
     def __call__(
-        self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]
+        self,
+        module: nn.Module,  # noqa: ARG002  (torch calls it)
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
     ) -> tuple[tuple[Any, ...], dict[str, Any]] | None:
         old = args[0] if args else kwargs.get("hidden_states")
         new = self.change(old)
@@ -274,7 +277,7 @@ class _OnOutput(WholeTextsHook):
     def __init__(self, change: Callable[[object], object]) -> None:
         self.change = change
 
-    def __call__(self, module: nn.Module, args: tuple[Any, ...], output: Any) -> Any:  # noqa: ANN401
+    def __call__(self, module: nn.Module, args: tuple[Any, ...], output: Any) -> Any:  # noqa: ANN401, ARG002
         first = output[0] if isinstance(output, tuple) else output
         new = self.change(first)
         if new is first:
