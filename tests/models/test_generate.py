@@ -62,7 +62,7 @@ def _greedy(subject: SubjectModel, prompt: str, *, n: int, edit: Shift | None) -
 def test_a_batch_with_a_cache_says_what_full_passes_of_each_text_say(family, part):
     subject = _subject(family)
     by = torch.randn(subject.d_model, generator=torch.Generator().manual_seed(1))
-    edit = None if part == "none" else Shift(Site(1, "resid_post"), 2 * by, part)
+    edit = None if part == "none" else Shift(Site(1, "resid_post"), 10 * by, part)
     found = generate(subject, PROMPTS, max_new_tokens=4, edits=[] if edit is None else [edit], batch_size=3)
     for prompt, new in zip(PROMPTS, found.tokens, strict=True):
         assert new.tolist() == _greedy(subject, prompt, n=4, edit=edit)[0]

@@ -1,16 +1,29 @@
-"""Directions that a model itself names: what of an activation makes one answer likelier than another.
+"""What a direction does: edits of a running model, and directions that a model's own answers name.
 
-No labelled rows are needed, and none are looked at.
+Every intervention is one site and one pure function from what the site shows to what it is to show instead.
 """
 
+from tiltmeter.interventions._ablate import Ablate
 from tiltmeter.interventions._answer_gradient import Positions, answer_gradient, answer_gradients
 from tiltmeter.interventions._answers import Answer, Answers
+from tiltmeter.interventions._erase import Erase
+from tiltmeter.interventions._steer import Steer, SteerMode
+from tiltmeter.interventions._subspace import Directions
+from tiltmeter.interventions._swap import Swap
 from tiltmeter.interventions._unembedding_difference import unembedding_difference
+from tiltmeter.interventions._where import Where
 
 __all__ = [
+    "Ablate",
     "Answer",
     "Answers",
+    "Directions",
+    "Erase",
     "Positions",
+    "Steer",
+    "SteerMode",
+    "Swap",
+    "Where",
     "answer_gradient",
     "answer_gradients",
     "unembedding_difference",

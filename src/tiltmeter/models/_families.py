@@ -168,7 +168,7 @@ FAMILIES: tuple[Family, ...] = (
     Family("Qwen3-MoE", ("qwen3_moe",), "decoder", "layers", _EXPERTS, _RMS),
     Family("gpt-oss", ("gpt_oss",), "decoder", "layers", _EXPERTS, _RMS, attention=("eager",)),
     Family("GPT-2", ("gpt2",), "decoder", "h", _GPT2, _LN_F),
-    Family("GPT-J", ("gptj",), "decoder", "h", _GPTJ, _LN_F, attention=("eager",)),
+    Family("GPT-J", ("gptj",), "decoder", "h", _GPTJ, _LN_F, attention=("eager",), gives_tuple=True),
     Family(
         "GPT-NeoX (parallel)",
         ("gpt_neox",),
@@ -195,6 +195,7 @@ FAMILIES: tuple[Family, ...] = (
         _FALCON_PARALLEL,
         _LN_F,
         when=(("parallel_attn", True),),
+        gives_tuple=True,
     ),
     Family(
         "Falcon",
@@ -204,6 +205,7 @@ FAMILIES: tuple[Family, ...] = (
         _FALCON,
         _LN_F,
         when=(("parallel_attn", False), ("new_decoder_architecture", False)),
+        gives_tuple=True,
     ),
     Family(
         "OPT",

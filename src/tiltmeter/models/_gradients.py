@@ -15,6 +15,7 @@ from tiltmeter.core.site import Site
 from tiltmeter.models._adapters import without_wrapper
 from tiltmeter.models._capture import Reduce
 from tiltmeter.models._family import Tap
+from tiltmeter.models._logits import frozen_weights, keep_position
 from tiltmeter.models._readable import check_running
 from tiltmeter.models._subject import Sites, SubjectModel
 from tiltmeter.models._unembedding import output_embedding
@@ -94,8 +95,8 @@ def gradients(
     check_running(model, name=subject.name)
     head = output_embedding(subject)
     places = tuple(dict.fromkeys(Site(site.layer, site.point) for site in wanted))
-    with torch.inference_mode(mode=False), torch.enable_grad(), _frozen(model), ExitStack() as stack:
-        stack.callback(head.register_forward_pre_hook(_keep(at)).remove)
+    with torch.inference_mode(mode=False), torch.enable_grad(), frozen_weights(subject), ExitStack() as stack:
+        stack.callback(head.register_forward_pre_hook(keep_position(at)).remove)
         seen = stack.enter_context(_tracked(subject._blocks, places, points=subject.family.points))
         logits = model(**subject._inputs(tokens, mask), use_cache=False, return_dict=True).logits
         for place in places:
@@ -115,21 +116,6 @@ def gradients(
         part = gradient if site.head is None else gradient.chunk(subject.n_heads, dim=-1)[site.head]
         results[site] = part if reduce is None else reduce(part)
     return results
-
-
-@contextmanager
-def _frozen(model: nn.Module) -> Iterator[None]:
-    """Have no weight require a gradient: then nothing is kept below the first tensor that does."""
-    # by name: accelerate puts another parameter in the place of one that it brings in or takes away
-    trained = {name for name, weight in model.named_parameters(remove_duplicate=False) if weight.requires_grad}
-    for weight in model.parameters():
-        weight.requires_grad = False
-    try:
-        yield
-    finally:
-        for name, weight in model.named_parameters(remove_duplicate=False):
-            if name in trained:
-                weight.requires_grad = True
 
 
 @contextmanager
@@ -177,16 +163,5 @@ def _on_output(seen: dict[Site, Tensor], place: Site, *, tap: Tap) -> Callable[[
         # the block writes into what it gets: it must not be the tensor by which we differentiate
         copy = value.clone()
         return (copy, *output[1:]) if isinstance(output, tuple) else copy
-
-    return hook
-
-
-def _keep(at: Tensor) -> Callable[[nn.Module, tuple[Any, ...]], tuple[Any, ...]]:
-    """Have the unembedding see one position a text: the logits of all would be the largest tensor by far."""
-
-    def hook(module: nn.Module, args: tuple[Any, ...]) -> tuple[Any, ...]:  # noqa: ARG001
-        states = args[0]
-        rows = torch.arange(len(states), device=states.device)
-        return states[rows, at.to(states.device)][:, None], *args[1:]
 
     return hook

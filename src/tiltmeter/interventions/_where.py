@@ -1,0 +1,65 @@
+"""At which tokens an intervention works."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import torch
+from jaxtyping import Bool
+from torch import Tensor
+
+from tiltmeter.core.errors import SpecError
+from tiltmeter.models import Places
+
+Where = Literal["all", "prompt", "generated"] | Sequence[int] | slice
+
+
+def check_where(where: Any) -> None:  # noqa: ANN401
+    """Raise SpecError unless ``where`` can be understood."""
+    if isinstance(where, str):
+        if where not in ("all", "prompt", "generated"):
+            raise SpecError(f'where is {where!r}; use "all", "prompt", "generated", a list of positions, or a slice.')
+        return
+    if isinstance(where, slice):
+        if where.step not in (None, 1) or min(where.start or 0, where.stop or 0) < 0:
+            raise SpecError(
+                f"where is {where}; a slice of positions goes up one by one from the start of the text, since its end "
+                "is not known while it grows."
+            )
+        return
+    if not isinstance(where, Sequence) or not where or not all(isinstance(i, int) and i >= 0 for i in where):
+        raise SpecError(
+            f"where is {where!r}; positions are whole numbers from 0, at least one, counted from the start of the text."
+        )
+
+
+def chosen(where: Where, places: Places) -> Bool[Tensor, "b t"] | None:
+    """Return which tokens of a forward are meant, None for all of them, padding included.
+
+    Raises
+    ------
+    SpecError
+        If it asks for what was generated, and nobody said how long the prompts are.
+    """
+    if isinstance(where, str) and where == "all":
+        return None
+    positions = places.positions
+    if isinstance(where, str):
+        if places.n_prompt is None:
+            raise SpecError(
+                f'where is "{where}" in a forward of which it is not known what was generated; use generate, or give '
+                "n_prompt to edited."
+            )
+        end = places.n_prompt.to(positions.device)[:, None]
+        return positions >= end if where == "generated" else (positions >= 0) & (positions < end)
+    if isinstance(where, slice):
+        is_meant = positions >= (where.start or 0)
+        return is_meant if where.stop is None else is_meant & (positions < where.stop)
+    return torch.isin(positions, torch.tensor(list(where), device=positions.device))
+
+
+def only(new: Tensor, old: Tensor, where: Where, places: Places) -> Tensor:
+    """Return ``new`` at the tokens that are meant, and ``old`` elsewhere."""
+    is_meant = chosen(where, places)
+    return new if is_meant is None else torch.where(is_meant.to(old.device)[..., None], new, old)
