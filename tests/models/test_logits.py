@@ -46,7 +46,7 @@ def test_going_on_from_any_block_gives_the_logits_of_the_model_and_leaves_no_tra
     for layer in range(subject.n_layers):
         site = Site(layer, "resid_post")
         states = subject.read(TOKENS, sites=[site], mask=MASK)[site].clone()
-        assert torch.equal(logits_from(subject, states, TOKENS, layer=layer, at=AT, mask=MASK), wanted)
+        assert torch.equal(logits_from(subject, states, tokens=TOKENS, layer=layer, at=AT, mask=MASK), wanted)
         # nothing but the states counts: with others, the result is that of an edit there
         by = torch.randn(subject.d_model, generator=torch.Generator().manual_seed(layer))
 
@@ -58,7 +58,7 @@ def test_going_on_from_any_block_gives_the_logits_of_the_model_and_leaves_no_tra
         edit.site = site
         with edited(subject, [edit]):
             moved = next_logits(subject, TOKENS, at=AT, mask=MASK)
-        assert torch.equal(logits_from(subject, states + by, TOKENS, layer=layer, at=AT, mask=MASK), moved)
+        assert torch.equal(logits_from(subject, states + by, tokens=TOKENS, layer=layer, at=AT, mask=MASK), moved)
         assert not torch.allclose(moved, wanted, atol=1e-3)
     assert _hooks(subject) == 0 and torch.equal(_whole(subject), before)
     assert all("forward" not in vars(block) for block in subject._blocks)
@@ -70,7 +70,7 @@ def test_the_blocks_before_are_not_computed():
         block.mlp.register_forward_hook(lambda module, args, output, i=i: calls.append(i))
         for i, block in enumerate(subject._blocks)
     ]
-    logits_from(subject, torch.zeros(2, 8, 24), TOKENS, layer=1, at=AT)
+    logits_from(subject, torch.zeros(2, 8, 24), tokens=TOKENS, layer=1, at=AT)
     for handle in handles:
         handle.remove()
     assert calls == [2]
@@ -80,7 +80,7 @@ def test_it_is_differentiable_in_the_states_and_keeps_no_gradient_of_a_weight():
     subject = _subject("qwen3")
     states = subject.read(TOKENS, sites=["0.resid_post"])[Site(0, "resid_post")].clone().requires_grad_()
     with frozen_weights(subject):
-        logits_from(subject, states, TOKENS, layer=0, at=AT)[:, 3].sum().backward()
+        logits_from(subject, states, tokens=TOKENS, layer=0, at=AT)[:, 3].sum().backward()
     assert states.grad is not None and states.grad[0].any()
     assert not states.grad[1, 6:].any()
     assert all(weight.requires_grad and weight.grad is None for weight in subject.model.parameters())
@@ -91,7 +91,7 @@ def test_an_exception_leaves_the_model_as_it_was():
     before = _whole(subject)
     broken = subject._blocks[2].register_forward_pre_hook(lambda module, args: 1 / 0)
     with pytest.raises(ZeroDivisionError):
-        logits_from(subject, torch.zeros(2, 8, 24), TOKENS, layer=1, at=AT)
+        logits_from(subject, torch.zeros(2, 8, 24), tokens=TOKENS, layer=1, at=AT)
     broken.remove()
     assert _hooks(subject) == 0 and torch.equal(_whole(subject), before)
 
@@ -99,8 +99,8 @@ def test_an_exception_leaves_the_model_as_it_was():
 def test_what_does_not_fit_is_refused():
     subject = _subject("llama")
     with pytest.raises(SpecError, match="has blocks 0 to 2"):
-        logits_from(subject, torch.zeros(2, 8, 24), TOKENS, layer=3, at=AT)
+        logits_from(subject, torch.zeros(2, 8, 24), tokens=TOKENS, layer=3, at=AT)
     with pytest.raises(ArrayError, match=r"give \(b, t, 24\)"):
-        logits_from(subject, torch.zeros(2, 8, 23), TOKENS, layer=1, at=AT)
+        logits_from(subject, torch.zeros(2, 8, 23), tokens=TOKENS, layer=1, at=AT)
     with pytest.raises(ModelError):
         next_logits(_subject("bert"), TOKENS, at=AT)

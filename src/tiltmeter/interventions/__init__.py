@@ -6,7 +6,9 @@ Every intervention is one site and one pure function from what the site shows to
 from tiltmeter.interventions._ablate import Ablate
 from tiltmeter.interventions._answer_gradient import Positions, answer_gradient, answer_gradients
 from tiltmeter.interventions._answers import Answer, Answers
+from tiltmeter.interventions._clean import Clean, clean_runs
 from tiltmeter.interventions._erase import Erase
+from tiltmeter.interventions._pairs import EncodedPairs, PromptPairs, encode_pairs
 from tiltmeter.interventions._steer import Steer, SteerMode
 from tiltmeter.interventions._subspace import Directions
 from tiltmeter.interventions._swap import Swap
@@ -17,14 +19,19 @@ __all__ = [
     "Ablate",
     "Answer",
     "Answers",
+    "Clean",
     "Directions",
+    "EncodedPairs",
     "Erase",
     "Positions",
+    "PromptPairs",
     "Steer",
     "SteerMode",
     "Swap",
     "Where",
     "answer_gradient",
     "answer_gradients",
+    "clean_runs",
+    "encode_pairs",
     "unembedding_difference",
 ]

@@ -60,8 +60,8 @@ def next_logits(
 def logits_from(
     subject: SubjectModel,
     states: Float[Tensor, "b t d"],
-    tokens: Int[Tensor, "b t"],
     *,
+    tokens: Int[Tensor, "b t"],
     layer: int,
     at: Int[Tensor, " b"],
     mask: Bool[Tensor, "b t"] | None = None,
@@ -111,7 +111,7 @@ def logits_from(
     >>> subject = bind(LlamaForCausalLM(config).eval(), tokenizer, name="tiny")
     >>> tokens, at = torch.tensor([[1, 2, 3]]), torch.tensor([2])
     >>> (states,) = subject.read(tokens, sites=["0.resid_post"]).values()
-    >>> again = logits_from(subject, states, tokens, layer=0, at=at)
+    >>> again = logits_from(subject, states, tokens=tokens, layer=0, at=at)
     >>> torch.equal(again, next_logits(subject, tokens, at=at))
     True
     """
