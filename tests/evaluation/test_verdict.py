@@ -10,6 +10,7 @@ from tiltmeter.core.evidence import (
     Advantage,
     Baseline,
     Candidate,
+    Causal,
     Cell,
     Distribution,
     Evidence,
@@ -107,6 +108,51 @@ def test_a_sound_probe_holds_and_nothing_speaks_against_it() -> None:
 
 def test_a_probe_that_no_intervention_tested_is_always_said_to_be_untested_for_causality() -> None:
     assert [s.stance for s in judge(_sound()).statements if s.rule == "causality"] == ["note"]
+
+
+def _causal(value: float, *, half: float = 0.05, method: str = "lda", best: float = 0.1) -> Causal:
+    return Causal(
+        site="1.resid_post",
+        method=method,
+        test="home",
+        swap=_estimate(value, half),
+        ablation=_estimate(0.5, half),
+        random_swap=(0.02, best),
+        random_ablation=(0.02, 0.1),
+        count=20,
+        n_pairs=100,
+        n_left_out=3,
+    )
+
+
+@pytest.mark.parametrize(
+    ("value", "stance", "words"),
+    [
+        (0.9, "for", "It is causal: what lies along it decides the model's answer on home."),
+        (0.3, "for", "It is causal: what lies along it has a part in the model's answer on home."),
+        (0.12, "note", "It reads the label and does nothing"),
+    ],
+)
+def test_a_direction_that_reads_well_and_does_nothing_is_called_that_and_still_holds(value, stance, words) -> None:
+    evidence = _sound(causal=(_causal(value),))
+    (found,) = [s for s in judge(evidence).statements if s.rule == "causality"]
+    assert found.stance == stance and found.text.startswith(words)
+    assert "of 20 random directions at most 0.10" in found.because
+    # to monitor is to correlate: no cause is no objection
+    assert judge(evidence).outcome == "holds"
+
+
+def test_where_the_chosen_direction_does_nothing_those_that_do_are_named() -> None:
+    causal = (_causal(0.05), _causal(0.8, method="lat"), _causal(0.9, method="ridge"), _causal(0.07, method="svm"))
+    _, others = [s for s in judge(_sound(causal=causal)).statements if s.rule == "causality"]
+    assert "ridge at 1.resid_post (0.90) and lat at 1.resid_post (0.80) do change the answers" in others.text
+    assert others.because == "2 of 3"
+
+
+def test_a_cause_that_could_not_be_measured_is_said_to_be_unknown() -> None:
+    broken = _causal(0.5).model_copy(update={"swap": Unavailable(reason="the model answers no pair")})
+    (found,) = [s for s in judge(_sound(causal=(broken,))).statements if s.rule == "causality"]
+    assert "could not be told" in found.text and found.because == "the model answers no pair"
 
 
 @pytest.mark.parametrize(

@@ -104,6 +104,27 @@ class OperatingPoint(Record):
     unit_fpr: Measured
 
 
+class Causal(Record):
+    """What the model's answers do when a probe's direction is interchanged, or taken away, in held-out pairs of texts.
+
+    ``swap``: 1 where the component along the direction alone decides the answer, 0 where it has no part in it.
+    ``ablation``: the share of the gap between the two texts' answers that goes with the component. ``random_swap`` and
+    ``random_ablation``: the same of ``count`` random directions at the site, mean and best. ``n_left_out``: pairs whose
+    two texts the model answers alike, of ``n_pairs``.
+    """
+
+    site: str
+    method: str
+    test: str
+    swap: Measured
+    ablation: Measured
+    random_swap: tuple[float, float]
+    random_ablation: tuple[float, float]
+    count: int
+    n_pairs: int
+    n_left_out: int
+
+
 class Histogram(Record):
     """Scores of the chosen probe on one test set, counted per label; ``edges`` has one entry more than the counts."""
 
@@ -202,8 +223,8 @@ class Evidence(Record):
     """Everything that a study measured about the probe that it chose, and about those that it did not.
 
     ``train`` names the distribution on which site and method were chosen; ``sites`` and ``methods`` list what was
-    tried, in order, ``left_out`` what was not for want of pairs; ``fpr`` and ``level`` are the asked false-positive
-    rate and the level of all intervals.
+    tried, in order, ``left_out`` what was not for want of pairs; ``causal`` is empty where no answers were named;
+    ``fpr`` and ``level`` are the asked false-positive rate and the level of all intervals.
     """
 
     format_version: Literal[1] = 1
@@ -229,3 +250,4 @@ class Evidence(Record):
     leakage: Leakage
     verdict: Verdict | Unavailable
     left_out: tuple[str, ...] = ()
+    causal: tuple[Causal, ...] = ()

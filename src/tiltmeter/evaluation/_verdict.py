@@ -7,7 +7,8 @@ from typing import Literal
 
 from tiltmeter.core.evidence import Evidence, Statement, Verdict
 from tiltmeter.core.records import Estimate, Threshold, Unavailable
-from tiltmeter.evaluation._rules import RULES, RULES_VERSION, chosen_cells, fate, figure, home_auroc, listed, number
+from tiltmeter.evaluation._chosen import chosen_cells, fate, figure, home_auroc, listed, number
+from tiltmeter.evaluation._rules import RULES, RULES_VERSION
 
 # Objections from these rules, on any test set, leave a probe that works at home only.
 _LOCAL = (

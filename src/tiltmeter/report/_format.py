@@ -110,6 +110,16 @@ def show_difference(measured: Measured | None) -> Shown:
     return Shown(signed(measured.value), interval, _note(measured), weak=measured.low <= 0)
 
 
+def show_effect(measured: Measured | None, *, luck: float) -> Shown:
+    """Show a causal effect from 0 to 1; weak where its interval does not lie above what random directions do."""
+    if not isinstance(measured, Estimate):
+        return _absent(measured)
+    interval = f"[{decimal(measured.low)}, {decimal(measured.high)}]"
+    # half of the scale's colours: an effect has no wrong side
+    shade = 0.5 + min(max(measured.value, 0.0), 1.0) / 2
+    return Shown(decimal(measured.value), interval, _note(measured), shade, weak=measured.low <= luck)
+
+
 def show_rate(measured: Measured | None, limit: float | None = None) -> Shown:
     """Show a share in percent; weak where it is above ``limit``."""
     if not isinstance(measured, Estimate):

@@ -10,30 +10,10 @@ from markupsafe import Markup
 
 from tiltmeter.core.evidence import RandomDirections, Shortcut
 from tiltmeter.core.records import Estimate, Measured, Threshold
-from tiltmeter.report._charts import SYMBOLS, Band, Point, SiteAxis, floor_of, histogram_chart, mark_of, site_chart
-from tiltmeter.report._format import Shown, decimal, missing, rate, reasons_of, score, show_auroc, show_nuisance
+from tiltmeter.report._charts import Band, Point, SiteAxis, floor_of, histogram_chart, site_chart
+from tiltmeter.report._format import Shown, decimal, missing, rate, score, show_auroc, show_nuisance
+from tiltmeter.report._grids import Grid, Row, grid, method_row
 from tiltmeter.report._lookup import Lookup
-
-
-class Row(NamedTuple):
-    """A row of a grid; ``marked`` is the chosen probe, ``symbol`` and ``colour`` a method's sign in the pictures."""
-
-    label: str
-    cells: tuple[Shown, ...]
-    marked: bool = False
-    symbol: str = ""
-    colour: int = 0
-    remark: str = ""
-
-
-class Grid(NamedTuple):
-    """A table of figures coloured by value."""
-
-    caption: str
-    corner: str
-    columns: tuple[str, ...]
-    rows: tuple[Row, ...]
-    reasons: tuple[str, ...]
 
 
 class Panel(NamedTuple):
@@ -72,7 +52,7 @@ class Nuisance(NamedTuple):
 
 def legend(look: Lookup) -> tuple[Row, ...]:
     """List the methods with the sign and colour that they have in every picture."""
-    return tuple(_method_row(look, method, ()) for method in look.evidence.methods)
+    return tuple(method_row(look, method, ()) for method in look.evidence.methods)
 
 
 def selection_section(look: Lookup) -> Selection:
@@ -89,9 +69,9 @@ def selection_section(look: Lookup) -> Selection:
         figure = show_auroc(measured.get((site, method)) if site else None)
         folds = found[site, method].fold_aurocs if site and (site, method) in found else ()
         spread = Shown(", ".join(decimal(f) for f in folds)) if folds else Shown("–")
-        rows.append(_method_row(look, method, (Shown(site or "–"), figure, spread)))
-    best = _grid("Best site per method, by validation AUROC", "Method", ("site", "AUROC", "per fold"), rows)
-    return Selection(picture, best, _site_grid(look, "Validation AUROC of everything that was tried", measured))
+        rows.append(method_row(look, method, (Shown(site or "–"), figure, spread)))
+    best = grid("Best site per method, by validation AUROC", "Method", ("site", "AUROC", "per fold"), rows)
+    return Selection(picture, best, _sitegrid(look, "Validation AUROC of everything that was tried", measured))
 
 
 def transfer_section(look: Lookup) -> Transfer:
@@ -103,22 +83,22 @@ def transfer_section(look: Lookup) -> Transfer:
         shown = tuple(show_auroc(cell.auroc if cell else None) for cell in cells)
         matrix.append(Row(train, shown, marked=train == evidence.train))
     methods = [
-        _method_row(look, method, tuple(show_auroc(_auroc(look, site, method, test)) for test in look.tests), site)
+        method_row(look, method, tuple(show_auroc(_auroc(look, site, method, test)) for test in look.tests), site)
         for method, site in ((m, look.best_sites.get(m, "")) for m in evidence.methods)
     ]
     where = f"{evidence.method} at {evidence.site}"
     return Transfer(
-        matrix=_grid(
+        matrix=grid(
             f"AUROC of {where}: trained on the row, tested on the column", "train ↓ test →", look.tests, matrix
         ),
-        methods=_grid(
+        methods=grid(
             f"AUROC of each method at its own best site, trained on {evidence.train}; the nulls are at {evidence.site}",
             "method",
             look.tests,
             [*methods, *_null_rows(look)],
         ),
         panels=_carry_panels(look),
-        all=tuple(_site_grid(look, f"AUROC on {test}", _on_test(look, test)) for test in look.tests),
+        all=tuple(_sitegrid(look, f"AUROC on {test}", _on_test(look, test)) for test in look.tests),
     )
 
 
@@ -148,11 +128,11 @@ def _nuisance(look: Lookup, name: str) -> Nuisance:
     for method in dict.fromkeys(s.method for s in records):
         site = _shortcut_site(look, records, method)
         cells = tuple(show_nuisance(_within(found, site, method, test)) for test in tests)
-        rows.append(_method_row(look, method, cells, site))
+        rows.append(method_row(look, method, cells, site))
     agreement = ", ".join(dict.fromkeys(rate(s.train_agreement) + " %" for s in records))
     caption = f"AUROC for {name} within one label, per method; 0.50 means that the score ignores it"
     panels = _nuisance_panels(look, records, tests) if len({s.site for s in records}) > 1 else ()
-    return Nuisance(name, agreement, _grid(caption, "method", tests, rows), panels)
+    return Nuisance(name, agreement, grid(caption, "method", tests, rows), panels)
 
 
 def _nuisance_panels(look: Lookup, records: Sequence[Shortcut], tests: Sequence[str]) -> tuple[Panel, ...]:
@@ -260,21 +240,10 @@ def _axis(look: Lookup, lines: Iterable[Sequence[Point]], bands: Iterable[Sequen
     return SiteAxis(labels, look.axis, look.evidence.methods, look.evidence.method, floor_of(lows))
 
 
-def _method_row(look: Lookup, method: str, cells: tuple[Shown, ...], remark: str = "") -> Row:
-    methods = look.evidence.methods
-    place = methods.index(method) if method in methods else 0
-    look_of = mark_of(place)
-    return Row(method, cells, method == look.evidence.method, SYMBOLS[look_of.shape], look_of.colour, remark)
-
-
-def _site_grid(look: Lookup, caption: str, measured: dict[tuple[str, str], Measured]) -> Grid:
+def _sitegrid(look: Lookup, caption: str, measured: dict[tuple[str, str], Measured]) -> Grid:
     evidence = look.evidence
     rows = [
         Row(site, tuple(show_auroc(measured.get((site, method))) for method in evidence.methods), site == evidence.site)
         for site in evidence.sites
     ]
-    return _grid(caption, "site", evidence.methods, rows)
-
-
-def _grid(caption: str, corner: str, columns: Iterable[str], rows: Sequence[Row]) -> Grid:
-    return Grid(caption, corner, tuple(columns), tuple(rows), reasons_of([cell for row in rows for cell in row.cells]))
+    return grid(caption, "site", evidence.methods, rows)
