@@ -11,6 +11,7 @@ from tiltmeter.core.evidence import (
     Advantage,
     Baseline,
     Candidate,
+    Causal,
     Cell,
     Distribution,
     Evidence,
@@ -123,6 +124,7 @@ def make_evidence(
         histograms=tuple(_histogram(n, k, rng) for k, n in enumerate(names)),
         mistakes=_mistakes(names),
         leakage=Leakage(n_exact=0, n_near=2, near_threshold=0.9, examples=(_leak(),)),
+        causal=_causal(sites, methods, test=names[0]),
         verdict=_verdict(names, chosen, site),
     )
 
@@ -138,6 +140,7 @@ def make_barren() -> Evidence:
             "baselines": tuple(b.model_copy(update={"auroc": gone}) for b in full.baselines),
             "advantages": tuple(a.model_copy(update={"difference": gone}) for a in full.advantages),
             "shortcuts": tuple(s.model_copy(update={"auroc_within": gone}) for s in full.shortcuts),
+            "causal": tuple(c.model_copy(update={"swap": gone, "ablation": gone}) for c in full.causal),
             "random_directions": (),
             "shuffled": (),
             "histograms": (),
@@ -246,6 +249,19 @@ def _shortcuts(
         for i, s in enumerate(sites)
         for m in methods
         for n in names
+    )  # fmt: skip
+
+
+def _causal(sites: tuple[str, ...], methods: tuple[str, ...], *, test: str) -> tuple[Causal, ...]:
+    does = {"MeanDifference": 0.9, "Logistic": 0.03, "LDA": 0.05, "LAT": 0.4, "PCA": 0.02}
+    return tuple(
+        Causal(
+            site=s, method=m, test=test, swap=estimate(does.get(m, 0.1) * rise(i, len(sites))),
+            ablation=estimate(0.8 * does.get(m, 0.1) * rise(i, len(sites))), random_swap=(0.02, 0.07),
+            random_ablation=(0.03, 0.09), count=20, n_pairs=160, n_left_out=4,
+        )
+        for i, s in enumerate(sites)
+        for m in methods
     )  # fmt: skip
 
 

@@ -124,6 +124,14 @@ def test_headings_descend_one_level_at_a_time(pages: dict[str, str]) -> None:
     assert all(b <= a + 1 for a, b in pairwise(levels))
 
 
+def test_what_a_direction_does_stands_beside_what_random_ones_do(pages: dict[str, str]) -> None:
+    text = Page(pages["full"]).text
+    assert "Swap success on facts, 156 pairs" in text and "Ablation on facts, 156 pairs" in text
+    assert "best of 20 random directions" in text
+    bare = make_evidence().model_copy(update={"causal": ()})
+    assert "cannot say whether any direction does something" in Page(render(make_run(), bare)).text
+
+
 def test_sections_stand_in_the_order_of_a_sceptics_questions(pages: dict[str, str]) -> None:
     sections = [attrs["id"] for tag, attrs in Page(pages["full"]).tags if tag == "section"]
     assert sections == (
@@ -132,6 +140,7 @@ def test_sections_stand_in_the_order_of_a_sceptics_questions(pages: dict[str, st
             "probe",
             "selection",
             "transfer",
+            "causes",
             "rivals",
             "shortcuts",
             "scores",
