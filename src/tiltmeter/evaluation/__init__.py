@@ -12,6 +12,7 @@ from tiltmeter.evaluation._estimates import (
     resampling,
     share,
 )
+from tiltmeter.evaluation._means import bootstrap_estimate, mean_estimate
 from tiltmeter.evaluation._nulls import (
     DirectionScores,
     auroc_columns,
@@ -34,9 +35,11 @@ __all__ = [
     "auroc_columns",
     "auroc_difference",
     "balanced_accuracy",
+    "bootstrap_estimate",
     "choose",
     "fold_estimate",
     "judge",
+    "mean_estimate",
     "negatives_needed",
     "nuisance_auroc",
     "random_directions",

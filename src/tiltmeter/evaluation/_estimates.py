@@ -116,7 +116,7 @@ def auroc_difference(
     own_draws = rankings(y, scores, weights=by.weights, fpr=1.0).auroc
     other_draws = rankings(y, rival, weights=by.weights, fpr=1.0).auroc
     if not {own, other} & {0.0, 1.0} or np.array_equal(scores, rival):
-        return percentile_interval(own - other, own_draws - other_draws, by=by, level=by.level, is_difference=True)
+        return percentile_interval(own - other, own_draws - other_draws, by=by, level=by.level, bounds=(-1.0, 1.0))
     first = _area(own, own_draws, y, by=by, level=(1 + by.level) / 2)
     second = _area(other, other_draws, y, by=by, level=(1 + by.level) / 2)
     if isinstance(first, Unavailable):
@@ -175,12 +175,17 @@ def boundary_interval(area: float, *, n_pairs: int, level: float) -> Estimate:
 
 
 def percentile_interval(
-    value: float, draws: Float[NDArray[Any], " b"], *, by: Resampling, level: float, is_difference: bool = False
+    value: float,
+    draws: Float[NDArray[Any], " b"],
+    *,
+    by: Resampling,
+    level: float,
+    bounds: tuple[float, float] = (0.0, 1.0),
 ) -> Measured:
     """Bound a figure by the percentiles of its bootstrap draws; NaN draws are those that held one class only.
 
-    The interval is stretched by the ratio of Student's to the normal quantile, for the percentile bootstrap is too
-    narrow where units are few; below ``_FEWEST_UNITS`` nothing honest can be said.
+    The interval cannot leave ``bounds``. It is stretched by the ratio of Student's to the normal quantile, for the
+    percentile bootstrap is too narrow where units are few; below ``_FEWEST_UNITS`` nothing honest can be said.
     """
     if by.n_units < _FEWEST_UNITS:
         return Unavailable(reason=f"{by.n_units} {by.unit} are too few to resample; {_FEWEST_UNITS} are needed")
@@ -191,11 +196,10 @@ def percentile_interval(
     tail = (1 - level) / 2
     low, high = np.quantile(usable, [tail, 1 - tail])
     stretch = float(stats.t.ppf(1 - tail, by.n_units - 1) / stats.norm.ppf(1 - tail))
-    floor = -1.0 if is_difference else 0.0
     return Estimate(
         value=value,
-        low=max(floor, min(value - stretch * (value - float(low)), value)),
-        high=min(1.0, max(value + stretch * (float(high) - value), value)),
+        low=max(bounds[0], min(value - stretch * (value - float(low)), value)),
+        high=min(bounds[1], max(value + stretch * (float(high) - value), value)),
         level=level,
         n=by.n_units,
         method=f"percentile bootstrap over {by.unit}",

@@ -7,31 +7,56 @@ from tiltmeter.interventions._ablate import Ablate
 from tiltmeter.interventions._answer_gradient import Positions, answer_gradient, answer_gradients
 from tiltmeter.interventions._answers import Answer, Answers
 from tiltmeter.interventions._clean import Clean, clean_runs
+from tiltmeter.interventions._controls import Controls, RandomScores, Tested
 from tiltmeter.interventions._erase import Erase
+from tiltmeter.interventions._four_tests import FourTests, Manipulation, Termination, four_tests
+from tiltmeter.interventions._indirect_effect import IndirectEffect, indirect_effect
+from tiltmeter.interventions._kl_effects import kl_effects
+from tiltmeter.interventions._pair_effects import Effects
 from tiltmeter.interventions._pairs import EncodedPairs, PromptPairs, encode_pairs
+from tiltmeter.interventions._side_effects import SideEffects, side_effects
 from tiltmeter.interventions._steer import Steer, SteerMode
 from tiltmeter.interventions._subspace import Directions
 from tiltmeter.interventions._swap import Swap
+from tiltmeter.interventions._swap_effects import ablation_effects, swap_effects
+from tiltmeter.interventions._trial import Ability, Recovery
 from tiltmeter.interventions._unembedding_difference import unembedding_difference
 from tiltmeter.interventions._where import Where
 
 __all__ = [
+    "Ability",
     "Ablate",
     "Answer",
     "Answers",
     "Clean",
+    "Controls",
     "Directions",
+    "Effects",
     "EncodedPairs",
     "Erase",
+    "FourTests",
+    "IndirectEffect",
+    "Manipulation",
     "Positions",
     "PromptPairs",
+    "RandomScores",
+    "Recovery",
+    "SideEffects",
     "Steer",
     "SteerMode",
     "Swap",
+    "Termination",
+    "Tested",
     "Where",
+    "ablation_effects",
     "answer_gradient",
     "answer_gradients",
     "clean_runs",
     "encode_pairs",
+    "four_tests",
+    "indirect_effect",
+    "kl_effects",
+    "side_effects",
+    "swap_effects",
     "unembedding_difference",
 ]
