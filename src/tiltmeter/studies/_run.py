@@ -13,7 +13,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import NamedTuple
 
-from tiltmeter.core.evidence import Evidence
+from tiltmeter.core.evidence import Causal, Evidence
 from tiltmeter.core.files import new_folder, write_json
 from tiltmeter.core.records import Unavailable
 from tiltmeter.core.run import Run
@@ -23,6 +23,7 @@ from tiltmeter.models import SubjectModel
 from tiltmeter.monitor import Card, Monitor, Reading
 from tiltmeter.report import write_report
 from tiltmeter.studies._alarms import alarms
+from tiltmeter.studies._causes import causes
 from tiltmeter.studies._controls import random_nulls, shortcuts, shuffled_refits
 from tiltmeter.studies._fitting import asked_methods, methods_for
 from tiltmeter.studies._leaks import leaks
@@ -107,7 +108,7 @@ def run_study(spec: StudySpec, out: Path, *, announce: Callable[[str], None] = l
             reader = open_vectors(spec.model.path) if is_vectors(spec) else open_model(spec.model)
         with steps("collecting activations"):
             material = collect_material(material, reader, spec.read, progress=announce)
-        evidence, fitted, chosen = _assess(spec, material, methods, steps)
+        evidence, fitted, chosen = _assess(spec, material, methods=methods, reader=reader, steps=steps)
         with steps("writing the run"):
             _save_probes(folder, [f for f in fitted if f.train == evidence.train])
             if not isinstance(reader, Vectors):  # a monitor watches a model
@@ -133,7 +134,12 @@ def run_study(spec: StudySpec, out: Path, *, announce: Callable[[str], None] = l
 
 
 def _assess(
-    spec: StudySpec, material: Material, methods: tuple[Method, ...], steps: _Steps
+    spec: StudySpec,
+    material: Material,
+    *,
+    methods: tuple[Method, ...],
+    reader: SubjectModel | Vectors,
+    steps: _Steps,
 ) -> tuple[Evidence, tuple[Fitted, ...], Fitted]:
     """Choose, fit, and measure everything that the evidence holds; return also all probes and the chosen one."""
     home = spec.train.distribution
@@ -151,6 +157,10 @@ def _assess(
         nulls = random_nulls(spec, material, tests)
         refits = shuffled_refits(spec, material, tests, chosen)
         found_shortcuts = shortcuts(spec, material, tests, fitted)
+    causal: tuple[Causal, ...] = ()
+    if isinstance(reader, SubjectModel) and spec.evidence.answers is not None:
+        with steps("swapping and ablating directions"):
+            causal = causes(spec, material, reader, fitted=fitted)
     with steps("fitting text baselines"):
         baselines, advantages = rivals(material, tests, chosen, fpr=spec.threshold.fpr)
     with steps("looking for leakage"):
@@ -179,6 +189,7 @@ def _assess(
         histograms=operated.histograms,
         mistakes=operated.mistakes,
         leakage=leakage,
+        causal=causal,
         verdict=Unavailable(reason="not judged yet"),
     )
     return evidence.model_copy(update={"verdict": judge(evidence)}), fitted, chosen

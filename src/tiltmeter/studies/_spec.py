@@ -128,14 +128,26 @@ class ThresholdSpec(Record):
     confidence: float = Field(default=0.95, gt=0, lt=1)
 
 
+class AnswersSpec(Record):
+    """What follows a text of either label: one or more answers of one token each, such as ``["<true>"]``."""
+
+    positive: tuple[Named, ...] = Field(min_length=1)
+    negative: tuple[Named, ...] = Field(min_length=1)
+
+
 class EvidenceSpec(Record):
-    """How hard the evidence looks. ``nuisances``: columns with two values that the score should not follow."""
+    """How hard the evidence looks. ``nuisances``: columns with two values that the score should not follow.
+
+    ``answers``: what the model says after texts of either label. With them every probe at ``resid_post`` is swapped and
+    ablated in held-out pairs of the training distribution, whose texts must be plain and as long as each other.
+    """
 
     bootstrap: int = Field(default=1000, ge=100)
     level: float = Field(default=0.95, gt=0, lt=1)
     random_directions: int = Field(default=100, ge=1)
     shuffles: int = Field(default=50, ge=19)
     nuisances: tuple[str, ...] = ()
+    answers: AnswersSpec | None = None
 
 
 class StudySpec(Record):

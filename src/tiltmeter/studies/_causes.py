@@ -1,0 +1,120 @@
+"""What the directions of a study do: pairs of its own held-out texts, swapped and ablated along every probe."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tiltmeter.core.errors import SpecError
+from tiltmeter.core.evidence import Causal
+from tiltmeter.core.records import Unavailable
+from tiltmeter.core.seeds import stream
+from tiltmeter.core.site import Site
+from tiltmeter.data import TextSet
+from tiltmeter.interventions import (
+    Controls,
+    PromptPairs,
+    RandomScores,
+    ablation_effects,
+    clean_runs,
+    encode_pairs,
+    swap_effects,
+)
+from tiltmeter.models import SubjectModel, encode
+from tiltmeter.studies._material import Material, Split
+from tiltmeter.studies._spec import AnswersSpec, StudySpec
+from tiltmeter.studies._transfer import Fitted
+
+# enough for intervals of a few hundredths
+_MOST_PAIRS = 200
+_N_RANDOM = 20
+
+
+def causes(
+    spec: StudySpec, material: Material, subject: SubjectModel, *, fitted: tuple[Fitted, ...], split: Split = "test"
+) -> tuple[Causal, ...]:
+    """Swap and ablate along every probe of the training distribution at ``resid_post``, in pairs of one of its splits.
+
+    Empty where the spec names no answers.
+    """
+    answers, home = spec.evidence.answers, spec.train.distribution
+    if answers is None:
+        return ()
+    probes = [f for f in fitted if f.train == home and Site.parse(f.site).point == "resid_post"]
+    encoded = encode_pairs(subject, _pairs(subject, material.rows(home, split), answers=answers, seed=spec.seed))
+    found = []
+    for site in dict.fromkeys(f.site for f in probes):
+        layer = Site.parse(site).layer
+        clean = clean_runs(subject, encoded, layers=[layer])
+        null: tuple[RandomScores | Unavailable, RandomScores | Unavailable] | None = None
+        for probe in (f for f in probes if f.site == site):
+            # random directions of a site are the same for all methods: they are run with the first
+            controls = Controls(n_random=_N_RANDOM if null is None else 1, seed=spec.seed)
+            direction = probe.probe.as_direction()
+            swap = swap_effects(subject, encoded, directions=direction, layer=layer, clean=clean, controls=controls)
+            ablation = ablation_effects(
+                subject, encoded, directions=direction, layer=layer, clean=clean, controls=controls
+            )
+            null = (swap.random, ablation.random) if null is None else null
+            found.append(
+                Causal(
+                    site=site,
+                    method=probe.method,
+                    test=home,
+                    swap=swap.score,
+                    ablation=ablation.score,
+                    random_swap=_mean_and_best(null[0]),
+                    random_ablation=_mean_and_best(null[1]),
+                    count=_N_RANDOM,
+                    n_pairs=len(encoded),
+                    n_left_out=swap.n_left_out,
+                )
+            )
+    return tuple(found)
+
+
+def _pairs(subject: SubjectModel, texts: TextSet, *, answers: AnswersSpec, seed: int) -> PromptPairs:
+    """Pair texts of both labels that are of one length, at most 200 pairs."""
+    if texts.texts is None or texts.pairs is None or texts.y is None:
+        raise SpecError(
+            f"evidence.answers asks what {texts.distribution} causes, which needs plain texts in pairs of both labels; "
+            "give a pair column, or leave evidence.answers out."
+        )
+    positive, negative = (_first_of(texts, label) for label in (1, 0))
+    lengths = encode(subject, texts).lengths
+    aligned = [
+        (positive[pair], negative[pair])
+        for pair in positive
+        if pair in negative and lengths[positive[pair]] == lengths[negative[pair]]
+    ]
+    if not aligned:
+        raise SpecError(
+            f"evidence.answers asks what {texts.distribution} causes, and in none of its held-out pairs are both texts "
+            "of as many tokens; positions would not mean the same in both."
+        )
+    order = stream(seed, "causal pairs").permutation(len(aligned))[:_MOST_PAIRS]
+    chosen = [aligned[i] for i in np.sort(order)]
+    strings, groups = texts.texts, texts.groups if texts.groups is not None else texts.pairs
+    n = len(chosen)
+    return PromptPairs(
+        texts.ids[[one for one, _ in chosen]],
+        tuple(strings[one] for one, _ in chosen),
+        tuple(strings[other] for _, other in chosen),
+        (answers.positive,) * n,
+        (answers.negative,) * n,
+        np.full(n, texts.distribution),
+        np.asarray(groups)[[one for one, _ in chosen]],
+    )
+
+
+def _first_of(texts: TextSet, label: int) -> dict[str, int]:
+    """Return the first row of each pair that has a label."""
+    y: NDArray[np.int64] = np.asarray(texts.y)
+    pairs = np.asarray(texts.pairs)
+    rows = np.flatnonzero((y == label) & (pairs != ""))
+    return {str(pairs[row]): int(row) for row in rows[::-1]}
+
+
+def _mean_and_best(random: RandomScores | Unavailable) -> tuple[float, float]:
+    # where no pair can be scored there is no null either, and nothing to compare with it
+    return (0.0, 1.0) if isinstance(random, Unavailable) else (random.mean, random.best)
