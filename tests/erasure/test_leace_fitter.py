@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from tests.erasers import rows
-from tiltmeter.core.errors import ArrayError, NoDirectionError
+from tiltmeter.core.errors import ArrayError, NoDirectionError, SpecError
 from tiltmeter.erasure import LEACEFitter, leace
 
 TRAIN = rows(3000, 12)
@@ -114,11 +114,13 @@ def test_a_batch_that_is_refused_leaves_the_fitter_as_it_was(batch, z, message):
 def test_a_fitter_without_rows_or_of_another_width_or_without_a_concept_is_refused():
     with pytest.raises(ArrayError, match="No row has a weight above 0"):
         LEACEFitter(3).finish()
-    with pytest.raises(ArrayError, match="both must be at least 1"):
+    with pytest.raises(SpecError, match="n_features is 0; give a whole number of at least 1"):
         LEACEFitter(0)
+    with pytest.raises(SpecError, match=r"n_columns is 1\.0"):
+        LEACEFitter(3, 1.0)
     with pytest.raises(ArrayError, match="merge fitters of the same site and concept"):
         LEACEFitter(3).merge(LEACEFitter(4))
     with pytest.raises(NoDirectionError, match="nothing to erase"):
         fitted([np.arange(3000)], z=np.zeros(3000, dtype=int)).finish()
-    with pytest.raises(ArrayError, match="give one of 0 or more a row"):
+    with pytest.raises(ArrayError, match="give one finite number of 0 or more a row"):
         LEACEFitter(12, 3).update(X, MANY, sample_weight=-np.ones(3000))
