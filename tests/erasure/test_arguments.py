@@ -107,11 +107,14 @@ def test_class_numbers_of_another_type_are_refused_by_the_functions(dtype):
         (np.ones(407), r"sample_weight has shape \(407,\) .* for 400 rows"),
         (np.ones(399), r"sample_weight has shape \(399,\) .* for 400 rows"),
         (np.ones((400, 1)), r"sample_weight has shape \(400, 1\) .* for 400 rows"),
-        (np.where(np.arange(400) == 7, -1.0, 1.0), "give one finite number of 0 or more a row"),
-        (np.where(np.arange(400) == 7, np.nan, 1.0), "give one finite number of 0 or more a row"),
-        (np.where(np.arange(400) == 7, np.inf, 1.0), "give one finite number of 0 or more a row"),
+        (
+            np.where(np.arange(400) == 7, -1.0, 1.0),
+            r"sample_weight is -1\.0 in row 7; give finite numbers of 0 or more",
+        ),
+        (np.where(np.arange(400) == 7, np.nan, 1.0), "sample_weight is nan in row 7"),
+        (np.where(np.arange(400) == 7, np.inf, 1.0), "sample_weight is inf in row 7"),
         (np.zeros(400), "sample_weight is 0 in every row"),
-        (np.full(400, "1"), "give one finite number of 0 or more a row"),
+        (np.full(400, "1"), "give one number a row"),
     ],
     ids=["long", "short", "two axes", "negative", "NaN", "infinite", "zero", "strings"],
 )

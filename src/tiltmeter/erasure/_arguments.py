@@ -42,13 +42,15 @@ def weights_of(
     if sample_weight is None:
         return None
     given = as_array(sample_weight)
-    is_number = given.dtype.kind in "buif"
-    if given.shape != (n,) or not is_number or not (np.isfinite(given) & (given >= 0)).all():
+    if given.shape != (n,) or given.dtype.kind not in "buif":
         raise ArrayError(
-            f"sample_weight has shape {given.shape} and dtype {given.dtype} for {n} rows; give one finite number of 0 "
-            "or more a row."
+            f"sample_weight has shape {given.shape} and dtype {given.dtype} for {n} rows; give one number a row."
         )
     weights = given.astype(np.float64)
+    is_fine = np.isfinite(weights) & (weights >= 0)
+    if not is_fine.all():
+        bad = int(is_fine.argmin())
+        raise ArrayError(f"sample_weight is {weights[bad]} in row {bad}; give finite numbers of 0 or more.")
     if not may_be_zero and not weights.any():
         raise ArrayError("Sample weights must contain at least one non-zero number; sample_weight is 0 in every row.")
     return weights
