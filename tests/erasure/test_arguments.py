@@ -223,3 +223,14 @@ def test_an_eraser_that_is_given_a_list_or_a_frame_says_what_it_takes(method):
 def test_a_function_that_is_given_no_array_of_rows_says_what_it_takes(find):
     with pytest.raises(ArrayError, match="X is a Tensor; give a NumPy array of rows"):
         find(torch.tensor(TRAIN.X), TRAIN.z)
+
+
+@pytest.mark.parametrize("method", [INLP(2), RLACE(), KernelSAL()], ids=str)
+def test_methods_outside_the_table_take_tensors_and_refuse_missing_labels_too(method):
+    fitted = method.fit(torch.tensor(TRAIN.X, requires_grad=True), torch.tensor(TRAIN.z))
+    found = fitted.transform(torch.tensor(TRAIN.X, requires_grad=True))
+    np.testing.assert_array_equal(found, method.fit(TRAIN.X, TRAIN.z).transform(TRAIN.X))
+    gaps = np.array([False, True], dtype=object)[TRAIN.z]
+    gaps[5] = None
+    with pytest.raises(ArrayError, match="z contains missing values"):
+        method.fit(TRAIN.X, gaps)
