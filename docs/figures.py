@@ -16,7 +16,7 @@ import numpy as np
 import vl_convert
 from numpy.typing import NDArray
 
-from tiltmeter import probes
+from tiltmeter import erasure, probes
 from tiltmeter.core import Activations
 from tiltmeter.evaluation import auroc, tpr_at_fpr
 
@@ -297,7 +297,43 @@ def wide_pairs(*, seed: list[int]) -> Activations:
     return Activations(X, ids=np.arange(1000).astype(str), y=y, pairs=pairs, sides=np.tile([0, 1], 500))
 
 
+def outliers() -> alt.HConcatChart:
+    """The counterexample in 10 features: eraser, readers and judgement each on 1,000 rows of their own."""
+    erasers: dict[str, Any] = {
+        "rows as they are": None,
+        "mean projection": erasure.MeanProjection(),
+        "median projection": erasure.MedianProjection(),
+    }
+    readers: dict[str, erasure.Reader] = {"best threshold": "threshold", "logistic regression": "logistic"}
+    drawn: dict[str, list[dict[str, Any]]] = {title: [] for title in readers}
+    for p in (0.02, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4):
+        found: dict[tuple[str, str], list[float]] = {(title, name): [] for title in readers for name in erasers}
+        for seed in range(5):
+            first = erasure.counterexample(1000, 10, p=p, random_state=3 * seed)
+            fit, judge = (
+                erasure.counterexample(1000, 10, p=p, direction=first.direction, random_state=3 * seed + part)
+                for part in (1, 2)
+            )
+            for name, method in erasers.items():
+                X, fresh = fit.X, judge.X
+                if method is not None:
+                    X, fresh = (method.fit(first.X, first.z).eraser_(rows) for rows in (X, fresh))
+                for title, reader in readers.items():
+                    scores = erasure.read(reader, X, y=fit.z, X_test=fresh, random_state=seed)
+                    found[title, name].append(float(((scores > 0) == judge.z).mean()))
+        for (title, name), values in found.items():
+            drawn[title].append(summed_up(name, p, values))
+    panels = [
+        lines(
+            rows, x="share of outliers", y="accuracy on fresh rows", title=f"{title}, mean and sd of 5 seeds"
+        ).properties(width=260)
+        for title, rows in drawn.items()
+    ]
+    return alt.hconcat(*panels).resolve_scale(y="shared", color="shared")
+
+
 OTHERS = {
+    "erasure": outliers,
     "diagnostics": pairs_needed,
     "census": counted,
     "ttpd": negations,

@@ -4,7 +4,7 @@ from by_hand import along, dealt, mean_projection, rows, shifted
 
 from tiltmeter.core.errors import ArrayError, DataError
 from tiltmeter.core.records import Estimate, Unavailable
-from tiltmeter.erasure import LEACE, Audit, MeanTranslation, audit, counterexample, read
+from tiltmeter.erasure import LEACE, Audit, MeanTranslation, Reading, Shuffled, audit, counterexample, read
 from tiltmeter.evaluation import auroc
 
 FAST = ("logistic", "threshold")
@@ -123,6 +123,96 @@ def test_where_the_means_agreed_before_it_is_not_said_that_nothing_was_erased():
     assert "balanced accuracy of 0.9" in found.statement or "balanced accuracy of 0.8" in found.statement
 
 
+# ------------------------------------------------------------ the null and the verdict
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize(("d", "quiet"), [(2, 1.0), (20, 1.0), (20, 0.05)])
+def test_a_concept_that_is_left_whole_is_read_above_every_shuffle(seed, d, quiet):
+    # a reader of shuffled labels is a chance direction, and while the concept is there it reads it: judged
+    # on the true labels it sets a bar of 0.98 where one channel is loud
+    X, z = shifted(800, d, shift=3.0, seed=seed)
+    X[:, 1:] *= quiet
+    eraser = along(X, np.eye(d)[1])
+    found = audit(eraser, rows(X, z), readers=FAST, n_shuffles=5, random_state=seed)
+    for one in found.readings:
+        assert one.after.value > 0.95 and one.is_read
+        assert one.null.highest < 0.7 and one.null.highest_accuracy < 0.7
+    assert "still read by logistic" in found.statement and "no reader told" not in found.statement
+
+
+def test_the_bar_that_labels_of_one_side_alone_set_is_as_high_as_the_concept_itself():
+    # the twin: readers of shuffled labels judged on the true ones
+    X, z = shifted(800, 20, shift=3.0, seed=0)
+    X[:, 1:] *= 0.05
+    half = np.arange(800) < 400
+    bars = []
+    for seed in range(10):
+        shuffled = np.random.default_rng(seed).permutation(z[half])
+        bars.append(auroc(z[~half], read("logistic", X[half], y=shuffled, X_test=X[~half])))
+    assert max(bars) > 0.95
+
+
+def test_groups_are_shuffled_as_wholes_on_both_sides():
+    # groups of one label with places of their own: single rows exchanged between groups would make the null too low
+    rng = np.random.default_rng(0)
+    groups = np.repeat(np.arange(24), 30)
+    X = 3 * rng.normal(size=(24, 4))[groups] + 0.1 * rng.normal(size=(720, 4))
+    names = groups.astype(str)
+    found = audit(along(X, np.eye(4)[0]), rows(X, groups % 2, groups=names), readers=("logistic",), n_shuffles=10)
+    null = found.readings[0].null
+    # twelve groups judge: luck reaches far
+    assert null.highest > 0.7 and null.mean == pytest.approx(0.5, abs=0.2)
+
+
+def one_sided(seed, n=2000):
+    """Rows of which a threshold reads 0.85 once the means are equal, in an order that lets the AUROC see little.
+
+    The first feature holds the concept for all to see; along the second the negatives lie on both sides of the
+    positives, at −7 in three of ten and at 3 in the others, so that the means agree.
+    """
+    rng = np.random.default_rng(seed)
+    z = np.arange(n) % 2
+    X = rng.normal(size=(n, 4))
+    X[:, 0] += 4.0 * z
+    negatives = rng.permutation(np.flatnonzero(z == 0))
+    X[:, 1] = np.where(z == 1, 0.0, 3.0) + 0.05 * rng.normal(size=n)
+    X[negatives[: n * 3 // 20], 1] -= 10.0
+    return X, z
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("share", [0.3, 0.5])
+def test_the_threshold_reader_is_judged_by_its_accuracy_where_its_auroc_says_nothing(seed, share):
+    X, z = one_sided(seed)
+    if share == 0.5:  # as many below as above: the AUROC is that of chance, or below
+        rng = np.random.default_rng(100 + seed)
+        X[:, 1] = np.where(z == 1, 0.0, rng.choice([-3.0, 3.0], size=len(z))) + 0.05 * rng.normal(size=len(z))
+    fit, fresh = slice(0, 1000), slice(1000, 2000)
+    found = audit(
+        mean_projection(X[fit], z[fit]), rows(X[fresh], z[fresh]), readers=FAST, n_shuffles=3, random_state=seed
+    )
+    threshold = reading(found, "threshold")
+    assert threshold.after.value < 0.75 if share == 0.5 else threshold.after.value < 0.8
+    assert threshold.accuracy_after.value == pytest.approx(1 - share / 2, abs=0.06)
+    assert threshold.is_read and threshold.verdict == threshold.accuracy_after
+    figure = f"{threshold.accuracy_after.value:.2f}"
+    assert f"threshold with a balanced accuracy of {figure}" in found.statement
+
+
+def test_the_verdict_on_a_threshold_needs_an_accuracy_above_chance_and_above_the_null():
+    sure = Estimate(value=0.8, low=0.7, high=0.9, level=0.95, n=100, method="by hand", seed=0)
+    unsure = sure.model_copy(update={"value": 0.55, "low": 0.45})
+    null = Shuffled(mean=0.5, highest=0.6, mean_accuracy=0.5, highest_accuracy=0.6, n=5)
+    made = {"before": sure, "accuracy_before": sure, "null": null}
+    for reader, auroc_read, accuracy_read in (("threshold", False, True), ("logistic", True, False)):
+        assert Reading(reader=reader, after=sure, accuracy_after=unsure, **made).is_read == auroc_read
+        assert Reading(reader=reader, after=unsure, accuracy_after=sure, **made).is_read == accuracy_read
+    high = made | {"null": null.model_copy(update={"highest_accuracy": 0.85})}
+    assert not Reading(reader="threshold", after=sure, accuracy_after=sure, **high).is_read
+    assert Reading(reader="logistic", after=sure, accuracy_after=sure, **high).is_read
+
+
 # ------------------------------------------------------------ traps
 
 
@@ -220,6 +310,8 @@ def test_the_null_is_around_one_half_and_the_record_survives_json():
         assert one.null.n == 10
         assert one.null.mean == pytest.approx(0.5, abs=0.08)
         assert one.null.highest >= one.null.mean
+        assert one.null.mean_accuracy == pytest.approx(0.5, abs=0.08)
+        assert one.null.highest_accuracy >= one.null.mean_accuracy
     again = Audit.model_validate_json(found.model_dump_json())
     assert again == found and again.statement == found.statement
 

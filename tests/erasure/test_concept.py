@@ -44,7 +44,11 @@ def test_three_classes_have_a_column_each_and_other_numbers_are_numbers():
         (np.zeros((3, 0)), "auto", "z is constant"),
         (["a", "b", "a"], "numbers", "which is no number"),
         (np.eye(3), "labels", "labels stand in one column"),
-        (np.array(["a", 1, None], dtype=object), "auto", "cannot be ordered"),
+        (np.array(["a", 1, "b"], dtype=object), "auto", "cannot be ordered"),
+        (np.array([True, False, None], dtype=object), "auto", "missing values"),
+        (np.array([True, False, np.nan], dtype=object), "auto", "missing values"),
+        (["a", "b", float("nan")], "auto", "missing values"),
+        (np.array(["2020-01-01", "NaT", "2021-01-01"], dtype="M8[D]"), "auto", "NaN or infinity"),
     ],
 )
 def test_a_concept_that_cannot_be_is_refused(z, kind, message):

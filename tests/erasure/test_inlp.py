@@ -45,14 +45,15 @@ def test_inlp_equals_the_naive_twin():
 def test_it_leaks_for_many_iterations_and_destroys_many_times_what_leace_does(seed):
     X, z = anisotropic(seed)
     found = inlp(X, z, n_iterations=20)
-    assert found.accuracies[0] > 0.97
-    # it falls slowly: no single direction is enough, nor are three
-    assert found.accuracies[1] > 0.8 and found.accuracies[3] > 0.6
+    # it falls slowly, as where published on rows whose scales and shift are not known: 1.00, 0.97, 0.86, 0.83, 0.67,
+    # 0.62, 0.56, at 29 times LEACE's change; ours is over these seeds
+    expected = [0.99, 0.84, 0.78, 0.72, 0.67, 0.63, 0.60]
+    np.testing.assert_allclose(found.accuracies[: len(expected)], expected, atol=0.035)
     assert (np.diff(found.accuracies) < 0.015).all()
     assert found.is_exhausted and len(found.accuracies) > 10
     assert found.accuracies[-1] <= found.majority + 0.01
     assert (np.diff(found.squared_changes) > 0).all()
-    assert found.squared_changes[-1] > 15 * leace_change(X, z)
+    assert 21 < found.squared_changes[-1] / leace_change(X, z) < 35
 
 
 @pytest.mark.parametrize("seed", SEEDS)

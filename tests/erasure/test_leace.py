@@ -71,7 +71,10 @@ def test_for_two_classes_it_is_the_closed_formula(seed):
 def test_it_changes_the_rows_several_times_less_than_mean_projection(seed):
     X, z = anisotropic(seed)
     ours, theirs = leace(X, z), mean_projection(X, z)
-    assert change(ours, X) < 0.35 * change(theirs, X)
+    # the scales and the shift of the published comparison are not known (ratio 0.11, changes 5.16 and 47.4); with ours
+    # the ratio is 0.18 to 0.345 over these seeds
+    assert change(ours, X) == pytest.approx(5.9, abs=0.5)
+    assert 0.18 < change(ours, X) / change(theirs, X) < 0.345
     for eraser in (ours, theirs):
         fitted = LogisticRegression(C=1e6, tol=1e-10).fit(eraser(X), z)
         assert np.abs(fitted.coef_).max() < 1e-6
@@ -143,25 +146,29 @@ def test_the_constant_is_the_best_affine_predictor_for_log_and_hinge_loss(seed):
     assert least_hinge(X) < 0.6
 
 
-def test_the_readers_construction_falls_from_nine_tenths_to_chance():
-    # 3-d noise of 0.1; dims 0 and 1 take −1, −½, 0, ½, 1 with skewed chances that mirror each other; 100 rows a class
+@pytest.mark.parametrize(("n", "n_seeds", "accuracy", "tolerance"), [(100, 50, 0.922, 0.01), (20_000, 5, 0.917, 0.003)])
+def test_the_readers_construction_falls_from_nine_tenths_to_chance(n, n_seeds, accuracy, tolerance):
+    # 3-d noise of 0.1; dims 0 and 1 take −1, −½, 0, ½, 1 with skewed chances that mirror each other; n rows a class.
+    # The reader gives no chances, so these are our own. With the unknown ones the fall was from 0.943 (n = 100) and
+    # from 0.948 (n = 20,000) to 0.500; ours are a little harder to read, and the bounds are four standard errors
     values = np.linspace(-1, 1, 5)
     chances = [np.array([0.46, 0.32, 0.15, 0.05, 0.02]), np.array([0.50, 0.25, 0.15, 0.07, 0.03])]
     before, after = [], []
-    z = np.repeat([0, 1], 100)
-    for seed in range(50):
+    z = np.repeat([0, 1], n)
+    for seed in range(n_seeds):
         rng = np.random.default_rng(seed)
-        X = 0.1 * rng.normal(size=(200, 3))
+        X = 0.1 * rng.normal(size=(2 * n, 3))
         for j, chance in enumerate(chances):
-            X[:100, j] += rng.choice(values, 100, p=chance)
-            X[100:, j] += rng.choice(values, 100, p=chance[::-1])
+            X[:n, j] += rng.choice(values, n, p=chance)
+            X[n:, j] += rng.choice(values, n, p=chance[::-1])
         before.append(LogisticRegression().fit(X, z).score(X, z))
-        after += [LogisticRegression().fit(method(X, z)(X), z).score(X * 0, z) for method in (leace, mean_projection)]
-        weights = LogisticRegression().fit(leace(X, z)(X), z).coef_
-        assert np.abs(weights).max() < 1e-9
-    # the reader gives no chances; with his data the fall was from 0.943
-    assert np.mean(before) > 0.9
-    assert np.mean(after) == 0.5
+        for method in (leace, mean_projection):
+            erased = method(X, z)(X)
+            fitted = LogisticRegression().fit(erased, z)
+            after.append(fitted.score(erased, z))
+            assert np.abs(fitted.coef_).max() < 1e-9
+    assert np.mean(before) == pytest.approx(accuracy, abs=tolerance)
+    assert after == [0.5] * (2 * n_seeds)
 
 
 def test_equal_means_leave_a_threshold_that_reads_nine_in_ten():

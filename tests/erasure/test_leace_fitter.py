@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from tests.erasers import rows
-from tiltmeter.core.errors import ArrayError, NoDirectionError
+from tiltmeter.core.errors import ArrayError, NoDirectionError, SpecError
 from tiltmeter.erasure import LEACEFitter, leace
 
 TRAIN = rows(3000, 12)
@@ -44,6 +44,12 @@ def test_merged_parts_give_the_map_of_the_whole(precision):
     merged = LEACEFitter(12, 3, precision=precision).merge(parts[0]).merge(parts[1]).merge(parts[2])
     atol = 1e-11 if precision == "float64" else 1e-6
     np.testing.assert_allclose(merged.finish().matrix(), leace(X, MANY).matrix(), atol=atol)
+    # the products of another precision hold another rounding; shrinkage and tolerance are no part of what is gathered
+    other = "float64" if precision == "float32" else "float32"
+    with pytest.raises(ArrayError, match=rf"precision {precision} cannot be merged into one of {other}"):
+        LEACEFitter(12, 3, precision=other).merge(parts[0])
+    shrunk = LEACEFitter(12, 3, precision=precision, shrinkage=0.1, tol=1e-8).merge(merged).finish()
+    np.testing.assert_allclose(shrunk.matrix(), leace(X, MANY, shrinkage=0.1, tol=1e-8).matrix(), atol=atol)
     # what was merged stays valid, and both go on
     parts[0].update(X[thirds[1]], MANY[thirds[1]]).merge(parts[2])
     np.testing.assert_allclose(parts[0].finish().matrix(), merged.finish().matrix(), atol=atol)
@@ -114,11 +120,13 @@ def test_a_batch_that_is_refused_leaves_the_fitter_as_it_was(batch, z, message):
 def test_a_fitter_without_rows_or_of_another_width_or_without_a_concept_is_refused():
     with pytest.raises(ArrayError, match="No row has a weight above 0"):
         LEACEFitter(3).finish()
-    with pytest.raises(ArrayError, match="both must be at least 1"):
+    with pytest.raises(SpecError, match="n_features is 0; give a whole number of at least 1"):
         LEACEFitter(0)
+    with pytest.raises(SpecError, match=r"n_columns is 1\.0"):
+        LEACEFitter(3, 1.0)
     with pytest.raises(ArrayError, match="merge fitters of the same site and concept"):
         LEACEFitter(3).merge(LEACEFitter(4))
     with pytest.raises(NoDirectionError, match="nothing to erase"):
         fitted([np.arange(3000)], z=np.zeros(3000, dtype=int)).finish()
-    with pytest.raises(ArrayError, match="give one of 0 or more a row"):
+    with pytest.raises(ArrayError, match=r"sample_weight is -1\.0 in row 0"):
         LEACEFitter(12, 3).update(X, MANY, sample_weight=-np.ones(3000))

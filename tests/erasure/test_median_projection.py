@@ -32,7 +32,8 @@ def test_what_equal_means_leave_to_a_threshold_equal_medians_take(seed):
     assert best_threshold(after_mean[:, 0], z) == pytest.approx(0.9, abs=0.001)
     direction = np.random.default_rng(seed).normal(size=(400, 3))
     readable = max(best_threshold(after_median @ v, z) for v in np.vstack([np.eye(3), direction]))
-    assert readable < 0.7
+    # 0.612 where published, with other noise beside, which is not known
+    assert readable == pytest.approx(0.561, abs=0.005)
 
 
 @pytest.mark.parametrize("center", ["geometric", "tukey"])

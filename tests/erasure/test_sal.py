@@ -67,7 +67,7 @@ def test_the_first_direction_holds_most_of_the_covariance_with_z():
 
 def test_a_rank_of_zero_or_beyond_the_data_is_refused():
     X, z = many(0)
-    with pytest.raises(SpecError, match="a projection of rank 0 erases nothing"):
+    with pytest.raises(SpecError, match="rank is 0; give a whole number of at least 1"):
         SAL(0).fit(X, z)
     with pytest.raises(ArrayError, match="rank is 4, but the cross-covariance of these rows and z has rank 3"):
         SAL(4).fit(X, z)

@@ -3,8 +3,9 @@
 What a fit guarantees is said in words; what can still be read is measured on rows that the eraser never saw.
 """
 
-from tiltmeter.erasure._audit import READERS, Erasing, audit
+from tiltmeter.erasure._audit import READERS, audit
 from tiltmeter.erasure._audit_record import Audit, Bystander, Reading, Shuffled
+from tiltmeter.erasure._audit_rows import Erasing
 from tiltmeter.erasure._counterexample import Breaking, Counterexample, breaking_fraction, counterexample
 from tiltmeter.erasure._eraser import AffineEraser, Eraser, OracleEraser, QuadraticEraser
 from tiltmeter.erasure._inlp import INLP, INLPFit, inlp

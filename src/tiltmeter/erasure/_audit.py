@@ -3,19 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple, Protocol, get_args, runtime_checkable
+from typing import Any, NamedTuple, get_args
 
 import numpy as np
-from jaxtyping import Float, Int, Shaped
+from jaxtyping import Bool, Float, Int
 from numpy.typing import NDArray
 
 from tiltmeter.core.activations import Activations
-from tiltmeter.core.errors import ArrayError, DataError
-from tiltmeter.core.records import Estimate, Unavailable
+from tiltmeter.core.records import Estimate, Measured, Unavailable
 from tiltmeter.core.seeds import stream
-from tiltmeter.erasure._audit_record import TOO_WEAK, Audit, Bystander, Reading, Shuffled
+from tiltmeter.erasure._audit_record import BY_ACCURACY, TOO_WEAK, Audit, Bystander, Reading, Shuffled
+from tiltmeter.erasure._audit_rows import (
+    ORACLES,
+    Audited,
+    Erasing,
+    Side,
+    both,
+    check_not_fitted_on,
+    erased,
+    is_left_whole,
+    two_sides,
+)
 from tiltmeter.erasure._eraser import AffineEraser, OracleEraser, QuadraticEraser
-from tiltmeter.erasure._readers import Reader, halves, read
+from tiltmeter.erasure._readers import Reader, read
 from tiltmeter.evaluation import (
     Resampling,
     auroc,
@@ -25,56 +35,27 @@ from tiltmeter.evaluation import (
     resampling,
     shuffle_labels,
 )
-from tiltmeter.numerics import class_means
 
 READERS: tuple[Reader, ...] = get_args(Reader)
 
-# of the best reader's AUROC before erasing
+# of the best reader's figure before erasing
 _STRONG_ENOUGH = 0.9
-# a difference of the means that changes by less than this of itself, or rows that move by less than this of their
-# variance: no erasing
-_LEFT_WHOLE = 0.05
+# of the rows' variance: rows that move by less do not move
 _UNMOVED = 1e-9
-# of what sampling alone leaves on fresh rows, squared: below it the means agree by construction
-_TOO_EQUAL = 1e-8
-# and above this multiple of it they differ
-_REAL = 2.0
-# of the largest entry, in units of its last digit: a spread below it is rounding
-_ROUNDING = 100
-
-
-@runtime_checkable
-class Erasing(Protocol):
-    """What an audit takes: a map of rows (n, d) to rows of the same shape, with its name and what it guarantees."""
-
-    @property
-    def method(self) -> str:
-        """Name of the fitter."""
-
-    @property
-    def guarantee(self) -> str:
-        """What holds, and of which rows."""
-
-    def __call__(self, X: NDArray[Any], /) -> NDArray[Any]:
-        """Erase."""
-
-
-# these are told the concept of every row that they erase from
-_ORACLES = (OracleEraser, QuadraticEraser)
-Audited = Erasing | OracleEraser | QuadraticEraser
-
-
-class _Sides(NamedTuple):
-    """Rows with labels and groups, on the side that fits readers or on the one that judges them."""
-
-    X: Float[NDArray[Any], "n d"]
-    y: Int[NDArray[Any], " n"]
-    groups: Shaped[NDArray[Any], " n"] | None
 
 
 class _Scored(NamedTuple):
     before: Float[NDArray[Any], " m"]
     after: Float[NDArray[Any], " m"]
+
+
+class _Figures(NamedTuple):
+    auroc: Measured
+    accuracy: Measured
+
+    def verdict(self, reader: Reader) -> Measured:
+        """Return the figure by which the reader is judged."""
+        return self.accuracy if reader == BY_ACCURACY else self.auroc
 
 
 def audit(
@@ -91,7 +72,11 @@ def audit(
 
     Every reader is fitted on one part of the rows and judged on another, before erasing and after. No row may be one
     that the eraser was fitted on: there the class means agree by construction, and every linear reader is at chance
-    whatever is left in fresh rows. Such rows are refused where they show (all of them, labels as in the fit).
+    whatever is left in fresh rows. Such rows are refused where they show: where the class means of one side, or of both
+    together, agree better than sampling ever makes them, and only so once the rows are erased. That is the case where
+    the side is all the fitting rows, unweighted and labelled as in the fit, of an eraser that makes class means equal
+    (mean projection, SAL of full rank, LEACE, RLACE, and those that are told the concept). A part of the fitting rows
+    shows nothing, nor do the rows of MedianProjection, INLP or SAL of lower rank: there nobody but you can tell.
 
     Parameters
     ----------
@@ -108,7 +93,7 @@ def audit(
     readers
         Which readers; see :func:`read`.
     n_shuffles
-        How often each reader is fitted on shuffled labels as well; 0 for no null.
+        How often each reader is fitted and judged on shuffled labels as well; 0 for no null.
     random_state
         Seed of splits, readers, resampling and shuffles.
 
@@ -125,14 +110,20 @@ def audit(
 
     Notes
     -----
-    A reader is strong enough if its AUROC before erasing is at least 0.9 times the best reader's AUROC there, and the
-    lower end of its interval is above 1/2; else its figures after erasing are ``Unavailable("reader too weak")``: what
-    could not read the concept before says nothing by not reading it after. A concept counts as still read where the
-    interval of the AUROC lies above 1/2 and its value above that of every shuffle. Intervals resample groups where
-    there are any; seven readers make seven chances of a false alarm.
+    A reader is judged by its AUROC, ``"threshold"`` by its balanced accuracy, which is what it is made for. It is
+    strong enough if its figure before erasing is at least 0.9 times the best reader's, and the lower end of its
+    interval above 1/2; else its figures after erasing are ``Unavailable("reader too weak")``: what could not read the
+    concept before says nothing by not reading it after. A concept counts as still read where the interval of the figure
+    lies above 1/2 and its value above that of every shuffle. For those the labels of both sides are shuffled, each
+    within itself, so that a chance direction has no concept left to read. Intervals resample groups where there are
+    any; seven readers make seven chances of a false alarm.
 
-    Nothing was erased, says the record, where the difference of the class means of these rows changes by no more than
-    0.05 of itself (and is more than sampling brings about, twice its square), or the rows hardly move at all.
+    Nothing was erased, says the record, where the difference of the class means of these rows, in units of the
+    features' standard deviations, changes by no more than 0.05 of itself in length, and is more than sampling brings
+    about (five of its standard deviations), or where the rows hardly move at all. It is not said where there are so few
+    positives among so many features that the difference is not sure, nor where an eraser of another direction moves it
+    by more than that by chance (for 24 positives in 384 features and a shift of 3, one time in three). Nor is it a
+    verdict on an eraser fitted on three or fewer positives of such rows, whose own direction is little but chance.
 
     With few positives a concept remains readable on fresh rows after exact erasing on the fitting rows, for its mean
     is then poorly known. That is reported as it is, with the number of positives.
@@ -150,36 +141,22 @@ def audit(
     >>> found.readings[0].before.value > 0.9, found.readings[0].is_read, found.is_nothing_erased
     (True, False, False)
     """
-    fit, judge = _split(acts, test, random_state)
-    erased_fit, erased_judge = (_erased(eraser, side) for side in (fit, judge))
-    before, after = (
-        _Gap.of(np.concatenate([one.X, two.X]), np.concatenate([one.y, two.y]))
-        for one, two in ((fit, judge), (erased_fit, erased_judge))
-    )
-    if after.is_by_construction and not before.is_by_construction:
-        raise DataError(
-            "The class means of the erased rows agree to rounding, so the eraser was fitted on these very rows, where "
-            "every linear reader is at chance by construction; audit it on rows that it never saw."
-        )
+    fit, judge = two_sides(acts, test, random_state)
+    check_not_fitted_on(eraser, fit, judge)
+    erased_fit, erased_judge = erased(eraser, fit), erased(eraser, judge)
     by = resampling(len(judge.y), groups=judge.groups, seed=random_state)
     scored = {
         one: _Scored(_read(one, fit, judge, random_state), _read(one, erased_fit, erased_judge, random_state))
         for one in readers
     }
     shuffles = [
-        shuffle_labels(fit.y, groups=fit.groups, rng=stream(random_state, "audit shuffle", i))
+        (_shuffled(erased_fit, random_state, f"fit {i}"), _shuffled(erased_judge, random_state, f"judge {i}"))
         for i in range(n_shuffles)
     ]
-    nulls = {
-        one: [
-            auroc(judge.y, _read(one, erased_fit._replace(y=labels), erased_judge, random_state)) for labels in shuffles
-        ]
-        for one in readers
-    }
+    nulls = {one: _null(one, shuffles, random_state) for one in readers}
+    before, after = both(fit, judge), both(erased_fit, erased_judge)
     moved = _squared_change(fit.X, erased_fit.X, judge.X, erased_judge.X)
-    size = float(np.linalg.norm(before.difference))
-    is_whole = before.is_real and float(np.linalg.norm(after.difference - before.difference)) <= _LEFT_WHOLE * size
-    spread = float(np.sqrt(before.variance)) or 1.0
+    spread = float(np.sqrt((before.within() ** 2).sum(axis=1).mean())) or 1.0
     share = float(judge.y.mean())
     return Audit(
         method=eraser.method,
@@ -190,128 +167,84 @@ def audit(
         n_positive_test=int(judge.y.sum()),
         majority=max(share, 1 - share),
         readings=_readings(judge.y, scored, nulls=nulls, by=by),
-        gap_before=size / spread,
-        gap_after=float(np.linalg.norm(after.difference)) / spread,
+        gap_before=float(np.linalg.norm(before.gap())) / spread,
+        gap_after=float(np.linalg.norm(after.gap())) / spread,
         covariance_gap_before=_covariance_gap(fit.X, fit.y),
         covariance_gap_after=_covariance_gap(erased_fit.X, fit.y),
         covariance_gap_shuffled=(
-            float(np.mean([_covariance_gap(erased_fit.X, labels) for labels in shuffles])) if shuffles else None
+            float(np.mean([_covariance_gap(erased_fit.X, side.y) for side, _ in shuffles])) if shuffles else None
         ),
         squared_change=moved,
         rank=eraser.rank if isinstance(eraser, AffineEraser) else None,
         others=tuple(_bystander(name, eraser, rows, random_state) for name, rows in (others or {}).items()),
-        is_nothing_erased=is_whole or moved <= _UNMOVED,
+        is_nothing_erased=moved <= _UNMOVED or is_left_whole(before, after),
         seed=random_state,
     )
 
 
-# ------------------------------------------------------------ rows
-
-
-def _split(acts: Activations, test: Activations | None, seed: int) -> tuple[_Sides, _Sides]:
-    everything = _side(acts, "acts")
-    if test is not None:
-        if len(np.intersect1d(acts.ids, test.ids)):
-            raise DataError(
-                "test and acts share texts; readers must be judged on other texts than they were fitted on."
-            )
-        if acts.groups is not None and test.groups is not None and len(np.intersect1d(acts.groups, test.groups)):
-            raise DataError("test and acts share groups; a group must stay on one side.")
-        sides = everything, _side(test, "test")
-    else:
-        is_fit = halves(everything.y, everything.groups, stream(seed, "audit split"))
-        sides = _part(everything, is_fit), _part(everything, ~is_fit)
-    for side, job in zip(sides, ("fit readers", "judge them"), strict=True):
-        if not 0 < side.y.sum() < len(side.y):
-            raise ArrayError(
-                f"The rows that {job} hold {int(side.y.sum())} positives among {len(side.y)}; both classes are needed: "
-                "give more rows or groups of the rarer one."
-            )
-    return sides
-
-
-def _side(acts: Activations, name: str) -> _Sides:
-    if acts.offsets is not None:
-        raise ArrayError(f"{name} holds one row a token; pool them to one row a text first.")
-    if acts.y is None:
-        raise ArrayError(f"{name} has no labels; an audit needs y, whether each text has the concept.")
-    if not np.isfinite(acts.X).all():
-        raise ArrayError(f"{name} holds NaN or infinity; leave those rows out.")
-    return _Sides(acts.X, acts.y, acts.groups)
-
-
-def _part(side: _Sides, is_in: NDArray[np.bool_]) -> _Sides:
-    return _Sides(side.X[is_in], side.y[is_in], None if side.groups is None else side.groups[is_in])
-
-
-def _erased(eraser: Audited, side: _Sides) -> _Sides:
-    erased = eraser(side.X, side.y) if isinstance(eraser, _ORACLES) else eraser(side.X)
-    if erased.shape != side.X.shape or not np.isfinite(erased).all():
-        raise ArrayError(
-            f"The eraser made {erased.shape} of rows {side.X.shape}, or a number that is not finite; an audit needs "
-            "finite rows of the same shape."
-        )
-    return side._replace(X=erased)
-
-
-def _read(reader: Reader, fit: _Sides, judge: _Sides, seed: int) -> Float[NDArray[np.float64], " m"]:
+def _read(reader: Reader, fit: Side, judge: Side, seed: int) -> Float[NDArray[np.float64], " m"]:
     return read(reader, fit.X, y=fit.y, X_test=judge.X, groups=fit.groups, random_state=seed)
 
 
-# ------------------------------------------------------------ figures
+def _shuffled(side: Side, seed: int, name: str) -> Side:
+    rng = stream(seed, f"audit shuffle, {name}")
+    return side._replace(y=shuffle_labels(side.y, groups=side.groups, rng=rng))
+
+
+def _null(reader: Reader, shuffles: list[tuple[Side, Side]], seed: int) -> Shuffled | Unavailable:
+    """Return what a reader reaches where both sides have shuffled labels: what luck reaches here."""
+    if not shuffles:
+        return Unavailable(reason="no shuffles were asked for")
+    areas, accuracies = [], []
+    for fit, judge in shuffles:
+        scores = _read(reader, fit, judge, seed)
+        areas.append(auroc(judge.y, scores))
+        accuracies.append(_balanced(judge.y, scores > 0))
+    return Shuffled(
+        mean=float(np.mean(areas)),
+        highest=max(areas),
+        mean_accuracy=float(np.mean(accuracies)),
+        highest_accuracy=max(accuracies),
+        n=len(areas),
+    )
+
+
+def _balanced(y: Int[NDArray[Any], " m"], is_called: Bool[NDArray[Any], " m"]) -> float:
+    return float((is_called[y == 1].mean() + 1 - is_called[y == 0].mean()) / 2)
 
 
 def _readings(
-    y: Int[NDArray[Any], " m"], scored: dict[Reader, _Scored], *, nulls: dict[Reader, list[float]], by: Resampling
+    y: Int[NDArray[Any], " m"],
+    scored: dict[Reader, _Scored],
+    *,
+    nulls: dict[Reader, Shuffled | Unavailable],
+    by: Resampling,
 ) -> tuple[Reading, ...]:
-    before = {one: ranking_estimates(y, scores.before, fpr=1.0, by=by).auroc for one, scores in scored.items()}
-    best = max((one.value for one in before.values() if isinstance(one, Estimate)), default=1.0)
+    before = {one: _figures(y, scores.before, by=by) for one, scores in scored.items()}
     lines = []
     for reader, scores in scored.items():
-        own = before[reader]
+        own = before[reader].verdict(reader)
+        # of the same figure: an accuracy is no rival of an AUROC
+        rivals = [figures.verdict(reader) for figures in before.values()]
+        best = max((one.value for one in rivals if isinstance(one, Estimate)), default=1.0)
         is_strong = isinstance(own, Estimate) and own.value >= _STRONG_ENOUGH * best and own.low > 0.5
         gap = Unavailable(reason=TOO_WEAK if isinstance(own, Estimate) else own.reason)
-        null = nulls[reader]
+        after = _figures(y, scores.after, by=by) if is_strong else _Figures(gap, gap)
         lines.append(
             Reading(
                 reader=reader,
-                before=own,
-                after=ranking_estimates(y, scores.after, fpr=1.0, by=by).auroc if is_strong else gap,
-                accuracy_before=balanced_accuracy(y, scores.before > 0, by=by),
-                accuracy_after=balanced_accuracy(y, scores.after > 0, by=by) if is_strong else gap,
-                null=(
-                    Shuffled(mean=float(np.mean(null)), highest=max(null), n=len(null))
-                    if null
-                    else Unavailable(reason="no shuffles were asked for")
-                ),
+                before=before[reader].auroc,
+                after=after.auroc,
+                accuracy_before=before[reader].accuracy,
+                accuracy_after=after.accuracy,
+                null=nulls[reader],
             )
         )
     return tuple(lines)
 
 
-class _Gap(NamedTuple):
-    """Difference of the class means (d,) and the variance within.
-
-    ``is_real``: more than sampling brings about. ``is_by_construction``: less than sampling ever leaves.
-    """
-
-    difference: Float[NDArray[np.float64], " d"]
-    variance: float
-    is_real: bool
-    is_by_construction: bool
-
-    @classmethod
-    def of(cls, X: Float[NDArray[Any], "n d"], y: Int[NDArray[Any], " n"]) -> _Gap:
-        means = class_means(X, y)
-        centred = X.astype(np.float64) - np.where((y == 1)[:, None], means.positive, means.negative)
-        variance = float((centred**2).sum()) / len(y)
-        difference = means.positive - means.negative
-        sampled = variance * (1 / y.sum() + 1 / (1 - y).sum())
-        # rows that agree but for rounding have neither gap nor spread
-        rounding = _ROUNDING * float(np.finfo(X.dtype).eps) * float(np.abs(X).max())
-        gap = float(difference @ difference)
-        is_equal = variance > rounding**2 and gap < _TOO_EQUAL * sampled
-        return cls(difference, variance, gap > _REAL * sampled, is_equal)
+def _figures(y: Int[NDArray[Any], " m"], scores: Float[NDArray[Any], " m"], *, by: Resampling) -> _Figures:
+    return _Figures(ranking_estimates(y, scores, fpr=1.0, by=by).auroc, balanced_accuracy(y, scores > 0, by=by))
 
 
 def _squared_change(*rows: NDArray[Any]) -> float:
@@ -332,16 +265,16 @@ def _covariance_gap(X: Float[NDArray[Any], "n d"], y: Int[NDArray[Any], " n"]) -
 
 
 def _bystander(name: str, eraser: Audited, acts: Activations, seed: int) -> Bystander:
-    fit, judge = _split(acts, None, seed)
+    fit, judge = two_sides(acts, None, seed)
     by = resampling(len(judge.y), groups=judge.groups, seed=seed)
     before = _read("logistic", fit, judge, seed)
     own = ranking_estimates(judge.y, before, fpr=1.0, by=by).auroc
-    if isinstance(eraser, _ORACLES):
+    if isinstance(eraser, ORACLES):
         gap = Unavailable(reason="the eraser must know each row's concept, and these rows are labelled by another")
         return Bystander(
             name=name, n_positive=int(judge.y.sum()), n_test=len(judge.y), before=own, after=gap, change=gap
         )
-    after = _read("logistic", _erased(eraser, fit), _erased(eraser, judge), seed)
+    after = _read("logistic", erased(eraser, fit), erased(eraser, judge), seed)
     return Bystander(
         name=name,
         n_positive=int(judge.y.sum()),

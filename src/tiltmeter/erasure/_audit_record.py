@@ -9,14 +9,22 @@ from pydantic import Field
 from tiltmeter.core.records import Estimate, Measured, Record, Unavailable
 
 TOO_WEAK = "reader too weak"
+# the reader that is made for its accuracy; all others are judged by their AUROC
+BY_ACCURACY = "threshold"
 
 
 class Shuffled(Record):
-    """AUROC on the erased test rows of a reader that was fitted on shuffled labels: what luck reaches here."""
+    """A reader on erased rows with shuffled labels: what luck reaches here, by AUROC and by balanced accuracy.
+
+    The labels of the rows that fit and of those that judge are shuffled alike, each within itself, so that nothing is
+    left to read.
+    """
 
     kind: Literal["shuffled"] = "shuffled"
     mean: float
     highest: float
+    mean_accuracy: float
+    highest_accuracy: float
     n: int
 
 
@@ -32,11 +40,21 @@ class Reading(Record):
 
     @property
     def is_read(self) -> bool:
-        """Whether the concept is still read for sure: the interval lies above 1/2, and the value above the null's."""
-        if isinstance(self.after, Unavailable):
+        """Whether the concept is still read for sure: the interval lies above 1/2, and the value above the null's.
+
+        By the AUROC; for the threshold reader by its balanced accuracy.
+        """
+        if isinstance(self.verdict, Unavailable):
             return False
-        luck = 0.5 if isinstance(self.null, Unavailable) else self.null.highest
-        return self.after.low > 0.5 and self.after.value > luck
+        luck = 0.5
+        if isinstance(self.null, Shuffled):
+            luck = self.null.highest_accuracy if self.reader == BY_ACCURACY else self.null.highest
+        return self.verdict.low > 0.5 and self.verdict.value > luck
+
+    @property
+    def verdict(self) -> Estimate | Unavailable:
+        """The figure after erasing by which the reader is judged."""
+        return self.accuracy_after if self.reader == BY_ACCURACY else self.after
 
 
 class Bystander(Record):
@@ -102,8 +120,8 @@ def _what_was_read(audit: Audit) -> list[str]:
         f"{audit.n_positive_train} positive)"
     )
     read = [one for one in audit.readings if one.is_read]
-    unread = [one for one in audit.readings if not one.is_read and isinstance(one.after, Estimate)]
-    unable = [one for one in audit.readings if isinstance(one.after, Unavailable)]
+    unread = [one for one in audit.readings if not one.is_read and isinstance(one.verdict, Estimate)]
+    unable = [one for one in audit.readings if isinstance(one.verdict, Unavailable)]
     said = []
     if read:
         said.append(f"{counted} the concept was still read by {_listed(read)}.")
@@ -113,30 +131,27 @@ def _what_was_read(audit: Audit) -> list[str]:
     if not read and not unread:
         said.append(f"{counted} no reader was fit to judge: that nothing was read means nothing.")
     if unable:
-        reasons = ", ".join(f"{one.reader} ({one.after.reason})" for one in unable if one.after.kind == "unavailable")
+        reasons = ", ".join(
+            f"{one.reader} ({one.verdict.reason})" for one in unable if one.verdict.kind == "unavailable"
+        )
         said.append(f"Without a verdict: {reasons}.")
     if not read and unread:
         said.append("Another reader, or more rows, may still read it.")
     level = next((one.after.level for one in audit.readings if isinstance(one.after, Estimate)), None)
     if level is not None:
-        said.append(f"Figures are AUROC with intervals at {level:.0%} each, after (before).")
+        said.append(f"Figures are AUROC, unless said otherwise, with intervals at {level:.0%} each, after (before).")
     return said
 
 
 def _listed(readings: list[Reading]) -> str:
-    return ", ".join(
-        f"{one.reader} {_figure(one.after)} ({_figure(one.before, short=True)}){_cut(one)}" for one in readings
-    )
+    return ", ".join(_line(one) for one in readings)
 
 
-def _cut(reading: Reading) -> str:
-    """Add to the threshold reader's AUROC what it is made for."""
-    if reading.reader != "threshold":
-        return ""
-    return (
-        f" with a balanced accuracy of {_figure(reading.accuracy_after)} "
-        f"({_figure(reading.accuracy_before, short=True)})"
-    )
+def _line(reading: Reading) -> str:
+    if reading.reader == BY_ACCURACY:
+        figures = _figure(reading.accuracy_after), _figure(reading.accuracy_before, short=True)
+        return f"{reading.reader} with a balanced accuracy of {figures[0]} ({figures[1]})"
+    return f"{reading.reader} {_figure(reading.after)} ({_figure(reading.before, short=True)})"
 
 
 def _figure(measured: Estimate | Unavailable, *, short: bool = False) -> str:

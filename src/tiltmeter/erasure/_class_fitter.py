@@ -13,12 +13,15 @@ from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from tiltmeter.core.errors import ArrayError
+from tiltmeter.erasure._arguments import as_array, detached
 from tiltmeter.erasure._concept import encode
 from tiltmeter.erasure._eraser import AffineEraser
 
 
 def check_codes(codes: Int[NDArray[Any], " n"], *, n: int) -> int:
     """Return the number of classes of codes 0, 1, …; ArrayError where a number is missing or the length is wrong."""
+    if not np.issubdtype(codes.dtype, np.integer):
+        raise ArrayError(f"z has dtype {codes.dtype}; number the classes 0, 1, 2 … by integers, as z.astype(int) does.")
     if len(codes) != n:
         raise ArrayError(f"z has {len(codes)} labels for {n} rows; give one label a row.")
     present = np.unique(codes)
@@ -60,11 +63,13 @@ class ClassFitter(OneToOneFeatureMixin, TransformerMixin, BaseEstimator, ABC):  
             If X is not finite, or z is missing.
         ArrayError
             If there are fewer than two classes, lengths differ, z holds real numbers, or there is nothing to erase.
+        SpecError
+            If a hyperparameter is not among what is allowed.
         """
-        rows = validate_data(self, X, dtype=[np.float64, np.float32], ensure_min_samples=2)
+        rows = validate_data(self, detached(X), dtype=[np.float64, np.float32], ensure_min_samples=2)
         if z is None:
             raise ValueError(f"{type(self).__name__} requires y to be passed, but the target y is None: z is missing.")
-        concept = encode(np.asarray(z), n=len(rows))
+        concept = encode(as_array(z), n=len(rows))
         if concept.classes is None or concept.codes is None:
             raise ArrayError(
                 "Unknown label type: z holds real numbers, and this method needs classes; use LEACE or SAL for numbers."
@@ -76,7 +81,7 @@ class ClassFitter(OneToOneFeatureMixin, TransformerMixin, BaseEstimator, ABC):  
     def transform(self, X: ArrayLike) -> NDArray[Any]:
         """Erase the concept from rows (n, d); float64, float32 and float16 stay what they are."""
         check_is_fitted(self, "eraser_")
-        rows = validate_data(self, X, reset=False, dtype=[np.float64, np.float32, np.float16])
+        rows = validate_data(self, detached(X), reset=False, dtype=[np.float64, np.float32, np.float16])
         return np.asarray(self.eraser_(rows))
 
     @abstractmethod

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 from tiltmeter.core.errors import ArrayError
+from tiltmeter.erasure._arguments import as_array, check_choice, is_missing
 
 ConceptKind = Literal["auto", "labels", "numbers"]
 
@@ -24,6 +25,32 @@ class Concept(NamedTuple):
     classes: NDArray[Any] | None
     codes: Int[NDArray[np.int64], " n"] | None
 
+    @property
+    def has_classes(self) -> bool:
+        """Whether the rows fall into classes, be it by labels or by columns of 0 and 1."""
+        return self.classes is not None or are_indicators(self.columns)
+
+
+def are_indicators(columns: Float[NDArray[np.float64], "n c"]) -> bool:
+    """Whether every row has at most one 1 and else 0: then it belongs to the class of that column, or of none."""
+    return bool(((columns == 0) | (columns == 1)).all() and (columns.sum(axis=1) <= 1).all())
+
+
+def promise(*, has_classes: bool, told: str = "") -> str:
+    """Say what holds where no feature covaries with z: of classes more than of numbers.
+
+    ``told`` stands after "On the rows it was fitted on".
+    """
+    if has_classes:
+        return (
+            f"On the rows it was fitted on{told} class means are equal (no feature correlates with z), so for every "
+            "convex loss the best affine predictor of z is a constant"
+        )
+    return (
+        f"On the rows it was fitted on{told} no feature correlates with z, so for squared loss, and not in general for "
+        "others, the best affine predictor of z is a constant"
+    )
+
 
 def encode(z: ArrayLike | Tensor, *, n: int, kind: ConceptKind = "auto") -> Concept:
     """Return the columns of a concept of n rows.
@@ -33,18 +60,23 @@ def encode(z: ArrayLike | Tensor, *, n: int, kind: ConceptKind = "auto") -> Conc
     Raises
     ------
     ArrayError
-        If the length is wrong, a number is not finite, or the concept is constant.
+        If the length is wrong, a value is missing or not finite, or the concept is constant.
+    SpecError
+        If there is no such kind.
     """
+    check_choice("concept", kind, ConceptKind)
     values = as_array(z)
     if values.ndim == 2 and values.shape[1] == 1:
         values = values[:, 0]
     if values.ndim not in (1, 2) or len(values) != n:
         raise ArrayError(f"z has shape {values.shape} for {n} rows; give one label or row of numbers for each row.")
-    if values.dtype.kind == "f" and not np.isfinite(values).all():
+    if values.dtype.kind in "fM" and not np.isfinite(values).all():
         raise ArrayError("z contains NaN or infinity; drop these rows, or say what their concept is.")
+    if values.dtype == object and any(map(is_missing, values.ravel())):
+        raise ArrayError("z contains missing values; drop these rows, or say what their concept is.")
     if kind == "labels" or (kind == "auto" and _is_labels(values)):
         return _one_hot(values)
-    if values.dtype.kind not in "bif":
+    if values.dtype.kind not in "buif":
         raise ArrayError(f"z has dtype {values.dtype}, which is no number; give labels in one column, or numbers.")
     columns = values.reshape(n, -1).astype(np.float64)
     if columns.shape[1] == 0 or (columns == columns[0]).all():
@@ -66,7 +98,7 @@ def columns_of(
         codes = known_codes(z, classes, shape=shape)
         return np.eye(len(classes))[codes] if len(classes) > 2 else codes[..., None].astype(np.float64)
     values = as_array(z)
-    if values.dtype.kind not in "bif" or values.shape not in (
+    if values.dtype.kind not in "buif" or values.shape not in (
         {shape, (*shape, 1)} if n_columns == 1 else {(*shape, n_columns)}
     ):
         raise ArrayError(
@@ -94,14 +126,6 @@ def known_codes(z: ArrayLike | Tensor, classes: NDArray[Any], *, shape: tuple[in
             f"z holds {strange!r}, which the eraser was not fitted on; its classes are {classes.tolist()}."
         )
     return codes
-
-
-def as_array(z: ArrayLike | Tensor) -> NDArray[Any]:
-    """Return an array of a tensor on any device, a frame or a list."""
-    if isinstance(z, Tensor):
-        held = z.detach().cpu()
-        return np.asarray((held.float() if held.is_floating_point() and held.itemsize < 4 else held).numpy())
-    return np.asarray(z)
 
 
 def _is_labels(values: NDArray[Any]) -> bool:

@@ -33,6 +33,10 @@ class Eraser(ABC):
         """Width of the rows that it takes."""
 
     def _check_rows(self, X: NDArray[Any] | Tensor) -> None:
+        if not isinstance(X, np.ndarray | Tensor):
+            raise ArrayError(
+                f"X is a {type(X).__name__}; an eraser takes an array or a tensor, such as X.to_numpy() of a frame."
+            )
         if X.ndim < 1 or X.shape[-1] != self.n_features:
             raise ArrayError(
                 f"X has shape {tuple(X.shape)}; the eraser was fitted on rows of width {self.n_features}, which must "

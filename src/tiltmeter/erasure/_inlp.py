@@ -9,6 +9,7 @@ from jaxtyping import Float, Int
 from numpy.typing import NDArray
 
 from tiltmeter.core.errors import NoDirectionError, SpecError
+from tiltmeter.erasure._arguments import check_count
 from tiltmeter.erasure._class_fitter import ClassFitter, check_codes, projection
 from tiltmeter.erasure._eraser import AffineEraser
 from tiltmeter.probes import logistic
@@ -92,8 +93,7 @@ def inlp(
     >>> bool(found.accuracies[0] > 0.9), bool(found.accuracies[-1] < 0.6)
     (True, True)
     """
-    if n_iterations < 1:
-        raise SpecError(f"n_iterations is {n_iterations}; at least one classifier must be removed.")
+    check_count("n_iterations", n_iterations)
     if not stop_margin >= 0:
         raise SpecError(f"stop_margin is {stop_margin}; it is a distance from the majority share, 0 or more.")
     n_classes = check_codes(z, n=len(X))

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from scipy.linalg import blas
 
 from tiltmeter.core.errors import ArrayError
+from tiltmeter.erasure._arguments import check_choice, weights_of
 from tiltmeter.numerics import Moments
 
 Precision = Literal["float64", "float32"]
@@ -38,7 +39,7 @@ class Joint(NamedTuple):
 
 
 class JointScatter:
-    """Count, means and centred products of rows and z, in float64, about the first row.
+    """Count, means and centred products of rows and z, in float64, about the first row that has weight.
 
     Every block of rows is taken about its own mean, so that a large offset costs no digits and equal values have a
     variance of exactly zero. With ``"float32"`` the product of a block with itself is made in single precision and
@@ -50,6 +51,7 @@ class JointScatter:
     def __init__(
         self, n_features: int, n_columns: int, *, precision: Precision = "float64", has_matrix: bool = True
     ) -> None:
+        check_choice("precision", precision, Precision)
         self.total = 0.0
         self._lower = np.zeros((n_features, n_features), order="F") if has_matrix else None
         self._squares = np.zeros(n_features)
@@ -77,6 +79,10 @@ class JointScatter:
         weights: Float[NDArray[Any], " n"] | None = None,
     ) -> None:
         """Take finite rows of any floating type, their z, and their weights."""
+        if weights is not None and not weights.all():
+            # rows that do not count must set no origin, and their size must cost the others no digits
+            counts = weights > 0
+            X, columns, weights = X[counts], columns[counts], weights[counts]
         if not self._is_begun and len(X):
             self._origin, self._z_origin = X[0].astype(np.float64), columns[0].astype(np.float64)
             self._is_begun = True
@@ -209,6 +215,9 @@ def joint_moments(
 ) -> Joint:
     """Return the joint moments of rows that are at hand; ArrayError where they are no finite matrix of floats."""
     check_matrix(X)
+    weights = weights_of(weights, n=len(X))
+    if weights is not None and not weights.all():  # the sums do not meet all rows, and would not show what they hold
+        check_rows(X)
     scatter = JointScatter(X.shape[1], columns.shape[1], precision=precision, has_matrix=has_matrix)
     with np.errstate(over="ignore", invalid="ignore"):
         scatter.add(X, columns, weights=weights)
@@ -243,6 +252,8 @@ def joint_of_moments(moments: Moments) -> Joint:
 
 def check_matrix(X: NDArray[Any], *, n_features: int | None = None) -> None:
     """Refuse what is not a matrix of floats."""
+    if not isinstance(X, np.ndarray):
+        raise ArrayError(f"X is a {type(X).__name__}; give a NumPy array of rows.")
     if X.ndim != 2 or (n_features is not None and X.shape[1] != n_features):
         wanted = "" if n_features is None else f", of width {n_features}"
         raise ArrayError(f"X has shape {X.shape}; it must have two axes, rows and features{wanted}.")

@@ -13,6 +13,7 @@ from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from tiltmeter.core.errors import ArrayError, NoDirectionError, SpecError
+from tiltmeter.erasure._arguments import as_array, check_choice, check_count, detached
 from tiltmeter.erasure._concept import encode
 
 Kernel = Literal["linear", "poly", "rbf", "sigmoid"]
@@ -58,7 +59,7 @@ def kernel_sal(
     Raises
     ------
     SpecError
-        If the rank is below 1.
+        If the rank is no whole number of 1 or more.
     NoDirectionError
         If no feature covaries with z.
     ArrayError
@@ -80,8 +81,8 @@ def kernel_sal(
     >>> np.abs(X @ X.T @ found.coefficients).round(6).ravel().tolist()
     [0.5, 0.5, 0.5, 0.5]
     """
-    if rank is not None and rank < 1:
-        raise SpecError(f"rank is {rank}; at least one direction must be removed, or give None for all.")
+    if rank is not None:
+        check_count("rank", rank)
     values, vectors = np.linalg.eigh((K + K.T) / 2)
     kept = values > tol * values[-1]
     if not kept.any():
@@ -176,9 +177,10 @@ class KernelSAL(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
         ArrayError
             If z is constant, lengths differ, or what :func:`kernel_sal` refuses.
         SpecError
-            If gamma is not positive.
+            If gamma is not positive, or there is no such kernel.
         """
-        rows = validate_data(self, X, dtype=[np.float64, np.float32], ensure_min_samples=2)
+        check_choice("kernel", self.kernel, Kernel)
+        rows = validate_data(self, detached(X), dtype=[np.float64, np.float32], ensure_min_samples=2)
         if z is None:
             raise ValueError(f"{type(self).__name__} requires y to be passed, but the target y is None: z is missing.")
         self._center = rows.mean(axis=0, dtype=np.float64)
@@ -186,7 +188,7 @@ class KernelSAL(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
         self.gamma_ = self._scale(self._rows)
         K = self._kernel(self._rows)
         self._means, self._mean = K.mean(axis=0), float(K.mean())
-        found = kernel_sal(self._centred(K), encode(np.asarray(z), n=len(rows)).columns, rank=self.rank)
+        found = kernel_sal(self._centred(K), encode(as_array(z), n=len(rows)).columns, rank=self.rank)
         self._coefficients = found.coefficients
         self.singular_values_, self.n_removed_ = found.singular_values, found.n_removed
         self._n_features_out = found.coefficients.shape[1]
@@ -195,7 +197,7 @@ class KernelSAL(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
     def transform(self, X: ArrayLike) -> NDArray[np.float64]:
         """Return the features (n, f) of rows (n, d), in float64."""
         check_is_fitted(self, "singular_values_")
-        rows = validate_data(self, X, reset=False, dtype=[np.float64, np.float32])
+        rows = validate_data(self, detached(X), reset=False, dtype=[np.float64, np.float32])
         return np.asarray(self._centred(self._kernel(rows.astype(np.float64) - self._center)) @ self._coefficients)
 
     def _scale(self, rows: Float[NDArray[np.float64], "n d"]) -> float:

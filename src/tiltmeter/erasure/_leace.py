@@ -7,18 +7,13 @@ from typing import Any
 from jaxtyping import Float
 from numpy.typing import ArrayLike, NDArray
 
-from tiltmeter.erasure._concept import ConceptKind, encode
+from tiltmeter.erasure._arguments import check_choice
+from tiltmeter.erasure._concept import ConceptKind, encode, promise
 from tiltmeter.erasure._eraser import AffineEraser
 from tiltmeter.erasure._joint import Joint, Precision, joint_moments, joint_of_moments
 from tiltmeter.erasure._method import MomentsMethod
 from tiltmeter.erasure._projection import oblique
 from tiltmeter.numerics import Moments
-
-GUARANTEE = (
-    "On the rows it was fitted on no feature correlates with z (class means are equal), so for every convex loss the "
-    "best affine predictor of z is a constant; of all affine maps that reach this, it changes the rows least. Nothing "
-    "is said of 0-1 accuracy, of predictors that are not affine, or of other rows."
-)
 
 
 def leace(
@@ -31,7 +26,7 @@ def leace(
     precision: Precision = "float64",
     tol: float = 1e-10,
 ) -> AffineEraser:
-    """Return the affine map that leaves no feature correlated with z and changes the rows least.
+    """Return the affine map that leaves no feature correlated with z and, unshrunk, changes the rows least.
 
     Parameters
     ----------
@@ -40,7 +35,7 @@ def leace(
     z
         Labels (n,) of two or more classes, or numbers, (n,) or (n, c).
     sample_weight
-        Non-negative, shape (n,): weight 2 counts as the row twice.
+        Non-negative, shape (n,), not all 0: weight 2 counts as the row twice.
     concept, shrinkage, precision, tol
         As in :class:`LEACE`.
 
@@ -52,7 +47,7 @@ def leace(
     NoDirectionError
         If no feature goes with z.
     SpecError
-        If the shrinkage is outside [0, 1].
+        If the shrinkage is outside [0, 1], or there is no such concept or precision.
 
     Examples
     --------
@@ -63,31 +58,42 @@ def leace(
     >>> bool(abs(erased[z == 1].mean(0) - erased[z == 0].mean(0)).max() < 1e-12)
     True
     """
-    columns = encode(z, n=len(X), kind=concept).columns
-    joint = joint_moments(X, columns, weights=sample_weight, precision=precision)
-    return leace_of_joint(joint, shrinkage=shrinkage, precision=precision, tol=tol)
+    found = encode(z, n=len(X), kind=concept)
+    joint = joint_moments(X, found.columns, weights=sample_weight, precision=precision)
+    return leace_of_joint(joint, has_classes=found.has_classes, shrinkage=shrinkage, precision=precision, tol=tol)
 
 
-def leace_of_joint(joint: Joint, *, shrinkage: float, precision: Precision, tol: float) -> AffineEraser:
-    """Return the same map from moments."""
-    left, right = oblique(joint, tol=tol, shrinkage=shrinkage, is_single=precision == "float32")
-    return AffineEraser(left, right, joint.mean, method="LEACE", guarantee=GUARANTEE, tol=tol)
+def leace_of_joint(
+    joint: Joint, *, has_classes: bool, shrinkage: float, precision: Precision, tol: float
+) -> AffineEraser:
+    """Return the same map from moments; ``has_classes``: z was classes, of which more is promised than of numbers."""
+    is_single = precision == "float32"
+    found, is_least = oblique(joint, tol=tol, shrinkage=shrinkage, is_single=is_single)
+    least = "; of all affine maps that reach this, it changes the rows least" + ", to single precision" * is_single
+    guarantee = (
+        f"{promise(has_classes=has_classes)}{least if is_least else ''}. Nothing is said of 0-1 accuracy, of "
+        "predictors that are not affine, or of other rows."
+    )
+    return AffineEraser(*found, joint.mean, method="LEACE", guarantee=guarantee, tol=tol)
 
 
 class LEACE(MomentsMethod):
     """Erase what is linear in a concept at the least squared change, by an oblique projection of lowest rank.
 
-    On the rows it was fitted on class means are equal afterwards, so for every convex loss the best affine predictor
-    is constant, and the change is the least possible in every inner product at once. The total variance never rises.
-    How much a probe still reads on fresh rows is for an audit to say.
+    On the rows it was fitted on no feature correlates with z afterwards. For classes that makes their means equal, and
+    for every convex loss the best affine predictor is constant; for numbers it is so for squared loss, and others may
+    still read them. Unshrunk, and where these rows vary in all directions, the change is the least possible in every
+    inner product at once, and the total variance of these rows does not rise. How much a probe still reads on fresh
+    rows is for an audit to say.
 
     Parameters
     ----------
     concept
         ``"labels"``, ``"numbers"``, or ``"auto"``: whole numbers, booleans and strings in one column are labels.
     shrinkage
-        In [0, 1], the weight of the features' variances alone in the covariance. It costs some optimality and no
-        exactness; with fewer rows than features it also erases along directions in which these rows do not vary.
+        In [0, 1], the weight of the features' variances alone in the covariance. Means become equal as exactly, but
+        the change is no longer the least, and the total variance may rise; with fewer rows than features it also
+        erases along directions in which these rows do not vary.
     precision
         Of the products for the covariance. ``"float32"`` is faster, and is refused where the features' correlation
         matrix is too ill-conditioned for it; means and cross-covariance are gathered in float64 always.
@@ -147,5 +153,8 @@ class LEACE(MomentsMethod):
         )
 
     def _find_in_moments(self, moments: Moments) -> AffineEraser:
-        # moments are in double precision already
-        return leace_of_joint(joint_of_moments(moments), shrinkage=self.shrinkage, precision="float64", tol=self.tol)
+        check_choice("precision", self.precision, Precision)
+        # moments are in double precision already, and of labels
+        return leace_of_joint(
+            joint_of_moments(moments), has_classes=True, shrinkage=self.shrinkage, precision="float64", tol=self.tol
+        )

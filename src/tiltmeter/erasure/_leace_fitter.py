@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from tiltmeter.core.errors import ArrayError
-from tiltmeter.erasure._concept import as_array
+from tiltmeter.erasure._arguments import as_array, check_count, weights_of
+from tiltmeter.erasure._concept import are_indicators
 from tiltmeter.erasure._eraser import AffineEraser
 from tiltmeter.erasure._joint import JointScatter, Precision, check_rows
 from tiltmeter.erasure._leace import leace_of_joint
@@ -34,13 +35,16 @@ class LEACEFitter:
 
     Raises
     ------
-    ArrayError
-        If a number is below 1.
+    SpecError
+        If a number is below 1, or there is no such precision.
 
     Notes
     -----
-    A row costs d² multiplications; memory is one float64 matrix (d, d) and the rows of a block, at most 32 MiB or 256
-    rows.
+    A row costs d² multiplications. Memory is one float64 matrix (d, d) and the rows of a block, at most 64 MiB or 256
+    rows; in single precision a float32 matrix (d, d) beside it while rows are added.
+
+    What is promised of classes, equal means, is promised where every row of z so far had at most one 1 and else 0;
+    otherwise z is taken for numbers, of which less is promised.
 
     Examples
     --------
@@ -63,14 +67,15 @@ class LEACEFitter:
         precision: Precision = "float64",
         tol: float = 1e-10,
     ) -> None:
-        if n_features < 1 or n_columns < 1:
-            raise ArrayError(f"n_features is {n_features} and n_columns {n_columns}; both must be at least 1.")
+        check_count("n_features", n_features)
+        check_count("n_columns", n_columns)
         self.n_features = n_features
         self.n_columns = n_columns
         self.shrinkage = shrinkage
         self.precision: Precision = precision
         self.tol = tol
         self._scatter = JointScatter(n_features, n_columns, precision=precision)
+        self._has_classes = True
 
     def update(
         self,
@@ -101,28 +106,35 @@ class LEACEFitter:
         columns = self._columns(as_array(z), rows.shape[:-1])
         rows = rows.reshape(-1, self.n_features)
         check_rows(rows)
-        weights = None if sample_weight is None else np.asarray(sample_weight, dtype=np.float64).ravel()
-        if weights is not None and (weights.shape != (len(rows),) or not (weights >= 0).all()):
-            raise ArrayError(
-                f"sample_weight of shape {weights.shape} for {len(rows)} rows; give one of 0 or more a row."
-            )
+        flat = None if sample_weight is None else as_array(sample_weight).ravel()
+        # the rows of a batch may all count for nothing
+        weights = weights_of(flat, n=len(rows), may_be_zero=True)
         self._scatter.add(rows, columns, weights=weights)
+        self._has_classes = self._has_classes and are_indicators(columns)
         return self
 
     def merge(self, other: LEACEFitter) -> LEACEFitter:
         """Take what ``other`` has seen of other rows, in place; ``other`` stays valid.
 
+        Shrinkage and tolerance are this fitter's own: they count only once the eraser is asked for.
+
         Raises
         ------
         ArrayError
-            If the widths differ.
+            If the widths or precisions differ.
         """
         if (other.n_features, other.n_columns) != (self.n_features, self.n_columns):
             raise ArrayError(
                 f"A fitter of {other.n_features} features and {other.n_columns} columns cannot be merged into one of "
                 f"{self.n_features} and {self.n_columns}; merge fitters of the same site and concept."
             )
+        if other.precision != self.precision:
+            raise ArrayError(
+                f"A fitter of precision {other.precision} cannot be merged into one of {self.precision}, which would "
+                "pass its rounding for its own; gather all parts in the same precision."
+            )
         self._scatter.merge(other._scatter)
+        self._has_classes = self._has_classes and other._has_classes
         return self
 
     def finish(self) -> AffineEraser:
@@ -136,7 +148,9 @@ class LEACEFitter:
             If no feature goes with z.
         """
         joint = self._scatter.finish()
-        return leace_of_joint(joint, shrinkage=self.shrinkage, precision=self.precision, tol=self.tol)
+        return leace_of_joint(
+            joint, has_classes=self._has_classes, shrinkage=self.shrinkage, precision=self.precision, tol=self.tol
+        )
 
     def _columns(self, z: NDArray[Any], shape: tuple[int, ...]) -> NDArray[np.float64]:
         c = self.n_columns

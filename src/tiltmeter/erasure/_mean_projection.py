@@ -7,18 +7,12 @@ from typing import Any
 from jaxtyping import Float
 from numpy.typing import ArrayLike, NDArray
 
-from tiltmeter.erasure._concept import ConceptKind, encode
+from tiltmeter.erasure._concept import ConceptKind, encode, promise
 from tiltmeter.erasure._eraser import AffineEraser
 from tiltmeter.erasure._joint import Joint, joint_moments, joint_of_moments
 from tiltmeter.erasure._method import MomentsMethod
 from tiltmeter.erasure._projection import check_gap, orthogonal
 from tiltmeter.numerics import Moments
-
-GUARANTEE = (
-    "On the rows it was fitted on no feature correlates with z (class means are equal), so for every convex loss the "
-    "best affine predictor of z is a constant. Nothing is said of 0-1 accuracy, of predictors that are not affine, or "
-    "of other rows."
-)
 
 
 def mean_projection(
@@ -38,7 +32,7 @@ def mean_projection(
     z
         Labels (n,) of two or more classes, or numbers, (n,) or (n, c): then along the span of Σ_xz.
     sample_weight
-        Non-negative, shape (n,): weight 2 counts as the row twice.
+        Non-negative, shape (n,), not all 0: weight 2 counts as the row twice.
     concept, tol
         As in :class:`MeanProjection`.
 
@@ -48,6 +42,8 @@ def mean_projection(
         If shapes disagree, a value is not finite, z is constant, or what was found would not erase z.
     NoDirectionError
         If no feature goes with z.
+    SpecError
+        If there is no such concept.
 
     Examples
     --------
@@ -55,21 +51,33 @@ def mean_projection(
     >>> mean_projection(X, np.array([0, 0, 1, 1]))(X).tolist()
     [[2.0, 1.0], [2.0, 3.0], [2.0, 1.0], [2.0, 3.0]]
     """
-    columns = encode(z, n=len(X), kind=concept).columns
-    return _of_joint(joint_moments(X, columns, weights=sample_weight, has_matrix=False), tol=tol)
+    found = encode(z, n=len(X), kind=concept)
+    joint = joint_moments(X, found.columns, weights=sample_weight, has_matrix=False)
+    return _of_joint(joint, has_classes=found.has_classes, tol=tol)
 
 
-def _of_joint(joint: Joint, *, tol: float) -> AffineEraser:
+def _of_joint(joint: Joint, *, has_classes: bool, tol: float) -> AffineEraser:
     found, _ = orthogonal(joint, tol=tol)
     check_gap(joint, found, tol=tol)
-    return AffineEraser(*found, joint.mean, method="MeanProjection", guarantee=GUARANTEE, tol=tol)
+    return AffineEraser(
+        *found, joint.mean, method="MeanProjection", guarantee=guarantee_of(has_classes=has_classes), tol=tol
+    )
+
+
+def guarantee_of(*, has_classes: bool) -> str:
+    """Say what an orthogonal projection along all of Σ_xz guarantees."""
+    return (
+        f"{promise(has_classes=has_classes)}. Nothing is said of 0-1 accuracy, of predictors that are not affine, or "
+        "of other rows."
+    )
 
 
 class MeanProjection(MomentsMethod):
     """Project out the difference of the class means; for more than two classes, all of them.
 
     On the rows it was fitted on class means are equal afterwards, so for every convex loss the best affine predictor is
-    constant. The projection is orthogonal and of rank c − 1 at most; it changes the rows more than LEACE does.
+    constant. Where z is numbers, no feature correlates with them, and the best predictor is constant for squared loss.
+    The projection is orthogonal and of rank c − 1 at most; it changes the rows more than unshrunk LEACE does.
 
     Parameters
     ----------
@@ -109,4 +117,4 @@ class MeanProjection(MomentsMethod):
         return mean_projection(X, z, sample_weight=sample_weight, concept=self.concept, tol=self.tol)
 
     def _find_in_moments(self, moments: Moments) -> AffineEraser:
-        return _of_joint(joint_of_moments(moments), tol=self.tol)
+        return _of_joint(joint_of_moments(moments), has_classes=True, tol=self.tol)

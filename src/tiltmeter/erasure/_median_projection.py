@@ -9,6 +9,7 @@ from jaxtyping import Float
 from numpy.typing import ArrayLike, NDArray
 
 from tiltmeter.core.errors import ArrayError, NoDirectionError
+from tiltmeter.erasure._arguments import check_choice, weights_of
 from tiltmeter.erasure._concept import encode
 from tiltmeter.erasure._eraser import AffineEraser
 from tiltmeter.erasure._joint import check_rows
@@ -43,7 +44,7 @@ def median_projection(
     center
         As in :class:`MedianProjection`.
     sample_weight
-        Non-negative, shape (n,): weight 2 counts as the row twice.
+        Non-negative, shape (n,), not all 0: weight 2 counts as the row twice.
     n_directions, random_state, tol
         As in :class:`MedianProjection`.
 
@@ -53,6 +54,8 @@ def median_projection(
         If shapes disagree, a value is not finite, z is constant, or a class has no weight.
     NoDirectionError
         If the medians coincide.
+    SpecError
+        If there is no such center.
 
     Warns
     -----
@@ -65,9 +68,11 @@ def median_projection(
     >>> median_projection(X, np.array([0, 0, 0, 1, 1, 1])).right.tolist()
     [[1.0, 0.0]]
     """
+    check_choice("center", center, Center)
     check_rows(X)
     concept = encode(z, n=len(X), kind="labels")
-    weight = np.ones(len(X)) if sample_weight is None else np.asarray(sample_weight, dtype=np.float64)
+    given = weights_of(sample_weight, n=len(X))
+    weight = np.ones(len(X)) if given is None else given
     n_classes = int(concept.codes.max()) + 1 if concept.codes is not None else 0
     members = [np.flatnonzero((concept.codes == i) & (weight > 0)) for i in range(n_classes)]
     if min(map(len, members)) == 0:
@@ -85,8 +90,9 @@ def median_projection(
     share = np.array([weight[rows].sum() for rows in members]) / weight.sum()
     middle = share @ medians
     # exactly 0 where a feature is constant: medians of equal values agree to rounding only
-    steps = np.where((X == X[0]).all(axis=0), 0.0, medians - middle)
-    spread = float(np.median(np.linalg.norm(X.astype(np.float64) - middle, axis=1)))
+    counted = X[weight > 0]
+    steps = np.where((counted == counted[0]).all(axis=0), 0.0, medians - middle)
+    spread = float(np.median(np.linalg.norm(counted.astype(np.float64) - middle, axis=1)))
     if not np.abs(steps).max() > _EQUAL * spread:
         raise NoDirectionError("There is nothing to erase: the class medians coincide; more rows may tell them apart.")
     basis = span(steps.T, tol=tol)

@@ -10,9 +10,11 @@ from jaxtyping import Float
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 from sklearn.utils import Tags
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted, validate_data
 
 from tiltmeter.core.errors import ArrayError
+from tiltmeter.erasure._arguments import as_array, check_choice, detached, weights_of
+from tiltmeter.erasure._concept import ConceptKind
 from tiltmeter.erasure._eraser import AffineEraser, Eraser
 from tiltmeter.numerics import Moments
 
@@ -32,29 +34,31 @@ class ErasureMethod(ABC, BaseEstimator):  # type: ignore[misc]  # scikit-learn s
         Parameters
         ----------
         X
-            Finite activations.
+            Finite activations, an array, a frame or a tensor.
         z
             The concept: labels (n,) of two or more classes, or real numbers, (n,) or (n, c), where the method takes
             them. Whole numbers in one column are labels.
         sample_weight
-            Non-negative, shape (n,): weight 2 counts as the row twice. None for equal weights.
+            Non-negative, shape (n,), not all 0: weight 2 counts as the row twice. None for equal weights.
 
         Raises
         ------
         ValueError
             If z is missing or X is not finite.
         ArrayError
-            If lengths differ, z is constant or not finite, or what was found would not erase it.
+            If lengths differ, z is constant, or not finite or missing in a row, or what was found would not erase it.
         NoDirectionError
             If no feature goes with z.
+        SpecError
+            If a hyperparameter is not among what is allowed.
         """
+        held = detached(X)
         if z is None:
-            validate_data(self, X, None, dtype=[np.float64, np.float32], ensure_min_samples=2)
-        rows = validate_data(self, X, dtype=[np.float64, np.float32], ensure_min_samples=2)
-        weights = None if sample_weight is None else _check_sample_weight(sample_weight, rows, ensure_non_negative=True)
+            validate_data(self, held, None, dtype=[np.float64, np.float32], ensure_min_samples=2)
+        rows = validate_data(self, held, dtype=[np.float64, np.float32], ensure_min_samples=2)
         if z is None:
             raise ArrayError(f"{type(self).__name__} requires z: the concept of each row, labels or numbers.")
-        self.eraser_ = self._find(rows, np.asarray(z), weights)
+        self.eraser_ = self._find(rows, as_array(z), weights_of(sample_weight, n=len(rows)))
         return self
 
     @abstractmethod
@@ -76,7 +80,7 @@ class AffineMethod(OneToOneFeatureMixin, TransformerMixin, ErasureMethod):  # ty
     def transform(self, X: ArrayLike) -> NDArray[Any]:
         """Erase from rows (n, d); float64, float32 and float16 stay what they are."""
         check_is_fitted(self, "eraser_")
-        rows = validate_data(self, X, reset=False, dtype=[np.float64, np.float32, np.float16])
+        rows = validate_data(self, detached(X), reset=False, dtype=[np.float64, np.float32, np.float16])
         return np.asarray(self.eraser_(rows))
 
     def __sklearn_tags__(self) -> Tags:
@@ -87,6 +91,8 @@ class AffineMethod(OneToOneFeatureMixin, TransformerMixin, ErasureMethod):  # ty
 
 class MomentsMethod(AffineMethod):
     """A closed form: ``numerics.Moments`` of rows labelled 0 and 1 are all that it needs. Abstract: use a method."""
+
+    concept: ConceptKind
 
     def fit_moments(self, moments: Moments) -> Self:
         """Fit on moments of labelled rows, as ``fit`` does on the rows themselves, to rounding.
@@ -100,7 +106,10 @@ class MomentsMethod(AffineMethod):
             If a label has no rows, or what was found would not erase it.
         NoDirectionError
             If the class means coincide.
+        SpecError
+            If a hyperparameter is not among what is allowed.
         """
+        check_choice("concept", self.concept, ConceptKind)
         self.eraser_ = self._find_in_moments(moments)
         self.n_features_in_ = moments.n_features
         if hasattr(self, "feature_names_in_"):  # of an earlier fit; moments carry no names
@@ -120,5 +129,5 @@ class OracleMethod(ErasureMethod):
     def transform(self, X: ArrayLike, z: ArrayLike) -> NDArray[Any]:
         """Erase from rows (n, d) of known z."""
         check_is_fitted(self, "eraser_")
-        rows = validate_data(self, X, reset=False, dtype=[np.float64, np.float32, np.float16])
-        return np.asarray(self.eraser_(rows, np.asarray(z)))  # type: ignore[operator]
+        rows = validate_data(self, detached(X), reset=False, dtype=[np.float64, np.float32, np.float16])
+        return np.asarray(self.eraser_(rows, as_array(z)))  # type: ignore[operator]

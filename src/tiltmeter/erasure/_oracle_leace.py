@@ -9,17 +9,11 @@ from jaxtyping import Float
 from numpy.typing import ArrayLike, NDArray
 from scipy import linalg
 
-from tiltmeter.erasure._concept import Concept, ConceptKind, encode
+from tiltmeter.erasure._concept import Concept, ConceptKind, encode, promise
 from tiltmeter.erasure._eraser import OracleEraser
 from tiltmeter.erasure._joint import Joint, joint_moments
 from tiltmeter.erasure._method import OracleMethod
 from tiltmeter.erasure._projection import correlation
-
-_GUARANTEE = (
-    "On the rows it was fitted on, each told its z, no feature correlates with z (class means are equal), so for every "
-    "convex loss the best affine predictor of z is a constant; no map of rows and z that reaches this changes the rows "
-    "less. It must be told z, so it says nothing of rows whose z is unknown, nor of 0-1 accuracy."
-)
 
 
 def oracle_leace(
@@ -39,7 +33,7 @@ def oracle_leace(
     z
         Labels (n,) of two or more classes, or numbers, (n,) or (n, c).
     sample_weight
-        Non-negative, shape (n,): weight 2 counts as the row twice.
+        Non-negative, shape (n,), not all 0: weight 2 counts as the row twice.
     concept, tol
         As in :class:`OracleLEACE`.
 
@@ -49,6 +43,8 @@ def oracle_leace(
         If shapes disagree, a value is not finite, or z is constant.
     NoDirectionError
         If no feature goes with z.
+    SpecError
+        If there is no such concept.
 
     Examples
     --------
@@ -75,7 +71,7 @@ def mean_translation(
     z
         Labels (n,) of two or more classes.
     sample_weight
-        Non-negative, shape (n,): weight 2 counts as the row twice.
+        Non-negative, shape (n,), not all 0: weight 2 counts as the row twice.
     tol
         As in :class:`MeanTranslation`.
 
@@ -113,7 +109,12 @@ def _fit(
     else:
         coefficients, z_mean = joint.cross @ _pseudo_inverse(joint, tol=tol), joint.z_mean
     coefficients = np.where(is_constant[:, None], 0.0, coefficients)
-    return OracleEraser(coefficients, z_mean, concept.classes, method=method, guarantee=_GUARANTEE, tol=tol)
+    guarantee = (
+        f"{promise(has_classes=concept.has_classes, told=', each told its z,')}; no map of rows and z that reaches "
+        "this changes the rows less. It must be told z, so it says nothing of rows whose z is unknown, nor of 0-1 "
+        "accuracy."
+    )
+    return OracleEraser(coefficients, z_mean, concept.classes, method=method, guarantee=guarantee, tol=tol)
 
 
 def _pseudo_inverse(joint: Joint, *, tol: float) -> Float[NDArray[np.float64], "c c"]:
@@ -128,8 +129,9 @@ def _pseudo_inverse(joint: Joint, *, tol: float) -> Float[NDArray[np.float64], "
 class OracleLEACE(OracleMethod):
     """Take from each row what its own z predicts of it; z must be known wherever it is applied.
 
-    On the rows it was fitted on no feature correlates with z afterwards, at a smaller change than LEACE's, which has to
-    guess z from the row. Its eraser is called with rows and z, and stands in no pipeline or model.
+    On the rows it was fitted on no feature correlates with z afterwards (for classes: their means are equal), at a
+    smaller change than LEACE's, which has to guess z from the row. Its eraser is called with rows and z, and stands in
+    no pipeline or model.
 
     Parameters
     ----------

@@ -11,6 +11,7 @@ from scipy import linalg
 from scipy.linalg import blas, lapack
 
 from tiltmeter.core.errors import ArrayError, NoDirectionError, SpecError
+from tiltmeter.erasure._arguments import check_count
 from tiltmeter.erasure._joint import Joint
 
 _EPS = float(np.finfo(np.float64).eps)
@@ -56,8 +57,7 @@ def orthogonal(
     basis = span(cross, tol=tol)
     full = basis.shape[1]
     if rank is not None:
-        if rank < 1:
-            raise SpecError(f"rank is {rank}; a projection of rank 0 erases nothing: give 1 or more, or None for all.")
+        check_count("rank", rank)  # a projection of rank 0 erases nothing
         if rank > full:
             raise ArrayError(
                 f"rank is {rank}, but the cross-covariance of these rows and z has rank {full}; give {full} or less."
@@ -66,8 +66,10 @@ def orthogonal(
     return Projection(basis, np.ascontiguousarray(basis.T)), full
 
 
-def oblique(joint: Joint, *, tol: float, shrinkage: float = 0.0, is_single: bool = False) -> Projection:
+def oblique(joint: Joint, *, tol: float, shrinkage: float = 0.0, is_single: bool = False) -> tuple[Projection, bool]:
     """Return LEACE's map, P = I − A (Aᵀ Σ⁻¹ A)⁻¹ Aᵀ Σ⁻¹ with A a basis of the span of Σ_xz.
+
+    Returned beside it: whether Σ⁻¹ is the inverse itself, neither shrunk nor truncated, so that the change is least.
 
     P A = 0 whatever stands for Σ⁻¹: its rounding, shrinkage or truncation costs some optimality and no exactness. All
     is done in units of the features' standard deviations, so that a feature of almost no variance counts as any other.
@@ -80,9 +82,9 @@ def oblique(joint: Joint, *, tol: float, shrinkage: float = 0.0, is_single: bool
         raise ArrayError("These moments hold no covariance; gather them with it.")
     within = Within(joint.scatter, related.inverse / np.sqrt(joint.total), 1 - shrinkage)
     if is_single:
-        solved, inside = _solve_in_single(within, basis), None
+        solved, inside, is_whole = _solve_in_single(within, basis), None, True
     else:
-        solved, inside = _solve(within, basis)
+        solved, inside, is_whole = _solve(within, basis)
     left, right = related.scale[:, None] * basis, solved.T * related.inverse
     if inside is not None:
         # of all maps that do the same to these rows, the one that leaves alone what is orthogonal to all of them
@@ -90,7 +92,7 @@ def oblique(joint: Joint, *, tol: float, shrinkage: float = 0.0, is_single: bool
         right = (right @ axes) @ axes.T
     found = Projection(left, np.asarray(np.linalg.solve(right @ left, right), dtype=np.float64))
     check_gap(joint, found, tol=tol)
-    return found
+    return found, is_whole and shrinkage == 0
 
 
 def check_gap(joint: Joint, found: Projection, *, tol: float) -> None:
@@ -186,15 +188,18 @@ class Within(NamedTuple):
 
 def _solve(
     within: Within, basis: Float[NDArray[np.float64], "d k"]
-) -> tuple[Float[NDArray[np.float64], "d k"], Float[NDArray[np.float64], "d r"] | None]:
-    """Return Σ⁻¹ basis; if the correlation matrix is singular, Σ⁺ basis, and the eigenvectors that span the basis."""
+) -> tuple[Float[NDArray[np.float64], "d k"], Float[NDArray[np.float64], "d r"] | None, bool]:
+    """Return Σ⁻¹ basis; if the correlation matrix is singular, Σ⁺ basis, and the eigenvectors that span the basis.
+
+    Last: whether the matrix was inverted as it is.
+    """
     d = len(basis)
     matrix, norm = within.lower(np.float64)
     factor, failed = lapack.dpotrf(matrix, lower=1, clean=0, overwrite_a=1)
     rcond = 0.0 if failed else float(lapack.dpocon(factor, norm, uplo="L")[0])
     cut = max(d, 100) * _EPS
     if rcond > cut:
-        return np.asarray(lapack.dpotrs(factor, basis, lower=1)[0]), None
+        return np.asarray(lapack.dpotrs(factor, basis, lower=1)[0]), None, True
     del factor, matrix
     values, vectors = linalg.eigh(within.lower(np.float64)[0], lower=True, driver="evd", overwrite_a=True)
     cut *= float(values[-1])
@@ -202,9 +207,9 @@ def _solve(
     inside = vectors[:, kept].T @ basis
     solved = vectors[:, kept] @ (inside / values[kept, None])
     if np.linalg.svd(inside, compute_uv=False)[-1] > _LEAST_SEEN:
-        return np.asarray(solved), vectors[:, kept]
+        return np.asarray(solved), vectors[:, kept], False
     # the concept lies where the rows hardly vary: there the inverse stops growing, but is not left out
-    return np.asarray(solved + vectors[:, ~kept] @ (vectors[:, ~kept].T @ basis) / cut), None
+    return np.asarray(solved + vectors[:, ~kept] @ (vectors[:, ~kept].T @ basis) / cut), None, False
 
 
 def _solve_in_single(within: Within, basis: Float[NDArray[np.float64], "d k"]) -> Float[NDArray[np.float64], "d k"]:

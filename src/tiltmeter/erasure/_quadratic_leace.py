@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import linalg
 
 from tiltmeter.core.errors import ArrayError, ConvergenceWarning, SpecError
+from tiltmeter.erasure._arguments import weights_of
 from tiltmeter.erasure._concept import encode
 from tiltmeter.erasure._eraser import QuadraticEraser
 from tiltmeter.erasure._joint import check_rows
@@ -40,7 +41,7 @@ def quadratic_leace(
     z
         Labels (n,) of two or more classes.
     sample_weight
-        Non-negative, shape (n,): weight 2 counts as the row twice.
+        Non-negative, shape (n,), not all 0: weight 2 counts as the row twice.
     shrinkage, tol, max_steps
         As in :class:`QuadraticLEACE`.
 
@@ -70,11 +71,13 @@ def quadratic_leace(
     classes, codes = concept.classes, concept.codes
     if classes is None or codes is None:  # labels have both
         raise ArrayError("z holds no labels.")
-    weight = np.ones(len(X)) if sample_weight is None else np.asarray(sample_weight, dtype=np.float64)
+    given = weights_of(sample_weight, n=len(X))
+    weight = np.ones(len(X)) if given is None else given
     share = np.bincount(codes, weights=weight, minlength=len(classes)) / weight.sum()
     if not (share > 0).all():
         raise ArrayError(f"Class {classes.tolist()[share.argmin()]!r} of z has no weight; every class needs rows.")
-    found = [_moments(X[codes == i], weight[codes == i]) for i in range(len(classes))]
+    members = [(codes == i) & (weight > 0) for i in range(len(classes))]
+    found = [_moments(X[rows], weight[rows]) for rows in members]
     means = np.stack([mean for mean, _ in found])
     spreads = np.stack([covariance for _, covariance in found])
     diagonals = np.einsum("cdd->cd", spreads)

@@ -11,7 +11,8 @@ import torch
 from jaxtyping import Float, Int
 from numpy.typing import NDArray
 
-from tiltmeter.core.errors import ConvergenceWarning, NoDirectionError, SpecError
+from tiltmeter.core.errors import ConvergenceWarning, NoDirectionError
+from tiltmeter.erasure._arguments import check_count
 from tiltmeter.erasure._class_fitter import ClassFitter, check_codes, projection
 from tiltmeter.erasure._eraser import AffineEraser
 from tiltmeter.erasure._rlace_game import ascend, game_of, refit
@@ -83,7 +84,7 @@ def rlace(
     Raises
     ------
     SpecError
-        If the rank is below 1 or above d, or there are no starts.
+        If the rank is no whole number from 1 to d, or there are no starts.
     ArrayError
         If a class is missing or all rows are equal.
     NoDirectionError
@@ -119,10 +120,8 @@ def rlace(
     """
     check_codes(z, n=len(X))
     d = X.shape[1]
-    if not 1 <= rank <= d:
-        raise SpecError(f"rank is {rank}; it must lie between 1 and the width of the rows, which is {d}.")
-    if n_starts < 1:
-        raise SpecError(f"n_starts is {n_starts}; at least one start is needed.")
+    check_count("rank", rank, most=d)
+    check_count("n_starts", n_starts)
     differences = mean_differences(X, z)
     if len(differences) <= rank:
         directions, ends, is_converged = differences, None, True

@@ -16,6 +16,7 @@ from sklearn.metrics import log_loss
 from torch.nn import functional
 
 from tiltmeter.core.errors import ArrayError, SpecError
+from tiltmeter.erasure._arguments import check_count
 from tiltmeter.erasure._class_fitter import check_codes
 
 _BISECTIONS = 100
@@ -139,7 +140,7 @@ def rlace_sgd(
     Raises
     ------
     SpecError
-        If the rank is below 1 or above d, or there are no steps.
+        If the rank is no whole number from 1 to d, or there are no steps.
     ArrayError
         If a class is missing.
 
@@ -162,10 +163,8 @@ def rlace_sgd(
     """
     n_classes = check_codes(z, n=len(X))
     n, d = X.shape
-    if not 1 <= rank <= d:
-        raise SpecError(f"rank is {rank}; it must lie between 1 and the width of the rows, which is {d}.")
-    if n_steps < 1:
-        raise SpecError(f"n_steps is {n_steps}; at least one is needed.")
+    check_count("rank", rank, most=d)
+    check_count("n_steps", n_steps)
     settings = SGDSettings() if settings is None else settings
     players = _Players(X, z, n_classes=n_classes, settings=settings, seed=random_state)
     majority = float(np.bincount(z).max() / n)

@@ -12,7 +12,7 @@ from tiltmeter.core.errors import DataWarning
 from tiltmeter.erasure._concept import ConceptKind, encode
 from tiltmeter.erasure._eraser import AffineEraser
 from tiltmeter.erasure._joint import Joint, joint_moments, joint_of_moments
-from tiltmeter.erasure._mean_projection import GUARANTEE
+from tiltmeter.erasure._mean_projection import guarantee_of
 from tiltmeter.erasure._method import MomentsMethod
 from tiltmeter.erasure._projection import check_gap, orthogonal, relative_gap
 from tiltmeter.numerics import Moments
@@ -38,7 +38,7 @@ def sal(
     rank
         How many of them; None for all.
     sample_weight
-        Non-negative, shape (n,): weight 2 counts as the row twice.
+        Non-negative, shape (n,), not all 0: weight 2 counts as the row twice.
     concept, tol
         As in :class:`SAL`.
 
@@ -49,7 +49,7 @@ def sal(
     NoDirectionError
         If no feature goes with z.
     SpecError
-        If the rank is less than 1.
+        If the rank is no whole number of 1 or more, or there is no such concept.
 
     Warns
     -----
@@ -62,13 +62,14 @@ def sal(
     >>> sal(X, np.array([0, 0, 1, 1]), rank=1)(X).tolist()
     [[2.0, 1.0], [2.0, 3.0], [2.0, 1.0], [2.0, 3.0]]
     """
-    columns = encode(z, n=len(X), kind=concept).columns
-    return _of_joint(joint_moments(X, columns, weights=sample_weight, has_matrix=False), rank=rank, tol=tol)
+    found = encode(z, n=len(X), kind=concept)
+    joint = joint_moments(X, found.columns, weights=sample_weight, has_matrix=False)
+    return _of_joint(joint, has_classes=found.has_classes, rank=rank, tol=tol)
 
 
-def _of_joint(joint: Joint, *, rank: int | None, tol: float) -> AffineEraser:
+def _of_joint(joint: Joint, *, has_classes: bool, rank: int | None, tol: float) -> AffineEraser:
     found, full = orthogonal(joint, tol=tol, rank=rank, is_standardised=False)
-    guarantee = GUARANTEE
+    guarantee = guarantee_of(has_classes=has_classes)
     if found.left.shape[1] == full:
         check_gap(joint, found, tol=tol)
     else:
@@ -90,7 +91,8 @@ class SAL(MomentsMethod):
     """Project out the directions that covary most with the concept.
 
     With all of them (``rank=None``) class means are equal afterwards on the rows it was fitted on, and for every convex
-    loss the best affine predictor is constant; for two classes it is mean projection.
+    loss the best affine predictor is constant; for two classes it is mean projection. Where z is numbers, no feature
+    correlates with them, and the best predictor is constant for squared loss.
 
     Parameters
     ----------
@@ -131,4 +133,4 @@ class SAL(MomentsMethod):
         return sal(X, z, rank=self.rank, sample_weight=sample_weight, concept=self.concept, tol=self.tol)
 
     def _find_in_moments(self, moments: Moments) -> AffineEraser:
-        return _of_joint(joint_of_moments(moments), rank=self.rank, tol=self.tol)
+        return _of_joint(joint_of_moments(moments), has_classes=True, rank=self.rank, tol=self.tol)

@@ -54,7 +54,7 @@ def save(eraser: Eraser, folder: Path, *, stem: str = "eraser") -> None:
         raise ArrayError(f"{type(eraser).__name__} is not an eraser of Tiltmeter; save the eraser_ of a fitted method.")
     held = {field.name: getattr(eraser, field.name) for field in fields(eraser)}  # type: ignore[arg-type]
     arrays = {
-        name: value for name, value in held.items() if isinstance(value, np.ndarray) and value.dtype.kind in "bif"
+        name: value for name, value in held.items() if isinstance(value, np.ndarray) and value.dtype.kind in "buif"
     }
     content = to_safetensors({name: np.ascontiguousarray(array) for name, array in arrays.items()})
     head = {
