@@ -1,4 +1,4 @@
-"""Scores of pairs: what METHODS defines, in loops over whole forwards; their ends, their nulls, and what is left out."""
+"""Scores of pairs: what METHODS defines, in loops over whole forwards; their ends, nulls, and what is left out."""
 
 from __future__ import annotations
 
@@ -171,6 +171,10 @@ def test_all_of_the_space_is_everything_and_none_of_it_nothing(kind):
     empty = FUNCTIONS[kind](subject, encoded, directions=np.zeros((0, 24)), layer=0, controls=CONTROLS)
     np.testing.assert_allclose(full.values[full.kept], 1, atol=1e-4)
     np.testing.assert_allclose(empty.values[empty.kept], 0, atol=1e-4)
+    # in whatever basis: what rounding leaves is not blown up by the next norm
+    turned = np.linalg.qr(np.random.default_rng(0).normal(size=(24, 24)))[0]
+    rotated = FUNCTIONS[kind](subject, encoded, directions=turned, layer=0, controls=CONTROLS)
+    np.testing.assert_allclose(rotated.values[rotated.kept], 1, atol=1e-4)
     # a certain answer of nine groups is no certainty
     assert full.score.low < 0.8 and empty.score.high > 0.2
     # the whole displacement along random directions is no longer the other prompt
@@ -207,6 +211,16 @@ def test_clean_runs_are_taken_as_given_and_batches_do_not_matter():
     other = swap_effects(subject, encoded, directions=D, layer=1, controls=Controls(n_random=3, seed=1))
     assert len(other.random.values) == 3 and not np.allclose(other.random.values[:2], once.random.values)
     assert other.unrelated.value != pytest.approx(once.unrelated.value)
+
+
+def test_a_model_in_half_precision_is_scored_alike():
+    subject = tiny_subject("llama", dtype=torch.bfloat16)
+    encoded = prompt_pairs(subject, n=N)
+    full = swap_effects(subject, encoded, directions=np.eye(24), layer=LAYER, controls=CONTROLS)
+    exact = swap_effects(_subject("llama"), encoded, directions=D, layer=LAYER, controls=CONTROLS)
+    rounded = swap_effects(subject, encoded, directions=D, layer=LAYER, controls=CONTROLS)
+    assert full.score.value == pytest.approx(1, abs=0.02)
+    assert rounded.score.value == pytest.approx(exact.score.value, abs=0.05)
 
 
 def test_the_model_is_left_as_it_was():

@@ -43,7 +43,8 @@ def bootstrap_estimate(
     -----
     Where every unit shows 0, or every unit 1, of a mean of numbers between 0 and 1, the bootstrap knows no doubt.
     There the exact binomial interval of as many units is given. It holds: by Markov's inequality a unit shows 1 with at
-    most the mean's probability.
+    most the mean's probability. Of other figures between 0 and 1, such as clipped ratios of means, it is a convention:
+    better than no doubt.
 
     Examples
     --------

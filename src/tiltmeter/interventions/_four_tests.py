@@ -153,10 +153,10 @@ def four_tests(
     >>> organism = organisms.load("facts")
     >>> subject = models.load(str(organism.folder))
     >>> texts = organisms.statements(organism.world, "affirmative")
-    >>> train, test = (texts.select(texts.split == split) for split in ("train", "test"))
+    >>> train, test = (texts.select(np.flatnonzero(texts.split == split)[:200]) for split in ("train", "test"))
     >>> acts = activations.collect(subject, train, sites=["3.resid_post"])["3.resid_post"]
     >>> direction = probes.MeanDifference().fit(acts.X, acts.y).as_direction(site=acts.site)
-    >>> few = test.select(np.arange(64))
+    >>> few = test.select(np.arange(32))
     >>> found = four_tests(
     ...     subject, few, direction=direction, neutral=few, answers=("<true>", "<false>"), strengths=(1.0,),
     ...     controls=Controls(n_random=2),

@@ -118,7 +118,7 @@ def indirect_effect(
     >>> organism = organisms.load("facts")
     >>> subject = models.load(str(organism.folder))
     >>> texts = organisms.statements(organism.world, "affirmative")
-    >>> train, test = (texts.select(texts.split == split) for split in ("train", "test"))
+    >>> train, test = (texts.select(np.flatnonzero(texts.split == split)[:200]) for split in ("train", "test"))
     >>> acts = activations.collect(subject, train, sites=["3.resid_post"])["3.resid_post"]
     >>> direction = probes.MeanDifference().fit(acts.X, acts.y).as_direction(site=acts.site)
     >>> found = indirect_effect(

@@ -17,7 +17,6 @@ from tiltmeter.core.records import Measured, Unavailable
 from tiltmeter.core.site import Site
 from tiltmeter.evaluation import Resampling, resampling
 from tiltmeter.interventions._clean import Clean, clean_runs, flat
-from tiltmeter.interventions._constant import wide
 from tiltmeter.interventions._controls import Controls, RandomScores, random_bases
 from tiltmeter.interventions._pairs import EncodedPairs
 from tiltmeter.interventions._subspace import Directions, orthonormal
@@ -82,8 +81,8 @@ class PairRuns:
         with frozen_weights(self.subject):
             for rows in self._batches():
                 tokens, mask, at = flat(self.encoded, rows)
-                # as elsewhere, half precision is computed in single
-                new = change(wide(states[rows])).to(states.dtype).flatten(0, 1)
+                # in double precision: where all of a space is taken away, a norm blows up what rounding leaves
+                new = change(states[rows].double()).to(states.dtype).flatten(0, 1)
                 logits = logits_from(self.subject, new, tokens=tokens, layer=self.layer, at=at, mask=mask)
                 # in single precision, as the clean ones
                 log_probs = logits.float().log_softmax(-1)
