@@ -152,3 +152,8 @@ class SideBySide(Record):
     seed: int
     doses: tuple[Dose, ...]
     prompts: tuple[Answered, ...]
+
+    @property
+    def short_name(self) -> str:
+        """The model's name without the folders or the owner before it."""
+        return self.model.rstrip("/").rsplit("/", 1)[-1]

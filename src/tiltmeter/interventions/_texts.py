@@ -25,7 +25,7 @@ def encoded_texts(subject: SubjectModel, texts: Texts, *, what: str) -> Encoded:
     if not isinstance(texts, TextSet | Encoded):
         if not texts:
             raise DataError(f"{what} holds no texts; give at least one.")
-        ids = np.array([f"text {i}" for i in range(len(texts))])
+        ids = np.array([f"{what.removesuffix('s')} {i + 1}" for i in range(len(texts))])
         texts = TextSet(ids, texts=tuple(texts), distribution=what)
     return encoded_for(subject, texts)
 
