@@ -194,8 +194,7 @@ def steering_vectors(
     {1: [-3.0, -4.0]}
     """
     several = [directions] if isinstance(directions, Direction) else list(directions)
-    strengths = list(np.broadcast_to(np.asarray(strength, np.float64), len(several))) if np.ndim(strength) == 0 else []
-    strengths = strengths or [float(one) for one in np.atleast_1d(strength)]
+    strengths = [strength] * len(several) if isinstance(strength, int | float) else list(strength)
     if len(strengths) != len(several):
         raise SpecError(f"There are {len(several)} directions and {len(strengths)} strengths; give one, or one each.")
     vectors: dict[int, NDArray[np.float32]] = {}
