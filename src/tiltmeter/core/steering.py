@@ -50,12 +50,16 @@ class SweepPoint(Record):
 
     @property
     def is_beyond_luck(self) -> bool:
-        """Whether the log-odds move for sure, the way the sign says, and further than by every random direction."""
+        """Whether the log-odds move for sure, the way the sign says, and further than by every random direction.
+
+        Either way counts for a random direction, since its opposite is as random: one that is random itself passes in
+        1 of 2 (n + 1) cases at a given strength.
+        """
         if isinstance(self.change, Unavailable) or self.luck_change is None:
             return False
-        if self.strength > 0:
-            return self.change.low > 0 and self.change.value > self.luck_change.highest
-        return self.change.high < 0 and self.change.value < self.luck_change.lowest
+        sign = 1 if self.strength > 0 else -1
+        surely = self.change.low > 0 if sign > 0 else self.change.high < 0
+        return surely and sign * self.change.value > max(-self.luck_change.lowest, self.luck_change.highest)
 
 
 class StrengthSweep(Record):

@@ -41,7 +41,7 @@ def strength_sweep(
     direction: Direction,
     strengths: Sequence[float],
     question: Question | None = None,
-    n_random: int = 10,
+    n_random: int = 20,
     random_state: int = 0,
 ) -> StrengthSweep:
     """Measure what steering along a direction does to the odds of two answers and to neutral texts, by strength.
@@ -102,7 +102,7 @@ def strength_sweep(
     >>> asked = Question(["Rome is", "is Rome"], "old", "new")
     >>> found = strength_sweep(subject, ["Rome is old", "is it"], direction=along, strengths=[-1, 1], question=asked)
     >>> [point.share for point in found.points], found.points[0].luck_kl.n
-    ([-1.0, 1.0], 10)
+    ([-1.0, 1.0], 20)
     """
     if not len(strengths) or not np.isfinite(strengths).all() or 0 in strengths:
         raise SpecError(f"strengths is {list(strengths)}; give one or more finite numbers, none of them 0.")
