@@ -57,6 +57,7 @@ bench: .venv/installed-dev
 	$(BIN)/python -m benchmarks.ccs
 	$(BIN)/python -m benchmarks.erasure
 	$(BIN)/python -m benchmarks.rlace --part six
+	$(BIN)/python -m benchmarks.steering
 
 peers: .venv/installed-dev
 	$(BIN)/python -m benchmarks.peers.install

@@ -37,7 +37,10 @@ def test_the_python_of_the_readme_runs_and_finds_what_it_says() -> None:
     assert "certified on" in done.stdout
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "docs" / "methods").glob("*.md")), ids=lambda path: path.stem)
+PAGES = [*sorted((ROOT / "docs" / "methods").glob("*.md")), ROOT / "docs" / "steering.md"]
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.stem)
 def test_the_examples_of_a_methods_page_run(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     blocks = _blocks(path, "python")
     for code in blocks:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from tiltmeter.core import Site
 from tiltmeter.core.errors import ArrayError, ModelError, SpecError
-from tiltmeter.models import SubjectModel, edited, frozen_weights, logits_from, next_logits
+from tiltmeter.models import SubjectModel, edited, frozen_weights, logits_from, next_logits, text_logits
 
 TOKENS = torch.tensor([[6, 7, 8, 9, 10, 11, 12, 13], [20, 21, 22, 23, 24, 25, 26, 27]])
 AT = torch.tensor([7, 5])
@@ -37,6 +37,16 @@ def test_logits_at_one_position_are_those_of_the_whole_forward(family):
     subject = _subject(family)
     assert torch.allclose(next_logits(subject, TOKENS, at=AT, mask=MASK), _whole(subject), atol=1e-5)
     assert _hooks(subject) == 0
+
+
+@pytest.mark.parametrize("family", DECODERS)
+def test_logits_at_every_position_are_those_of_each_text_alone(family):
+    subject = _subject(family)
+    found = text_logits(subject, TOKENS, mask=MASK)
+    for i, n in enumerate(MASK.sum(1)):
+        with torch.no_grad():
+            alone = subject.model(input_ids=TOKENS[i : i + 1, :n]).logits[0]
+        assert torch.allclose(found[i, :n], alone, atol=1e-4)
 
 
 @pytest.mark.parametrize("family", DECODERS)

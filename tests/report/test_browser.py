@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from tests.report.records import EVIL, make_barren, make_evidence, make_evil, make_run
-from tiltmeter.report import render
+from tests.report.test_steering_page import make_comparison
+from tiltmeter.report import render, render_steering
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 DRIVER = shutil.which("chromedriver")
@@ -51,11 +52,16 @@ RECORDS = {
 }
 
 
+STEERING = {"steering": make_comparison, "steering-evil": lambda: make_comparison(evil=True)}
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("pages")
     for name, make in RECORDS.items():
         (folder / f"{name}.html").write_text(render(make_run(), make()), encoding="utf-8")
+    for name, make in STEERING.items():
+        (folder / f"{name}.html").write_text(render_steering(make()), encoding="utf-8")
     return folder
 
 
@@ -66,7 +72,7 @@ def show(browser: Any, path: Path, *, width: int) -> None:
 
 
 @pytest.mark.parametrize("width", [1280, 390])
-@pytest.mark.parametrize("name", RECORDS)
+@pytest.mark.parametrize("name", [*RECORDS, *STEERING])
 def test_the_page_never_scrolls_sideways(browser: Any, folder: Path, name: str, width: int) -> None:
     show(browser, folder / f"{name}.html", width=width)
     assert browser.execute_script("return document.documentElement.scrollWidth") <= width
@@ -76,8 +82,9 @@ def test_the_page_never_scrolls_sideways(browser: Any, folder: Path, name: str, 
     assert browser.execute_script(wider) == 0
 
 
-def test_the_page_fits_a_phone_with_every_fold_open(browser: Any, folder: Path) -> None:
-    show(browser, folder / "wide.html", width=390)
+@pytest.mark.parametrize("name", ["wide", *STEERING])
+def test_the_page_fits_a_phone_with_every_fold_open(browser: Any, folder: Path, name: str) -> None:
+    show(browser, folder / f"{name}.html", width=390)
     browser.execute_script("document.querySelectorAll('details').forEach(d => d.open = true)")
     assert browser.execute_script("return document.documentElement.scrollWidth") <= 390
 
@@ -95,6 +102,12 @@ def test_a_script_in_a_dataset_text_stays_text(browser: Any, folder: Path, width
     assert shown == f"{EVIL} the literal text"
 
 
+def test_a_script_in_what_a_model_said_stays_text(browser: Any, folder: Path) -> None:
+    show(browser, folder / "steering-evil.html", width=1280)
+    assert browser.execute_script("return document.scripts.length + document.images.length") == 0
+    assert browser.find_element("css selector", ".answer blockquote").text == f"{EVIL} was here"
+
+
 def test_the_policy_stops_a_script_even_if_one_got_in(browser: Any, folder: Path) -> None:
     page = (folder / "full.html").read_text(encoding="utf-8")
     path = folder / "injected.html"
@@ -103,21 +116,25 @@ def test_the_policy_stops_a_script_even_if_one_got_in(browser: Any, folder: Path
     assert browser.title == "truth-first-light: Holds in part"
 
 
-def test_the_page_loads_nothing_and_complains_of_nothing(browser: Any, folder: Path) -> None:
+@pytest.mark.parametrize("name", ["full", "steering"])
+def test_the_page_loads_nothing_and_complains_of_nothing(browser: Any, folder: Path, name: str) -> None:
     browser.get_log("browser")
-    show(browser, folder / "full.html", width=1280)
+    show(browser, folder / f"{name}.html", width=1280)
     assert browser.execute_script("return performance.getEntriesByType('resource').length") == 0
     assert [entry["message"] for entry in browser.get_log("browser")] == []
 
 
+@pytest.mark.parametrize(("name", "fewest"), [("full", 100), ("steering", 50)])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_text_stands_out_from_its_ground_in_both_schemes(browser: Any, folder: Path, scheme: str) -> None:
+def test_text_stands_out_from_its_ground_in_both_schemes(
+    browser: Any, folder: Path, name: str, fewest: int, scheme: str
+) -> None:
     features = [{"name": "prefers-color-scheme", "value": scheme}]
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
-    show(browser, folder / "full.html", width=1280)
+    show(browser, folder / f"{name}.html", width=1280)
     ratios = browser.execute_script(CONTRAST)
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
-    assert len(ratios) > 100
+    assert len(ratios) > fewest
     # 4.5 : 1 is what WCAG 2 asks for small text at level AA
     assert [entry for entry in ratios if entry[0] < 4.5] == []
 

@@ -13,6 +13,7 @@ from tiltmeter.cli._collect import collect
 from tiltmeter.cli._organism import organism_app
 from tiltmeter.cli._report import report
 from tiltmeter.cli._score import score
+from tiltmeter.cli._steer import steer
 from tiltmeter.cli._store import store_app
 from tiltmeter.cli._study import study
 from tiltmeter.core.errors import ConvergenceWarning, DataWarning, TiltmeterError
@@ -39,6 +40,7 @@ app.command(short_help="Texts and a model in; evidence, verdict, report and moni
 app.command(short_help="Write a run's report again, and say where it is.")(report)
 app.command(short_help="Score texts with a monitor.")(score)
 app.command(short_help="Read activations into a store that a later run goes on with.")(collect)
+app.command(short_help="What a model says with and without a direction, side by side.")(steer)
 app.add_typer(store_app, name="store")
 app.add_typer(organism_app, name="organism")
 

@@ -7,8 +7,12 @@ from contextlib import contextmanager
 
 from rich.console import Console
 from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
 
 from tiltmeter.core.evidence import Evidence, Verdict
+from tiltmeter.core.records import Estimate
+from tiltmeter.core.steering import Dose, SideBySide
 
 
 @contextmanager
@@ -38,3 +42,33 @@ def verdict(evidence: Evidence) -> None:
         console.print(Padding(f"- {statement.text} ({statement.because})", (0, 2)), markup=False)
     if len(first) < len(against):
         console.print(f"  and {len(against) - len(first)} more like these, in the report", markup=False)
+
+
+def side_by_side(found: SideBySide) -> None:
+    """Print what a model says with and without steering: a table a prompt, a row a strength."""
+    console = Console(highlight=False)
+    where = ", ".join(found.sites)
+    console.print(f"{found.short_name}, steered along {found.vectors} at {where}. {found.evidence}", markup=False)
+    for one in found.prompts:
+        table = Table(title=_text(one.prompt), title_justify="left", show_lines=True, expand=True)
+        table.add_column("strength", justify="right", no_wrap=True)
+        table.add_column("steered", ratio=1, overflow="fold")
+        table.add_column("along a random direction", ratio=1, overflow="fold")
+        table.add_row("none", _text(one.bare), "")
+        for dose, steered, random in zip(found.doses, one.steered, one.random, strict=True):
+            table.add_row(_dose(dose), _text(steered), _text(random))
+        console.print()
+        console.print(table)
+
+
+def _text(said: str) -> Text:
+    """Return what a model said, without what a terminal would take for a command."""
+    return Text("".join(c if c.isprintable() or c in "\n\t" else "\ufffd" for c in said))
+
+
+def _dose(dose: Dose) -> str:
+    """Write a strength, with what it costs beneath, where that is known."""
+    said = f"{dose.asked:+g}"
+    if dose.fluency is not None and isinstance(dose.fluency.kl, Estimate):
+        said += f"\nKL {dose.fluency.kl.value:.2g}"
+    return said

@@ -6,16 +6,23 @@ Every intervention is one site and one pure function from what the site shows to
 from tiltmeter.interventions._ablate import Ablate
 from tiltmeter.interventions._answer_gradient import Positions, answer_gradient, answer_gradients
 from tiltmeter.interventions._answers import Answer, Answers
+from tiltmeter.interventions._budgets import activation_norm, kl_budget, norm_budget
 from tiltmeter.interventions._clean import Clean, clean_runs
 from tiltmeter.interventions._controls import Controls, RandomScores, Tested
 from tiltmeter.interventions._erase import Erase
+from tiltmeter.interventions._fluency import fluency
 from tiltmeter.interventions._four_tests import FourTests, Manipulation, Termination, four_tests
+from tiltmeter.interventions._gguf import read_gguf, write_gguf
 from tiltmeter.interventions._indirect_effect import IndirectEffect, indirect_effect
 from tiltmeter.interventions._kl_effects import kl_effects
+from tiltmeter.interventions._open_steering import open_steering
 from tiltmeter.interventions._pair_effects import Effects
 from tiltmeter.interventions._pairs import EncodedPairs, PromptPairs, encode_pairs
+from tiltmeter.interventions._side_by_side import Ways, side_by_side
 from tiltmeter.interventions._side_effects import SideEffects, side_effects
 from tiltmeter.interventions._steer import Steer, SteerMode
+from tiltmeter.interventions._steering_vectors import SteeringVectors, steering_vectors
+from tiltmeter.interventions._strength_sweep import Question, strength_sweep
 from tiltmeter.interventions._subspace import Directions
 from tiltmeter.interventions._swap import Swap
 from tiltmeter.interventions._swap_effects import ablation_effects, swap_effects
@@ -39,24 +46,37 @@ __all__ = [
     "Manipulation",
     "Positions",
     "PromptPairs",
+    "Question",
     "RandomScores",
     "Recovery",
     "SideEffects",
     "Steer",
     "SteerMode",
+    "SteeringVectors",
     "Swap",
     "Termination",
     "Tested",
+    "Ways",
     "Where",
     "ablation_effects",
+    "activation_norm",
     "answer_gradient",
     "answer_gradients",
     "clean_runs",
     "encode_pairs",
+    "fluency",
     "four_tests",
     "indirect_effect",
+    "kl_budget",
     "kl_effects",
+    "norm_budget",
+    "open_steering",
+    "read_gguf",
+    "side_by_side",
     "side_effects",
+    "steering_vectors",
+    "strength_sweep",
     "swap_effects",
     "unembedding_difference",
+    "write_gguf",
 ]

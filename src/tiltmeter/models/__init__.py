@@ -13,7 +13,7 @@ from tiltmeter.models._fingerprint import Fingerprint
 from tiltmeter.models._generate import Generated, generate
 from tiltmeter.models._gradients import gradients
 from tiltmeter.models._load import load
-from tiltmeter.models._logits import frozen_weights, logits_from, next_logits
+from tiltmeter.models._logits import frozen_weights, logits_from, next_logits, text_logits
 from tiltmeter.models._pad import Padded, pad
 from tiltmeter.models._subject import DType, LoadedFrom, Sites, SubjectModel, bind
 from tiltmeter.models._unembedding import Unembedding, output_embedding, unembedding
@@ -51,5 +51,6 @@ __all__ = [
     "output_embedding",
     "pad",
     "site_from",
+    "text_logits",
     "unembedding",
 ]

@@ -1,4 +1,4 @@
-"""Logits of the next token at one position of each text: of the model itself, or from what a block gave before."""
+"""Logits of the next token: at every position, at one of each text, or from what a block gave before."""
 
 from __future__ import annotations
 
@@ -16,6 +16,51 @@ from tiltmeter.models._placement import is_dispatched
 from tiltmeter.models._readable import check_running
 from tiltmeter.models._subject import SubjectModel
 from tiltmeter.models._unembedding import output_embedding
+
+
+def text_logits(
+    subject: SubjectModel, tokens: Int[Tensor, "b t"], *, mask: Bool[Tensor, "b t"] | None = None
+) -> Float[Tensor, "b t v"]:
+    """Return the logits of what follows every position; inside :func:`edited`, those of the edited model.
+
+    Parameters
+    ----------
+    subject
+        A decoder with its unembedding.
+    tokens
+        Token identifiers, on any device.
+    mask
+        False at padding, where the logits mean nothing; None if there is none.
+
+    Raises
+    ------
+    ModelError
+        If the model has no unembedding, or was put into training mode or compiled.
+
+    See Also
+    --------
+    next_logits : At one position of each text, for a fraction of the memory.
+
+    Examples
+    --------
+    >>> from tokenizers import Tokenizer, models
+    >>> from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+    >>> from tiltmeter.models import bind
+    >>> tokenizer = PreTrainedTokenizerFast(tokenizer_object=Tokenizer(models.WordLevel({"Rome": 0}, unk_token="Rome")))
+    >>> config = LlamaConfig(
+    ...     vocab_size=9, hidden_size=8, intermediate_size=8, num_hidden_layers=2, num_attention_heads=2
+    ... )
+    >>> subject = bind(LlamaForCausalLM(config).eval(), tokenizer, name="tiny")
+    >>> tuple(text_logits(subject, torch.tensor([[1, 2, 3]])).shape)
+    (1, 3, 9)
+    """
+    model = without_wrapper(subject.model)
+    check_running(model, name=subject.name)
+    # refuses a model without one
+    output_embedding(subject)
+    with torch.inference_mode():
+        logits: Tensor = model(**subject._inputs(tokens, mask), use_cache=False, return_dict=True).logits
+    return logits
 
 
 def next_logits(

@@ -1,8 +1,9 @@
 """Turns the records of a run into one self-contained HTML file that opens offline and carries no script.
 
-It computes nothing: every figure on the page stands in ``run.json`` or ``evidence.json``.
+It computes nothing: every figure on the page stands in ``run.json`` or ``evidence.json``, or in ``steering.json``.
 """
 
+from tiltmeter.report._steering import render_steering, write_steering
 from tiltmeter.report._write import render, write_report
 
-__all__ = ["render", "write_report"]
+__all__ = ["render", "render_steering", "write_report", "write_steering"]

@@ -14,7 +14,6 @@ from tiltmeter.core.files import read_json, write_text
 from tiltmeter.core.records import Record
 from tiltmeter.core.run import Run
 from tiltmeter.report._account import account_section, data_section, glossary, leaks_section, mistakes_section
-from tiltmeter.report._causes import causes_section
 from tiltmeter.report._format import asked
 from tiltmeter.report._lookup import look_up
 from tiltmeter.report._pictures import (
@@ -68,11 +67,11 @@ def write_report(folder: Path) -> Path:
     """
     if not folder.is_dir():
         raise FileError(f"{folder} is not a run directory; a report needs its run.json and evidence.json.")
-    run = _read(folder / "run.json", Run)
+    run = read_record(folder / "run.json", Run)
     path = folder / "evidence.json"
     if not path.exists() and run.status == "failed":
         raise FileError(f"{path} does not exist because the run failed ({run.error}); run the study again.")
-    page = render(run, _read(path, Evidence))
+    page = render(run, read_record(path, Evidence))
     report = folder / "report.html"
     write_text(report, page)
     return report
@@ -121,36 +120,44 @@ def render(run: Run, evidence: Evidence) -> str:
     (True, False)
     """
     look = look_up(evidence)
-    environment = Environment(
+    return (
+        environment()
+        .get_template("report.html.j2")
+        .render(
+            run=run,
+            evidence=evidence,
+            fpr=asked(evidence.fpr),
+            level=asked(evidence.level),
+            verdict=verdict_section(look),
+            card=probe_card(look),
+            legend=legend(look),
+            selection=selection_section(look),
+            transfer=transfer_section(look),
+            rivals=rivals_section(look),
+            shortcuts=shortcuts_section(look),
+            histograms=histograms_section(look),
+            mistakes=mistakes_section(look),
+            leaks=leaks_section(evidence),
+            data=data_section(evidence),
+            account=account_section(run),
+            glossary=glossary(evidence),
+        )
+    )
+
+
+def environment() -> Environment:
+    """Return what fills the templates of all pages: everything is escaped, and a name that is missing is an error."""
+    return Environment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    return environment.get_template("report.html.j2").render(
-        run=run,
-        evidence=evidence,
-        fpr=asked(evidence.fpr),
-        level=asked(evidence.level),
-        verdict=verdict_section(look),
-        card=probe_card(look),
-        legend=legend(look),
-        selection=selection_section(look),
-        transfer=transfer_section(look),
-        causes=causes_section(look),
-        rivals=rivals_section(look),
-        shortcuts=shortcuts_section(look),
-        histograms=histograms_section(look),
-        mistakes=mistakes_section(look),
-        leaks=leaks_section(evidence),
-        data=data_section(evidence),
-        account=account_section(run),
-        glossary=glossary(evidence),
-    )
 
 
-def _read(path: Path, kind: type[R]) -> R:
+def read_record(path: Path, kind: type[R]) -> R:
+    """Read a record from its JSON file; FormatError if it is another thing."""
     content = read_json(path)
     try:
         return kind.model_validate(content)
@@ -160,5 +167,5 @@ def _read(path: Path, kind: type[R]) -> R:
         more = "" if error.error_count() == 1 else f" and {error.error_count() - 1} more"
         raise FormatError(
             f"{path} is not a record that this release reads ({where}: {first['msg']}{more}); "
-            "it is damaged or of another version, so run the study again."
+            "it is damaged or of another version, so make it again."
         ) from error

@@ -1,0 +1,164 @@
+"""What edits do to texts that should not change: KL to the bare model, and perplexity."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from tiltmeter.activations import plan_batches
+from tiltmeter.core.errors import ArrayError, DataError
+from tiltmeter.core.records import Measured
+from tiltmeter.core.steering import Fluency
+from tiltmeter.interventions._texts import Texts, encoded_texts, exponential, mean_per_token
+from tiltmeter.models import Edit, Encoded, Padded, SubjectModel, edited, pad, text_logits
+
+# tokens of a batch: the log-probabilities of all of them are held, for the bare and the edited model
+_TOKENS = 1024
+
+
+class Losses(NamedTuple):
+    """Sums over the predicted tokens of each text, shape (n,): −log p of the token, and KL(bare ‖ edited)."""
+
+    surprisal: NDArray[np.float64]
+    kl: NDArray[np.float64]
+
+
+class Neutral(NamedTuple):
+    """The texts, how many tokens of each are predicted, and the bare model's surprisal, shape (n,) each."""
+
+    encoded: Encoded
+    counts: NDArray[np.float64]
+    surprisal: NDArray[np.float64]
+
+    @property
+    def bare_perplexity(self) -> Measured:
+        """Perplexity of the bare model."""
+        return exponential(mean_per_token(self.surprisal, self.counts, groups=self.encoded.texts.groups))
+
+    def fluency(self, losses: Losses) -> Fluency:
+        """Return the figures of one edited model."""
+        groups = self.encoded.texts.groups
+        return Fluency(
+            kl=mean_per_token(losses.kl, self.counts, groups=groups),
+            perplexity=exponential(mean_per_token(losses.surprisal, self.counts, groups=groups)),
+            ratio=exponential(mean_per_token(losses.surprisal - self.surprisal, self.counts, groups=groups)),
+            n_tokens=int(self.counts.sum()),
+        )
+
+
+def fluency(subject: SubjectModel, texts: Texts, *, edits: Sequence[Edit]) -> Fluency:
+    """Measure what edits do to texts that should not change.
+
+    Parameters
+    ----------
+    subject
+        A decoder with its unembedding.
+    texts
+        Neutral texts, such as the model might well have written; two or more for an interval. Every token but the first
+        of a text is predicted from those before it.
+    edits
+        What is done to the model, in order.
+
+    Returns
+    -------
+    KL(bare ‖ edited) in nats a token, perplexity under the edits, and its ratio to that of the bare model.
+
+    Raises
+    ------
+    DataError
+        If there are no texts, or one has a single token.
+    ModelError, SpecError
+        If the model has no unembedding, or a site is absent.
+    ArrayError
+        If the edited model gives NaN.
+
+    Notes
+    -----
+    Perplexity may fall under an edit that makes the model surer of what is likely anyway; KL counts every change. Cost:
+    two forwards of the texts.
+
+    Examples
+    --------
+    >>> from tokenizers import Tokenizer, models, pre_tokenizers
+    >>> from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+    >>> from tiltmeter.interventions import Steer
+    >>> from tiltmeter.models import bind
+    >>> words = Tokenizer(models.WordLevel({"?": 0, "Rome": 1, "is": 2, "old": 3}, unk_token="?"))
+    >>> words.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    >>> config = LlamaConfig(
+    ...     vocab_size=4, hidden_size=8, intermediate_size=8, num_hidden_layers=2, num_attention_heads=2
+    ... )
+    >>> tokenizer = PreTrainedTokenizerFast(tokenizer_object=words, unk_token="?")
+    >>> subject = bind(LlamaForCausalLM(config).eval(), tokenizer, name="tiny")
+    >>> found = fluency(subject, ["Rome is old", "is Rome old"], edits=[Steer(np.ones(8), 0.0, site="0.resid_post")])
+    >>> found.kl.value, found.ratio.value, found.n_tokens
+    (0.0, 1.0, 4)
+    """
+    neutral, (losses,) = neutral_losses(subject, encoded_texts(subject, texts, what="texts"), conditions=[edits])
+    return neutral.fluency(losses)
+
+
+def neutral_losses(
+    subject: SubjectModel, encoded: Encoded, *, conditions: Sequence[Sequence[Edit]]
+) -> tuple[Neutral, list[Losses]]:
+    """Measure several edited models on the same texts, batch by batch, so that the bare model runs once."""
+    n = len(encoded)
+    neutral = Neutral(encoded, predicted(encoded), np.zeros(n))
+    found = [Losses(np.zeros(n), np.zeros(n)) for _ in conditions]
+    for batch, padded in batches(encoded):
+        bare = log_probs(subject, padded)
+        neutral.surprisal[batch] = _surprisal(bare, padded)
+        for edits, losses in zip(conditions, found, strict=True):
+            with edited(subject, edits):
+                changed = log_probs(subject, padded)
+            losses.surprisal[batch] = _surprisal(changed, padded)
+            losses.kl[batch] = divergence(bare, changed, padded)
+    for losses in found:
+        if not np.isfinite(losses.surprisal).all() or not np.isfinite(losses.kl).all():
+            raise ArrayError("The edited model gives NaN or infinity on the neutral texts; use a smaller strength.")
+    return neutral, found
+
+
+def predicted(encoded: Encoded) -> NDArray[np.float64]:
+    """Return how many tokens of each text are predicted from others, shape (n,)."""
+    if (short := np.flatnonzero(encoded.lengths < 2)).size:
+        raise DataError(
+            f"Text {encoded.ids[short[0]]} has a single token, which nothing predicts; leave it out, or make it longer."
+        )
+    return (encoded.lengths - 1).astype(np.float64)
+
+
+def batches(encoded: Encoded) -> Iterator[tuple[NDArray[np.int64], Padded]]:
+    """Yield the rows of each batch and their tokens."""
+    for batch in plan_batches(encoded.lengths, token_budget=_TOKENS):
+        yield batch, pad(batch, tokens=encoded.tokens, read=encoded.read, offsets=encoded.offsets)
+
+
+def log_probs(subject: SubjectModel, padded: Padded) -> Tensor:
+    """Return log-probabilities of the tokens after the first of each text, shape (b, t - 1, v), single precision."""
+    # on the right of a causal model, padding is seen by nothing but itself
+    mask = None if subject.is_causal or padded.own.all() else padded.own
+    return text_logits(subject, padded.tokens, mask=mask)[:, :-1].float().log_softmax(-1)
+
+
+def divergence(bare: Tensor, changed: Tensor, padded: Padded) -> NDArray[np.float64]:
+    """Return the sum of KL(bare ‖ changed) over the predicted tokens of each text, shape (b,)."""
+    # a token that the bare model holds for impossible counts nothing, whatever the other says
+    terms = torch.where(bare == -torch.inf, 0.0, bare.exp() * (bare - changed))
+    return _by_text(terms.sum(-1), padded)
+
+
+def _surprisal(found: Tensor, padded: Padded) -> NDArray[np.float64]:
+    targets = padded.tokens[:, 1:, None].to(found.device)
+    return _by_text(-found.gather(-1, targets)[..., 0], padded)
+
+
+def _by_text(values: Tensor, padded: Padded) -> NDArray[np.float64]:
+    own = padded.own[:, 1:].to(values.device)
+    sums: NDArray[Any] = torch.where(own, values, 0).double().sum(1).cpu().numpy()
+    return sums
