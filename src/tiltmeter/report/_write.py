@@ -133,6 +133,7 @@ def render(run: Run, evidence: Evidence) -> str:
             legend=legend(look),
             selection=selection_section(look),
             transfer=transfer_section(look),
+            causes=causes_section(look),
             rivals=rivals_section(look),
             shortcuts=shortcuts_section(look),
             histograms=histograms_section(look),
