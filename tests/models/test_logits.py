@@ -96,6 +96,16 @@ def test_it_is_differentiable_in_the_states_and_keeps_no_gradient_of_a_weight():
     assert all(weight.requires_grad and weight.grad is None for weight in subject.model.parameters())
 
 
+@pytest.mark.parametrize("around", [torch.no_grad, torch.inference_mode, torch.enable_grad])
+def test_gradients_are_kept_only_where_they_are_asked_for(around):
+    subject = _subject("llama")
+    for asked in (True, False):
+        states = torch.zeros(2, 8, 24, requires_grad=asked)
+        with around():
+            found = logits_from(subject, states, tokens=TOKENS, layer=1, at=AT)
+        assert found.requires_grad == (asked and around is torch.enable_grad)
+
+
 def test_an_exception_leaves_the_model_as_it_was():
     subject = _subject("llama")
     before = _whole(subject)

@@ -94,11 +94,11 @@ class Family:
     stream
         ``"sum"``: a sublayer's result is added to the residual stream, and that is all. ``"normed"``: the sum is normed
         after each addition (post-norm).
-    gives_tuple
-        A block's result is a tuple that begins with the residual stream, and not the stream alone.
     project_out
         Path, from the stack, of the map from the last hidden state's width to the unembedding's, which a model without
         that need has None for; None where no model of the family has one.
+    gives_tuple
+        A block's result is a tuple that begins with the residual stream, and not the stream alone.
     """
 
     name: str

@@ -168,13 +168,32 @@ def logits_from(
             f"give (b, t, {subject.d_model}), what the block shows for all of these tokens."
         )
     check_running(without_wrapper(subject.model), name=subject.name)
-    with torch.inference_mode(mode=False), _given(subject, layer, states):
+    # leaving inference mode would turn gradients on, asked for or not
+    is_wanted = torch.is_grad_enabled() and states.requires_grad
+    with torch.inference_mode(mode=False), torch.set_grad_enabled(is_wanted), _given(subject, layer, states):
         return _forward(subject, tokens, at=at, mask=mask)
 
 
 @contextmanager
 def frozen_weights(subject: SubjectModel) -> Iterator[None]:
-    """Have no weight require a gradient inside the ``with``, so that nothing is kept for one; then all as before."""
+    """Have no weight require a gradient inside the ``with``, so that nothing is kept for one; then all as before.
+
+    Examples
+    --------
+    >>> from tokenizers import Tokenizer, models
+    >>> from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+    >>> from tiltmeter.models import bind
+    >>> tokenizer = PreTrainedTokenizerFast(tokenizer_object=Tokenizer(models.WordLevel({"Rome": 0}, unk_token="Rome")))
+    >>> config = LlamaConfig(
+    ...     vocab_size=9, hidden_size=8, intermediate_size=8, num_hidden_layers=2, num_attention_heads=2
+    ... )
+    >>> subject = bind(LlamaForCausalLM(config).eval(), tokenizer, name="tiny")
+    >>> with frozen_weights(subject):
+    ...     any(weight.requires_grad for weight in subject.model.parameters())
+    False
+    >>> all(weight.requires_grad for weight in subject.model.parameters())
+    True
+    """
     model = without_wrapper(subject.model)
     # by name: accelerate puts another parameter in the place of one that it brings in or takes away
     trained = {name for name, weight in model.named_parameters(remove_duplicate=False) if weight.requires_grad}
