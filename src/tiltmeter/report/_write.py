@@ -14,6 +14,7 @@ from tiltmeter.core.files import read_json, write_text
 from tiltmeter.core.records import Record
 from tiltmeter.core.run import Run
 from tiltmeter.report._account import account_section, data_section, glossary, leaks_section, mistakes_section
+from tiltmeter.report._causes import causes_section
 from tiltmeter.report._format import asked
 from tiltmeter.report._lookup import look_up
 from tiltmeter.report._pictures import (

@@ -25,9 +25,10 @@ from tiltmeter.studies._material import Material, Split
 from tiltmeter.studies._spec import AnswersSpec, StudySpec
 from tiltmeter.studies._transfer import Fitted
 
-# enough for intervals of a few hundredths
-_MOST_PAIRS = 200
-_N_RANDOM = 20
+# enough for intervals of a few hundredths, and all in one forward where the model is small
+_MOST_PAIRS = 100
+_N_RANDOM = 10
+_PAIRS_A_FORWARD = 50
 
 
 def causes(
@@ -74,7 +75,7 @@ def causes(
 
 
 def _pairs(subject: SubjectModel, texts: TextSet, *, answers: AnswersSpec, seed: int) -> PromptPairs:
-    """Pair texts of both labels that are of one length, at most 200 pairs."""
+    """Pair texts of both labels that are of one length, at most 100 pairs."""
     if texts.texts is None or texts.pairs is None or texts.y is None:
         raise SpecError(
             f"evidence.answers asks what {texts.distribution} causes, which needs plain texts in pairs of both labels; "
