@@ -123,7 +123,7 @@ def logits_from(
             f"give (b, t, {subject.d_model}), what the block shows for all of these tokens."
         )
     check_running(without_wrapper(subject.model), name=subject.name)
-    with torch.inference_mode(mode=False), _given(subject, layer, states):
+    with torch.inference_mode(mode=False), given(subject, layer, states):
         return _forward(subject, tokens, at=at, mask=mask)
 
 
@@ -165,11 +165,14 @@ def _forward(subject: SubjectModel, tokens: Tensor, *, at: Tensor, mask: Tensor 
 
 
 @contextmanager
-def _given(subject: SubjectModel, layer: int, states: Tensor) -> Iterator[None]:
+def given(subject: SubjectModel, layer: int, states: Tensor) -> Iterator[None]:
+    """Have a block give ``states`` in forwards inside the ``with``, and those before it pass their input on."""
     blocks = subject._blocks
+    # relative positions (T5) are worked out by the first block, which hands them on to all others
+    is_needed = subject.family.positions == "relative"
     with ExitStack() as stack:
         for block in blocks[: layer + 1]:
-            if not is_dispatched(block):
+            if not (is_needed or is_dispatched(block)):
                 stack.enter_context(_passing_on(block, gives_tuple=subject.family.gives_tuple))
 
         def give(module: nn.Module, args: tuple[Any, ...], output: object) -> object:  # noqa: ARG001  (torch calls it)
