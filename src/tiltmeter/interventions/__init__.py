@@ -9,6 +9,9 @@ from tiltmeter.interventions._answers import Answer, Answers
 from tiltmeter.interventions._clean import Clean, clean_runs
 from tiltmeter.interventions._erase import Erase
 from tiltmeter.interventions._pairs import EncodedPairs, PromptPairs, encode_pairs
+from tiltmeter.interventions._perplexity import Perplexity, perplexity
+from tiltmeter.interventions._scrub import Scrub, StreamingFitter, scrub
+from tiltmeter.interventions._scrub_damage import ModelQuality, QualityChange, ScrubDamage, scrub_damage
 from tiltmeter.interventions._steer import Steer, SteerMode
 from tiltmeter.interventions._subspace import Directions
 from tiltmeter.interventions._swap import Swap
@@ -23,15 +26,24 @@ __all__ = [
     "Directions",
     "EncodedPairs",
     "Erase",
+    "ModelQuality",
+    "Perplexity",
     "Positions",
     "PromptPairs",
+    "QualityChange",
+    "Scrub",
+    "ScrubDamage",
     "Steer",
     "SteerMode",
+    "StreamingFitter",
     "Swap",
     "Where",
     "answer_gradient",
     "answer_gradients",
     "clean_runs",
     "encode_pairs",
+    "perplexity",
+    "scrub",
+    "scrub_damage",
     "unembedding_difference",
 ]
