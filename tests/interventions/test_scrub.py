@@ -16,7 +16,7 @@ from tiltmeter.data import TextSet
 from tiltmeter.erasure import LEACE, LEACEFitter
 from tiltmeter.interventions import Erase, encode_pairs, perplexity, scrub, scrub_damage
 from tiltmeter.interventions._pairs import PromptPairs
-from tiltmeter.models import SubjectModel, bind, edited, encode
+from tiltmeter.models import SubjectModel, bind, edited, encode, pad
 
 TEXTS = random_texts(14, longest=16)
 MIXED = ["1.resid_post", "0.attn_out", "0.resid_pre", "1.z.h1", "2.mlp_out", "2.attn_out"]
@@ -25,14 +25,12 @@ _subject = functools.cache(tiny_subject)
 
 
 def _rows(subject: SubjectModel, edits: list[Erase], site: Site) -> np.ndarray:
-    """What a site shows of all texts, one whole forward a text, with edits at work."""
-    found, encoded = [], encode(subject, TEXTS)
-    for i in range(len(TEXTS)):
-        tokens, read = encoded.row(i)
-        with torch.no_grad(), edited(subject, edits), subject.capture([site]) as seen:
-            subject.model(input_ids=torch.from_numpy(tokens[None].astype(np.int64)))
-        found.append(seen[site][0][torch.from_numpy(read)].double().numpy())
-    return np.concatenate(found)
+    """What a site shows of the tokens of all texts in one whole forward, with edits at work."""
+    encoded = encode(subject, TEXTS)
+    tokens, read, own = pad(np.arange(len(TEXTS)), tokens=encoded.tokens, read=encoded.read, offsets=encoded.offsets)
+    with torch.no_grad(), edited(subject, edits), subject.capture([site]) as seen:
+        subject.model(input_ids=tokens, attention_mask=own.long())
+    return seen[site][read].double().numpy()
 
 
 def _naive(subject: SubjectModel, sites: list[str], z: np.ndarray) -> dict[Site, Erase]:

@@ -15,10 +15,14 @@ from tiltmeter.interventions._scrub_damage import ModelQuality, QualityChange, S
 from tiltmeter.interventions._steer import Steer, SteerMode
 from tiltmeter.interventions._subspace import Directions
 from tiltmeter.interventions._swap import Swap
+from tiltmeter.interventions._template_families import PAIR_FAMILIES
+from tiltmeter.interventions._templates import PairFamily
+from tiltmeter.interventions._templates_sampled import SampledPairs, Sifted, sample_pairs
 from tiltmeter.interventions._unembedding_difference import unembedding_difference
 from tiltmeter.interventions._where import Where
 
 __all__ = [
+    "PAIR_FAMILIES",
     "Ablate",
     "Answer",
     "Answers",
@@ -27,12 +31,15 @@ __all__ = [
     "EncodedPairs",
     "Erase",
     "ModelQuality",
+    "PairFamily",
     "Perplexity",
     "Positions",
     "PromptPairs",
     "QualityChange",
+    "SampledPairs",
     "Scrub",
     "ScrubDamage",
+    "Sifted",
     "Steer",
     "SteerMode",
     "StreamingFitter",
@@ -43,6 +50,7 @@ __all__ = [
     "clean_runs",
     "encode_pairs",
     "perplexity",
+    "sample_pairs",
     "scrub",
     "scrub_damage",
     "unembedding_difference",
