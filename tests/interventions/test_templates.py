@@ -182,6 +182,14 @@ def test_what_fits_no_tokenizer_or_does_not_exist_is_refused(pieces):
         sample_pairs(SMALL, 5, groups="thing")
 
 
+def test_a_template_that_gives_nothing_is_given_up(pieces):
+    words = {"one": tuple(f"Mary{i}" for i in range(60)), "two": tuple(f"Tom{i}" for i in range(60))}
+    family = PairFamily("vast", "easy", ("{one} saw {two} and she/he", "a cat saw her/his"), words)
+    with pytest.warns(DataWarning, match="vast gives 1 pairs of the 5 asked for, and 1 of its 2 templates none"):
+        _, (vast, small) = sample_pairs(family, 5, subject=pieces)
+    assert vast.tried == vast.unknown == 2048 < family.count(0) and small.aligned == 1
+
+
 def test_a_grammar_that_cannot_be_says_so():
     words = {"name": ("Mary/John",)}
     with pytest.raises(SpecError, match="has no templates"):
@@ -202,14 +210,15 @@ def test_a_real_tokenizer_keeps_the_stories_and_drops_the_rest_with_an_account()
     subject = load(STORIES)
     with pytest.warns(DataWarning, match="of the 5000 asked for"):
         stories, sifted = sample_pairs("stories-easy", 5000, subject=subject)
-    assert len(stories) == 420 and all(one.tried == one.aligned for one in sifted)
+    family = PAIR_FAMILIES["stories-easy"]
+    assert len(stories) == sum(family.count(i) for i in range(6)) and all(one.tried == one.aligned for one in sifted)
     encoded = encode_pairs(subject, stories)
     assert not (encoded.tokens[:, 0] == encoded.tokens[:, 1]).all(axis=1).any()
     with pytest.warns(DataWarning):
         gender, sifted = sample_pairs("gender-train", 5000, subject=subject)
-    assert len(encode_pairs(subject, gender)) == len(gender) == sum(one.aligned for one in sifted) == 235
+    assert len(encode_pairs(subject, gender)) == len(gender) == sum(one.aligned for one in sifted) > 200
     assert all(one.tried == one.aligned + one.unequal + one.answer + one.unknown for one in sifted)
     # " him" is two tokens there
-    assert sifted[1].aligned == 0 and sifted[1].answer == 525
+    assert sifted[1].aligned == 0 and sifted[1].answer == 768
     with pytest.raises(DataError, match="No pair of french fits the tokenizer"):
         sample_pairs("french", 10, subject=subject)

@@ -106,10 +106,10 @@ def scrub(
     Notes
     -----
     The states of all tokens at one block are kept between sites, in the model's dtype in main memory: as many numbers
-    as there are tokens (padding counted) times d_model. Each batch goes through each block once if sites are
-    ``resid_post``; a block with other sites is run once for each of them. That is what one forward of all texts costs,
-    where fitting site after site by whole forwards costs half as many as there are blocks. An eraser acts on every
-    token, special ones too, whichever it was fitted on.
+    as there are tokens (padding counted) times d_model; a fitter's matrix is d × d. Each batch goes through each block
+    once if sites are ``resid_post``; a block with other sites is run once for each of them. That is what one forward of
+    all texts costs, where fitting site after site by whole forwards costs half as many as there are blocks. An eraser
+    acts on every token, special ones too, whichever it was fitted on.
 
     The small shrinkage of the default costs no exactness. What comes out of a LayerNorm has a direction in which it
     varies by rounding alone (post-norm families); without shrinkage the least change of the rows would be to blow that
@@ -190,14 +190,15 @@ class _Walk:
         # What enters the site's block is kept, where its further sites will start; or what leaves it, where it has none
         # behind this one.
         at = site.layer if site.point == "resid_post" else site.layer - 1
-        is_further, kept = at > self.layer, Site(max(at, 0), "resid_post")
+        is_further = at > self.layer
+        sites = [Site(at, "resid_post"), site] if is_further else [site]
         states: list[Tensor] = []
         with edited(self.subject, self.edits):
             for i, batch in enumerate(self.batches):
                 padded = pad(batch, tokens=self.encoded.tokens, read=self.encoded.read, offsets=self.encoded.offsets)
-                seen = self._read(i, padded, [kept, site] if is_further else [site])
+                seen = self._read(i, padded, sites)
                 if is_further:
-                    states.append(seen[kept].cpu())
+                    states.append(seen[sites[0]].cpu())
                 take(batch, seen[site][padded.read.to(seen[site].device)])
         if is_further:
             # what was kept has gone through the edits up to there

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -112,12 +112,6 @@ class Filled(NamedTuple):
 def sides(text: str) -> tuple[str, str]:
     """Return what a text with strokes says on the positive and on the negative side."""
     return _EITHER.sub(r"\1", text), _EITHER.sub(r"\2", text)
-
-
-def across(positive: Iterable[str], negative: Iterable[str]) -> tuple[str, ...]:
-    """Return a table entry for each positive word with each negative one."""
-    others = tuple(negative)
-    return tuple(f"{one}/{other}" for one in positive for other in others)
 
 
 def number_sets(entries: tuple[str, ...]) -> dict[str, int]:

@@ -6,7 +6,7 @@ give the gender away by an ending of their own.
 
 from __future__ import annotations
 
-from tiltmeter.interventions._templates import PairFamily, across
+from tiltmeter.interventions._templates import PairFamily
 
 FRENCH = PairFamily(
     "french",
@@ -23,9 +23,15 @@ FRENCH = PairFamily(
         "À mon avis, {name} sera un jour la/le",
     ),
     {
-        "name": across(
-            ("Marie", "Sophie", "Anne", "Julie", "Louise", "Catherine", "Jeanne"),
-            ("Pierre", "Jean", "Luc", "Louis", "Michel", "Jacques", "Nicolas"),
+        "name": (
+            "Marie/Pierre",
+            "Sophie/Jean",
+            "Anne/Luc",
+            "Julie/Louis",
+            "Louise/Michel",
+            "Catherine/Jacques",
+            "Jeanne/Nicolas",
+            "Claire/Marc",
         ),
         "place": ("à la gare", "au village", "au bord de la mer", "à la campagne"),
     },

@@ -2,11 +2,14 @@
 
 Training and test share neither names nor sentences. The easy test stays within words of gender (name, pronoun,
 possessive, relation); the hard one goes from such a word to one that tradition puts beside it, or back.
+
+Each name stands in one pair, so that names can be kept on one side of a split; beside it stands one of the same length
+in small vocabularies.
 """
 
 from __future__ import annotations
 
-from tiltmeter.interventions._templates import PairFamily, across
+from tiltmeter.interventions._templates import PairFamily
 
 GENDER_TRAIN = PairFamily(
     "gender-train",
@@ -17,18 +20,37 @@ GENDER_TRAIN = PairFamily(
         "Since {name} paid for it at {place}, the {thing} is hers/his",
         "Nobody helped {name}, who repaired the {thing} all by herself/himself",
         "She/He left the {thing} at {place}, and then she/he",
-        "We saw her/him at {place}, carrying the {thing} in her/his",
+        "We saw her/him at {place}, holding the {thing} with both of her/his",
         "Her/His {thing} was stolen at {place}, which made her/him",
         "The woman/man behind the counter at {place} told us that her/his name was {name}",
         "{name} waited at {place} with one hand on her/his",
     ),
     {
-        "name": across(
-            ("Mary", "Anna", "Sarah", "Emma", "Laura", "Alice", "Julia", "Helen"),
-            ("John", "David", "James", "Robert", "Thomas", "Peter", "Simon", "Frank"),
+        "name": (
+            "Mary/Mark",
+            "Helen/Simon",
+            "Sarah/James",
+            "Emily/Peter",
+            "Susan/Henry",
+            "Linda/Martin",
+            "Anna/John",
+            "Emma/David",
+            "Laura/Thomas",
+            "Alice/Frank",
+            "Julia/Robert",
+            "Rachel/George",
         ),
-        "place": ("the market", "the station", "the library", "the harbour", "the hospital"),
-        "thing": ("umbrella", "letter", "bicycle", "guitar", "ladder"),
+        "place": (
+            "the market",
+            "the station",
+            "the library",
+            "the harbour",
+            "the hospital",
+            "the theatre",
+            "the airport",
+            "the school",
+        ),
+        "thing": ("umbrella", "radio", "bicycle", "guitar", "ladder", "suitcase", "lamp", "blanket"),
     },
 )
 
@@ -46,9 +68,19 @@ GENDER_EASY = PairFamily(
         "My {relation} keeps an old {item} in the {room}, where she/he",
     ),
     {
-        "name": across(
-            ("Jane", "Lucy", "Kate", "Susan", "Linda", "Rachel", "Karen", "Lisa"),
-            ("Paul", "Mark", "George", "Henry", "Adam", "Kevin", "Daniel", "Martin"),
+        "name": (
+            "Lisa/Luke",
+            "Sally/Brian",
+            "Jane/Eric",
+            "Lucy/Jack",
+            "Kate/Adam",
+            "Ruth/Scott",
+            "Nancy/Paul",
+            "Grace/Kevin",
+            "Karen/Andrew",
+            "Martha/Patrick",
+            "Nicole/Daniel",
+            "Amanda/Philip",
         ),
         "relation": ("aunt/uncle", "sister/brother", "mother/father", "daughter/son", "wife/husband"),
         "room": ("kitchen", "garden", "office", "museum", "workshop"),
@@ -70,8 +102,17 @@ GENDER_HARD = PairFamily(
         "A {toy} was what the child had wished for, and we wrapped it for her/him",
     ),
     {
-        "name": across(
-            ("Emily", "Nancy", "Claire", "Diana", "Clara", "Ruth"), ("Eric", "Luke", "Carl", "Hugo", "Roger", "Walter")
+        "name": (
+            "Tina/Tony",
+            "Sara/Max",
+            "Ellen/Steve",
+            "Maria/Carl",
+            "Nina/Oscar",
+            "Joan/Hugo",
+            "Diana/Roger",
+            "Claire/Walter",
+            "Olivia/Victor",
+            "Margaret/Edward",
         ),
         "colour": ("pink/blue", "purple/grey"),
         "toy": ("doll/truck", "necklace/sword", "skirt/tie"),

@@ -18,6 +18,8 @@ from tiltmeter.models import SubjectModel
 
 # ways of one template that are tokenized at once
 _CHUNK = 32
+# a template of which so many ways were tried and none could be used is given up
+_PATIENCE = 2048
 
 Fault = Literal["unequal", "answer", "unknown"]
 
@@ -74,7 +76,8 @@ def sample_pairs(
 
     Returns
     -------
-    Fewer than n if the templates allow no more.
+    Fewer than n if the templates allow no more; then every way to fill them was tried, or 2,048 of a template that gave
+    no pair.
 
     Raises
     ------
@@ -91,7 +94,7 @@ def sample_pairs(
     Examples
     --------
     >>> pairs, _ = sample_pairs("gender-easy", 40, groups="name")
-    >>> len(pairs), pairs.tags[0], pairs.positive_answers[0], pairs.negative_answers[0]
+    >>> len(pairs), str(pairs.tags[0]), pairs.positive_answers[0], pairs.negative_answers[0]
     (40, 'easy', (' she',), (' he',))
     """
     if isinstance(family, str):
@@ -139,6 +142,8 @@ class _Source:
     def __iter__(self) -> Iterator[_Drawn]:
         order = self._rng.permutation(self.family.count(self.template))
         for start in range(0, len(order), _CHUNK):
+            if start >= _PATIENCE and not self._fates[None]:
+                return
             ways = order[start : start + _CHUNK].tolist()
             filled = [self.family.fill(self.template, way) for way in ways]
             for way, one, checked in zip(ways, filled, _check(self.subject, filled), strict=True):

@@ -6,7 +6,7 @@ tokens of a small vocabulary where ``her`` is one.
 
 from __future__ import annotations
 
-from tiltmeter.interventions._templates import PairFamily, across
+from tiltmeter.interventions._templates import PairFamily
 
 STORIES_TRAIN = PairFamily(
     "stories-train",
@@ -17,14 +17,27 @@ STORIES_TRAIN = PairFamily(
         "One day, {name} went to the {place} with a big ball. {name} wanted to play with her/his",
         "One day, {name} saw a little bird in the {place}. Then she/he",
         "She/He liked to play in the {place}. One day, she/he",
+        "{name} had a new {toy} and liked it very much. One day, she/he",
         "There was a little girl/boy. Her/His name was {name}",
     ),
     {
         "name": (
-            *across(("Lily",), ("Tim", "Timmy")),
-            *across(("Lucy", "Molly", "Ella", "Sarah"), ("Jack", "Joe", "Billy", "Jimmy")),
+            "Lily/Tim",
+            "Lily/Timmy",
+            "Lucy/Jack",
+            "Molly/Joe",
+            "Ella/Billy",
+            "Sarah/Jimmy",
+            "Rose/Peter",
+            "Kate/Fred",
+            "Jane/Adam",
+            "Anna/John",
+            "Daisy/Bobby",
+            "Penny/Paul",
+            "Emma/Danny",
         ),
-        "place": ("park", "garden", "house", "forest"),
+        "place": ("park", "garden", "house", "forest", "room", "field", "school", "yard"),
+        "toy": ("ball", "book", "hat", "kite", "drum"),
     },
 )
 
@@ -36,12 +49,22 @@ STORIES_EASY = PairFamily(
         "Once there was a {mood} girl/boy who loved to sing. Her/His name was {name}. Every day, she/he",
         "{name} found a {food} on the road and showed it to her/his",
         "The {mood} girl/boy could not find the {food}, so she/he",
-        "{name} went to the shop to buy some {food}. Then she/he",
-        "My sister/brother likes to cook {food}, and today she/he",
+        "{name} went to the shop to buy a {food}. Then she/he",
+        "My sister/brother likes to eat. If there is a {food}, she/he",
     ),
     {
-        "name": across(("Mia", "Sue", "Amy", "Sara", "Lila"), ("Max", "Bob", "Leo", "Mark", "Tommy")),
-        "food": ("apple", "cake", "soup", "cookie"),
+        "name": (
+            "Mia/Max",
+            "Sue/Bob",
+            "Amy/Leo",
+            "Sara/Mark",
+            "Lila/Tommy",
+            "Mary/Luke",
+            "Sally/Dan",
+            "Tina/Bill",
+            "Lisa/Jim",
+        ),
+        "food": ("cake", "pie", "cookie", "banana", "carrot", "sandwich"),
         "mood": ("happy", "sad", "kind", "brave"),
     },
 )

@@ -21,11 +21,13 @@ def statement_pairs(
     ----------
     world
         The planted world.
-    distribution, agreement, seed
-        As in :func:`statements`, whose statements these are. In the training split of ``affirmative``, the prompts of
-        a pair differ in the cue as well, for most pairs: a direction may be found there that is about the cue alone.
+    distribution
+        As in :func:`statements`, whose statements these are.
     split
         Whose entities they are about.
+    agreement, seed
+        As in :func:`statements`. In the training split of ``affirmative``, most pairs differ in the cue as well: a
+        direction may be found there that is about the cue alone.
 
     Returns
     -------
