@@ -18,6 +18,9 @@ from tiltmeter.interventions._kl_effects import kl_effects
 from tiltmeter.interventions._open_steering import open_steering
 from tiltmeter.interventions._pair_effects import Effects
 from tiltmeter.interventions._pairs import EncodedPairs, PromptPairs, encode_pairs
+from tiltmeter.interventions._perplexity import Perplexity, perplexity
+from tiltmeter.interventions._scrub import Scrub, StreamingFitter, scrub
+from tiltmeter.interventions._scrub_damage import ModelQuality, QualityChange, ScrubDamage, scrub_damage
 from tiltmeter.interventions._side_by_side import Ways, side_by_side
 from tiltmeter.interventions._side_effects import SideEffects, side_effects
 from tiltmeter.interventions._steer import Steer, SteerMode
@@ -26,11 +29,15 @@ from tiltmeter.interventions._strength_sweep import Question, strength_sweep
 from tiltmeter.interventions._subspace import Directions
 from tiltmeter.interventions._swap import Swap
 from tiltmeter.interventions._swap_effects import ablation_effects, swap_effects
+from tiltmeter.interventions._template_families import PAIR_FAMILIES
+from tiltmeter.interventions._templates import PairFamily
+from tiltmeter.interventions._templates_sampled import SampledPairs, Sifted, sample_pairs
 from tiltmeter.interventions._trial import Ability, Recovery
 from tiltmeter.interventions._unembedding_difference import unembedding_difference
 from tiltmeter.interventions._where import Where
 
 __all__ = [
+    "PAIR_FAMILIES",
     "Ability",
     "Ablate",
     "Answer",
@@ -44,15 +51,24 @@ __all__ = [
     "FourTests",
     "IndirectEffect",
     "Manipulation",
+    "ModelQuality",
+    "PairFamily",
+    "Perplexity",
     "Positions",
     "PromptPairs",
+    "QualityChange",
     "Question",
     "RandomScores",
     "Recovery",
+    "SampledPairs",
+    "Scrub",
+    "ScrubDamage",
     "SideEffects",
+    "Sifted",
     "Steer",
     "SteerMode",
     "SteeringVectors",
+    "StreamingFitter",
     "Swap",
     "Termination",
     "Tested",
@@ -71,7 +87,11 @@ __all__ = [
     "kl_effects",
     "norm_budget",
     "open_steering",
+    "perplexity",
     "read_gguf",
+    "sample_pairs",
+    "scrub",
+    "scrub_damage",
     "side_by_side",
     "side_effects",
     "steering_vectors",

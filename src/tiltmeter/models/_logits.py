@@ -170,7 +170,7 @@ def logits_from(
     check_running(without_wrapper(subject.model), name=subject.name)
     # leaving inference mode would turn gradients on, asked for or not
     is_wanted = torch.is_grad_enabled() and states.requires_grad
-    with torch.inference_mode(mode=False), torch.set_grad_enabled(is_wanted), _given(subject, layer, states):
+    with torch.inference_mode(mode=False), torch.set_grad_enabled(is_wanted), given(subject, layer, states):
         return _forward(subject, tokens, at=at, mask=mask)
 
 
@@ -229,11 +229,14 @@ def _forward(subject: SubjectModel, tokens: Tensor, *, at: Tensor, mask: Tensor 
 
 
 @contextmanager
-def _given(subject: SubjectModel, layer: int, states: Tensor) -> Iterator[None]:
+def given(subject: SubjectModel, layer: int, states: Tensor) -> Iterator[None]:
+    """Have a block give ``states`` in forwards inside the ``with``, and those before it pass their input on."""
     blocks = subject._blocks
+    # relative positions (T5) are worked out by the first block, which hands them on to all others
+    is_needed = subject.family.positions == "relative"
     with ExitStack() as stack:
         for block in blocks[: layer + 1]:
-            if not is_dispatched(block):
+            if not (is_needed or is_dispatched(block)):
                 stack.enter_context(_passing_on(block, gives_tuple=subject.family.gives_tuple))
 
         def give(module: nn.Module, args: tuple[Any, ...], output: object) -> object:  # noqa: ARG001  (torch calls it)

@@ -12,6 +12,7 @@ from tiltmeter.organisms._bundled import (
     train_world,
 )
 from tiltmeter.organisms._knowledge import Slice, knowledge
+from tiltmeter.organisms._pairs import statement_pairs
 from tiltmeter.organisms._statements import DISTRIBUTIONS, statements
 from tiltmeter.organisms._training import Schedule
 from tiltmeter.organisms._world import World, make_world
@@ -29,6 +30,7 @@ __all__ = [
     "make_world",
     "names",
     "read_organism",
+    "statement_pairs",
     "statements",
     "texts",
     "train",

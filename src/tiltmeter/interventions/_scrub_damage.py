@@ -1,0 +1,177 @@
+"""What scrubbing costs: the perplexity of other texts, and answers that the model knew."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float
+from numpy.typing import NDArray
+
+from tiltmeter.core.errors import SpecError
+from tiltmeter.core.records import Measured, Unavailable
+from tiltmeter.data import TextSet
+from tiltmeter.evaluation import share
+from tiltmeter.interventions._clean import flat
+from tiltmeter.interventions._mean_estimate import mean_estimate
+from tiltmeter.interventions._pairs import EncodedPairs
+from tiltmeter.interventions._perplexity import TextLosses, text_losses
+from tiltmeter.interventions._scrub import Scrub
+from tiltmeter.models import Edit, Encoded, SubjectModel, edited, encoded_for, next_logits
+
+_NO_PAIRS = Unavailable(reason="no pairs were given")
+
+
+class ModelQuality(NamedTuple):
+    """How well a model does: mean loss of held-out texts in nats a token, and its answers to prompts.
+
+    ``accuracy``: share of the prompts whose own answer is likelier than the other prompt's. ``log_odds``: mean of the
+    log-probability of the own answer less that of the other, in nats; over several answers of a side they are added up.
+    """
+
+    nats_per_token: Measured
+    accuracy: Measured
+    log_odds: Measured
+
+
+class QualityChange(NamedTuple):
+    """A model after edits, and how far each figure moved, text by text and pair by pair (after less before)."""
+
+    after: ModelQuality
+    nats_per_token: Measured
+    log_odds: Measured
+
+
+class ScrubDamage(NamedTuple):
+    """The model as it is, scrubbed, and scrubbed of shuffled labels."""
+
+    before: ModelQuality
+    scrubbed: QualityChange
+    null: QualityChange
+
+
+def scrub_damage(
+    subject: SubjectModel,
+    found: Scrub,
+    *,
+    null: Scrub,
+    texts: TextSet | Encoded,
+    pairs: EncodedPairs | None = None,
+    batch_size: int = 16,
+) -> ScrubDamage:
+    """Measure what scrubbing does to a model's predictions, beside a scrub that knew no concept.
+
+    What an eraser takes away besides the concept shows in the difference from the null, which has as many erasers of
+    the same rank, fitted in the same way.
+
+    Parameters
+    ----------
+    subject
+        A decoder with its unembedding.
+    found
+        A scrub.
+    null
+        One of shuffled labels (``scrub(..., shuffled=0)``), of the same sites.
+    texts
+        Held-out texts: none that an eraser was fitted on.
+    pairs
+        Prompts and their answers: a task that should go on, or one that should not. None leaves these figures out.
+    batch_size
+        Most texts, or pairs, a forward.
+
+    Returns
+    -------
+    Intervals are over texts and pairs, or their groups.
+
+    Raises
+    ------
+    SpecError
+        If the null's labels were not shuffled, or its sites are others.
+    DataError, ModelError
+        As :func:`perplexity`.
+
+    Examples
+    --------
+    >>> from tokenizers import Tokenizer, models, pre_tokenizers
+    >>> from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+    >>> from tiltmeter.interventions import scrub
+    >>> from tiltmeter.models import bind
+    >>> words = Tokenizer(models.WordLevel({"?": 0, "Rome": 1, "is": 2, "old": 3}, unk_token="?"))
+    >>> words.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    >>> config = LlamaConfig(
+    ...     vocab_size=4, hidden_size=8, intermediate_size=8, num_hidden_layers=2, num_attention_heads=2
+    ... )
+    >>> tokenizer = PreTrainedTokenizerFast(tokenizer_object=words, unk_token="?")
+    >>> subject = bind(LlamaForCausalLM(config).eval(), tokenizer, name="tiny")
+    >>> texts = TextSet(np.array([f"t{i}" for i in range(8)]), texts=("Rome is old", "old Rome is old") * 4)
+    >>> z = np.arange(8) % 2
+    >>> found, null = scrub(subject, texts, z=z), scrub(subject, texts, z=z, shuffled=0)
+    >>> damage = scrub_damage(subject, found, null=null, texts=texts)
+    >>> damage.scrubbed.nats_per_token.value < 1, damage.before.accuracy.reason
+    (True, 'no pairs were given')
+    """
+    if null.shuffled is None or list(null.erasers) != list(found.erasers):
+        raise SpecError(
+            "The null must be a scrub of the same sites with shuffled labels; give the same arguments and shuffled=0."
+        )
+    encoded = encoded_for(subject, texts)
+    bare, scrubbed, shuffled = (
+        _measure(subject, encoded, pairs=pairs, edits=edits, batch_size=batch_size)
+        for edits in ((), found.edits, null.edits)
+    )
+    return ScrubDamage(
+        bare.quality(encoded, pairs),
+        *(QualityChange(one.quality(encoded, pairs), *one.since(bare, encoded, pairs)) for one in (scrubbed, shuffled)),
+    )
+
+
+def answer_log_odds(
+    subject: SubjectModel, pairs: EncodedPairs, *, edits: Sequence[Edit] = (), batch_size: int = 16
+) -> Float[NDArray[np.float64], "n 2"]:
+    """Return log p(own answers) − log p(the other prompt's) for both prompts of each pair, the positive one first.
+
+    Several answers of a side are added up.
+    """
+    found = np.zeros((len(pairs), 2))
+    with edited(subject, edits):
+        for start in range(0, len(pairs), batch_size):
+            rows = slice(start, start + batch_size)
+            tokens, mask, at = flat(pairs, rows)
+            logits = next_logits(subject, tokens, at=at, mask=mask).double().cpu()
+            for i, (positive, negative) in enumerate(pairs.answers[rows]):
+                both = logits[2 * i : 2 * i + 2]
+                gap = both[:, list(positive)].logsumexp(-1) - both[:, list(negative)].logsumexp(-1)
+                found[start + i] = float(gap[0]), -float(gap[1])
+    return found
+
+
+class _Figures(NamedTuple):
+    """What texts and prompts show one by one; ``log_odds`` is None without pairs."""
+
+    losses: TextLosses
+    log_odds: NDArray[np.float64] | None
+
+    def quality(self, encoded: Encoded, pairs: EncodedPairs | None) -> ModelQuality:
+        nats = mean_estimate(self.losses.nats, counts=self.losses.counts, groups=encoded.texts.groups)
+        if self.log_odds is None or pairs is None:
+            return ModelQuality(nats, _NO_PAIRS, _NO_PAIRS)
+        # both prompts of a pair hang together, and pairs of a group do
+        accuracy = share((self.log_odds > 0).ravel(), groups=np.repeat(pairs.pairs.groups, 2))
+        return ModelQuality(nats, accuracy, mean_estimate(self.log_odds.mean(1), groups=pairs.pairs.groups))
+
+    def since(self, bare: _Figures, encoded: Encoded, pairs: EncodedPairs | None) -> tuple[Measured, Measured]:
+        change = self.losses.nats - bare.losses.nats
+        nats = mean_estimate(change, counts=self.losses.counts, groups=encoded.texts.groups)
+        if self.log_odds is None or bare.log_odds is None or pairs is None:
+            return nats, _NO_PAIRS
+        return nats, mean_estimate((self.log_odds - bare.log_odds).mean(1), groups=pairs.pairs.groups)
+
+
+def _measure(
+    subject: SubjectModel, encoded: Encoded, *, pairs: EncodedPairs | None, edits: Sequence[Edit], batch_size: int
+) -> _Figures:
+    losses = text_losses(subject, encoded, edits=edits, batch_size=batch_size)
+    if pairs is None:
+        return _Figures(losses, None)
+    return _Figures(losses, answer_log_odds(subject, pairs, edits=edits, batch_size=batch_size))

@@ -1,0 +1,86 @@
+"""Reading sites behind a block whose result is known, without computing what lies before."""
+
+from __future__ import annotations
+
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from tiltmeter.core.errors import ArrayError, SpecError
+from tiltmeter.core.site import Site
+from tiltmeter.models._logits import given
+from tiltmeter.models._subject import Sites, SubjectModel
+
+
+def read_from(
+    subject: SubjectModel,
+    states: Float[Tensor, "b t d"],
+    *,
+    tokens: Int[Tensor, "b t"],
+    layer: int,
+    sites: Sites,
+    mask: Bool[Tensor, "b t"] | None = None,
+) -> dict[Site, Float[Tensor, "b t _"]]:
+    """Go on from what block ``layer`` gave, as if it had given ``states``, and return what later sites see.
+
+    Neither the blocks up to that one nor those after the deepest site are computed. Inside :func:`edited`, edits apply
+    from the block's own ``resid_post`` on. (Blocks that ``accelerate`` looks after are computed as ever, and so are
+    those of T5, where the first works out the relative positions for all.)
+
+    Parameters
+    ----------
+    subject
+        The model.
+    states
+        ``resid_post`` of the block, edited or not, of the model's dtype.
+    tokens
+        The texts: the model is told how long they are, and nothing else of them is used.
+    layer
+        The block whose result is given, from 0.
+    sites
+        Where to read, in later blocks; see :meth:`SubjectModel.resolve_sites`.
+    mask
+        As in :meth:`SubjectModel.read`.
+
+    Raises
+    ------
+    SpecError
+        If there is no such block, or a site is not behind it.
+    ArrayError
+        If the states are not those of the tokens' shape.
+    ModelError
+        As :meth:`SubjectModel.read`.
+
+    See Also
+    --------
+    logits_from : Goes on to the end.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from tokenizers import Tokenizer, models
+    >>> from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+    >>> from tiltmeter.models import bind
+    >>> tokenizer = PreTrainedTokenizerFast(tokenizer_object=Tokenizer(models.WordLevel({"Rome": 0}, unk_token="Rome")))
+    >>> config = LlamaConfig(
+    ...     vocab_size=9, hidden_size=8, intermediate_size=8, num_hidden_layers=2, num_attention_heads=2
+    ... )
+    >>> subject = bind(LlamaForCausalLM(config).eval(), tokenizer, name="tiny")
+    >>> tokens = torch.tensor([[1, 2, 3]])
+    >>> first, last = subject.read(tokens, sites=["0.resid_post", "1.resid_post"]).values()
+    >>> (again,) = read_from(subject, first, tokens=tokens, layer=0, sites=["1.resid_post"]).values()
+    >>> torch.equal(again, last)
+    True
+    """
+    if not 0 <= layer < subject.n_layers:
+        raise SpecError(f"layer is {layer}; {subject.name} has blocks 0 to {subject.n_layers - 1}.")
+    if states.shape != (*tokens.shape, subject.d_model):
+        raise ArrayError(
+            f"states have shape {tuple(states.shape)} for tokens {tuple(tokens.shape)}; "
+            f"give (b, t, {subject.d_model}), what the block shows for all of these tokens."
+        )
+    wanted = subject.resolve_sites(sites)
+    for site in wanted:
+        if site.layer <= layer:
+            raise SpecError(f"Site {site} is not behind block {layer}, whose result is given; read it before.")
+    with given(subject, layer, states):
+        return subject.read(tokens, sites=wanted, mask=mask)
