@@ -6,6 +6,8 @@ Every intervention is one site and one pure function from what the site shows to
 from tiltmeter.interventions._ablate import Ablate
 from tiltmeter.interventions._answer_gradient import Positions, answer_gradient, answer_gradients
 from tiltmeter.interventions._answers import Answer, Answers
+from tiltmeter.interventions._cde import CDE, cde
+from tiltmeter.interventions._cde_search import CDESettings
 from tiltmeter.interventions._clean import Clean, clean_runs
 from tiltmeter.interventions._erase import Erase
 from tiltmeter.interventions._pairs import EncodedPairs, PromptPairs, encode_pairs
@@ -16,9 +18,11 @@ from tiltmeter.interventions._unembedding_difference import unembedding_differen
 from tiltmeter.interventions._where import Where
 
 __all__ = [
+    "CDE",
     "Ablate",
     "Answer",
     "Answers",
+    "CDESettings",
     "Clean",
     "Directions",
     "EncodedPairs",
@@ -31,6 +35,7 @@ __all__ = [
     "Where",
     "answer_gradient",
     "answer_gradients",
+    "cde",
     "clean_runs",
     "encode_pairs",
     "unembedding_difference",
