@@ -161,7 +161,7 @@ def cde(
         raise SpecError(f"seeds are {list(seeds)}; give one or more, all different.")
     (site,) = subject.resolve_sites([Site(layer, "resid_post")])
     check_search(n_directions, d=subject.d_model, settings=settings)
-    train, held_out = _parted(encoded, held_out)
+    train, held_out = parted(encoded, held_out)
     clean = clean_runs(subject, train, layers=[site.layer])
     other = clean_runs(subject, held_out, layers=[site.layer])
     problem = of_model(subject, train, layer=site.layer, clean=clean)
@@ -224,7 +224,8 @@ def side_means(encoded: EncodedPairs, states: Tensor) -> Float[NDArray[np.float6
     return np.asarray(total.cpu().numpy() / int(encoded.lengths.sum()))
 
 
-def _parted(encoded: EncodedPairs, held_out: EncodedPairs | None) -> tuple[EncodedPairs, EncodedPairs]:
+def parted(encoded: EncodedPairs, held_out: EncodedPairs | None) -> tuple[EncodedPairs, EncodedPairs]:
+    """Return training pairs and held-out ones: those given, or a fifth of the groups; DataError if that cannot be."""
     groups = encoded.pairs.groups
     if held_out is not None:
         if both := sorted({*groups.tolist()} & {*held_out.pairs.groups.tolist()}):

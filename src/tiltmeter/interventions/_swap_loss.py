@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -21,7 +21,8 @@ from tiltmeter.models import SubjectModel, logits_from
 Says = Callable[[Tensor, NDArray[np.int64]], Tensor]
 
 
-class SwapProblem(NamedTuple):
+@dataclass(frozen=True, slots=True, eq=False)
+class SwapProblem:
     """Pairs at one place of a network: what it shows of both prompts, what the network says, and the rest of it.
 
     ``says`` computes what follows from states of some pairs, which it is told by number; it must be differentiable.
