@@ -1,4 +1,4 @@
-"""A network whose cause is known: its head reads one direction, and nearly ignores another that tells classes better."""
+"""A network whose cause is known: its head reads one direction, and nearly ignores one that tells classes better."""
 
 from __future__ import annotations
 

@@ -38,8 +38,8 @@ class CDESettings(NamedTuple):
 class SearchEnd(NamedTuple):
     """Where a search ended: directions (k, d), the rolling mean of the loss, pairs looked at, and whether it stopped.
 
-    ``residual``: the share by which the lowest rolling mean still fell over the last two windows, at most 0.1 % where it
-    has converged.
+    ``residual``: the share by which the lowest rolling mean still fell over the last two windows, at most 0.1 % where
+    it has converged.
     ``path``: the loss of each step.
     """
 
@@ -100,9 +100,10 @@ class _Batches:
 
     def draw(self) -> NDArray[np.int64]:
         if len(self._left) < self._size:
-            # what is left of one order comes first in the next: no pair is passed over
-            rest = np.setdiff1d(np.arange(self._n), self._left)
-            self._left = np.concatenate([self._left, self._rng.permutation(rest)])
+            # what is left of one order comes last in the next: no pair is passed over, and none is twice in a batch
+            order = self._rng.permutation(self._n)
+            is_left = np.isin(order, self._left)
+            self._left = np.concatenate([self._left, order[~is_left], order[is_left]])
         drawn, self._left = self._left[: self._size], self._left[self._size :]
         return drawn
 
