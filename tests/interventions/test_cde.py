@@ -241,8 +241,8 @@ def test_a_search_that_used_up_its_pairs_warns_with_how_much_was_still_to_gain()
     with pytest.warns(
         ConvergenceWarning, match=r"CDE used up its pairs with seeds 0, 1, .* by up to [\d.]+%.*max_pairs"
     ):
-        found = _found(settings=CDESettings(max_pairs=80, window=16))
-    assert not found.is_converged.any() and (found.residuals > 1e-3).all() and (found.n_pairs == 80).all()
+        found = _found(settings=CDESettings(learning_rate=0.01, max_pairs=64, window=16))
+    assert not found.is_converged.any() and (found.residuals > 1e-3).all() and (found.n_pairs == 64).all()
 
 
 @pytest.mark.filterwarnings("ignore:CDE used up its pairs")

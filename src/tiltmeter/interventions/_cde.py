@@ -7,10 +7,8 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-import torch
 from jaxtyping import Bool, Float, Int
 from numpy.typing import NDArray
-from torch import Tensor
 
 from tiltmeter.core.direction import Direction
 from tiltmeter.core.errors import ConvergenceWarning, DataError, SpecError
@@ -19,6 +17,7 @@ from tiltmeter.core.site import Site
 from tiltmeter.data import group_folds
 from tiltmeter.interventions._cde_search import CDESettings, SearchEnd, check_search, search
 from tiltmeter.interventions._clean import clean_runs
+from tiltmeter.interventions._oriented import oriented, pair_facts, side_means
 from tiltmeter.interventions._pairs import EncodedPairs
 from tiltmeter.interventions._swap_loss import mean_swap_loss, of_model
 from tiltmeter.models import SubjectModel, frozen_weights
@@ -176,17 +175,14 @@ def cde(
     best = int(np.argmin(lost))
     facts = {
         "hyperparameters": {"n_directions": n_directions, **settings._asdict()},
-        "sign_from": "the mean over all tokens of the positive prompts less that of the negative ones",
-        "n_pairs": len(train),
+        **pair_facts(subject, train),
         "n_pairs_held_out": len(held_out),
         "no_direction_loss": nothing,
-        "pairs_sha256": encoded.pairs.texts().fingerprint(),
-        "model": subject.fingerprint.model_dump(mode="json"),
     }
     means = side_means(train, clean.states[site.layer])
     of_seeds = tuple(
         tuple(
-            _direction(row, means=means, site=site, facts={**facts, **_of_search(end, seed=seed, held_out_loss=loss)})
+            oriented(row, means=means, site=site, method="cde", facts={**facts, **_of_search(end, seed, loss)})
             for row in end.basis.cpu().numpy()
         )
         for end, seed, loss in zip(ends, seeds, lost, strict=True)
@@ -217,13 +213,6 @@ def consistency_of(bases: Sequence[Float[NDArray[Any], "k d"]]) -> SeedConsisten
     return SeedConsistency(cosines, float(others.mean()), float(others.min()))
 
 
-def side_means(encoded: EncodedPairs, states: Tensor) -> Float[NDArray[np.float64], "two d"]:
-    """Return the mean over all tokens of the positive and of the negative prompts."""
-    marks = torch.from_numpy(np.array(encoded.mask)).to(states.device)
-    total = torch.where(marks[..., None], states, 0).sum(dim=(0, 2), dtype=torch.float64)
-    return np.asarray(total.cpu().numpy() / int(encoded.lengths.sum()))
-
-
 def parted(encoded: EncodedPairs, held_out: EncodedPairs | None) -> tuple[EncodedPairs, EncodedPairs]:
     """Return training pairs and held-out ones: those given, or a fifth of the groups; DataError if that cannot be."""
     groups = encoded.pairs.groups
@@ -244,24 +233,7 @@ def parted(encoded: EncodedPairs, held_out: EncodedPairs | None) -> tuple[Encode
     return encoded.select(fold.train[::2] // 2), encoded.select(fold.test[::2] // 2)
 
 
-def _direction(
-    row: Float[NDArray[Any], " d"], *, means: Float[NDArray[np.float64], "two d"], site: Site, facts: dict[str, Any]
-) -> Direction:
-    """Turn the row from the negative prompts' mean to the positive ones', and put zero midway."""
-    positive, negative = means @ row.astype(np.float64)
-    turn = -1 if positive < negative else 1
-    return Direction(
-        turn * row,
-        offset=-turn * float(positive + negative) / 2,
-        site=site,
-        # where the sides have one mean along it, they do not tell which way it points
-        sign=1 if positive != negative else "unknown",
-        method="cde",
-        provenance=facts,
-    )
-
-
-def _of_search(end: SearchEnd, *, seed: int, held_out_loss: float) -> dict[str, Any]:
+def _of_search(end: SearchEnd, seed: int, held_out_loss: float) -> dict[str, Any]:
     return {
         "seeds": {"cde": seed},
         "loss": end.loss,
