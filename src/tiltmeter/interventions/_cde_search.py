@@ -67,7 +67,7 @@ def search(problem: SwapProblem, *, n_directions: int, seed: int, settings: CDES
     device, dtype = problem.states.device, torch.promote_types(problem.states.dtype, torch.float32)
     start = stream(seed, "cde", "start").normal(size=(n_directions, d))
     settings = settings._replace(batch_size=min(settings.batch_size, len(problem)))
-    batches = _Batches(len(problem), settings.batch_size, rng=stream(seed, "cde", "batches"))
+    batches = Batches(len(problem), settings.batch_size, rng=stream(seed, "cde", "batches"))
     with torch.inference_mode(mode=False), torch.enable_grad():
         free = gram_schmidt(torch.from_numpy(start).to(device, dtype)).requires_grad_()
         adam = torch.optim.Adam([free], lr=settings.learning_rate / math.sqrt(d))
@@ -91,7 +91,7 @@ def check_search(n_directions: int, *, d: int, settings: CDESettings) -> None:
         raise SpecError(f"A setting of the search is not positive: {settings}; all must be.")
 
 
-class _Batches:
+class Batches:
     """Pairs in random order, and again in another when all were drawn."""
 
     def __init__(self, n: int, size: int, *, rng: np.random.Generator) -> None:
