@@ -55,6 +55,7 @@ bench: .venv/installed-dev
 	$(BIN)/python -m benchmarks.lat_against_mean_difference
 	$(BIN)/python -m benchmarks.logistic_sweep
 	$(BIN)/python -m benchmarks.ccs
+	$(BIN)/python -m benchmarks.cde
 
 peers: .venv/installed-dev
 	$(BIN)/python -m benchmarks.peers.install
