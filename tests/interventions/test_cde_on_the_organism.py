@@ -8,7 +8,16 @@ import numpy as np
 import pytest
 import torch
 
-from tiltmeter.interventions import CDE, EncodedPairs, PromptPairs, cde, clean_runs, encode_pairs
+from tiltmeter.interventions import (
+    CAUSAL_BASELINES,
+    CDE,
+    EncodedPairs,
+    PromptPairs,
+    causal_baselines,
+    cde,
+    clean_runs,
+    encode_pairs,
+)
 from tiltmeter.interventions._swap_loss import mean_swap_loss, of_model
 from tiltmeter.models import SubjectModel, load
 from tiltmeter.organisms import load as load_organism
@@ -69,3 +78,17 @@ def test_one_direction_carries_most_of_what_the_model_says_of_other_facts():
 def test_its_seeds_converge_and_agree():
     assert _found().is_converged.all() and _found().consistency.lowest > 0.98
     assert _found().held_out_losses == pytest.approx(_found().held_out_losses.mean(), rel=0.1)
+
+
+@pytest.mark.slow
+def test_the_published_rlace_of_6_000_steps_does_not_agree_with_itself():
+    subject, train, _ = _pairs()
+    original = [method for method in CAUSAL_BASELINES if method.name == "rlace_sgd"]
+    found = [
+        causal_baselines(subject, train, layer=LAYER, methods=original, random_state=seed)["rlace_sgd"].vector
+        for seed in range(3)
+    ]
+    cosines = [abs(float(found[i] @ found[j])) for i, j in ((0, 1), (0, 2), (1, 2))]
+    assert min(cosines) < 0.95 < _found().consistency.lowest
+    losses = [_loss(one[None]) for one in found]
+    assert max(losses) > 1.2 * min(losses) and min(losses) > _loss(_found().directions[0].vector[None])
