@@ -22,7 +22,9 @@ from tiltmeter.interventions._causal_methods import (
 )
 from tiltmeter.interventions._cde import consistency_of
 from tiltmeter.interventions._clean import Clean, clean_runs
+from tiltmeter.interventions._controls import Controls
 from tiltmeter.interventions._pairs import EncodedPairs
+from tiltmeter.interventions._swap_effects import ablation_effects, swap_effects
 from tiltmeter.models import SubjectModel
 from tiltmeter.numerics import bootstrap_weights
 
@@ -98,7 +100,7 @@ def effects_by_layer(
     encoded: EncodedPairs,
     *,
     test: EncodedPairs,
-    scores: tuple[PairScores, PairScores],
+    scores: tuple[PairScores, PairScores] | None = None,
     layers: Sequence[int] | None = None,
     methods: Sequence[CausalMethod] | None = None,
     seeds: Sequence[int] = (0, 1, 2, 3, 4),
@@ -114,7 +116,7 @@ def effects_by_layer(
     test
         Pairs with their answers, in other groups, on which effects are measured.
     scores
-        What measures swaps, and what measures ablations.
+        What measures swaps, and what measures ablations; None for :func:`swap_effects` and :func:`ablation_effects`.
     layers
         Blocks, 0-based; negative ones count from the end. None for the first, those a quarter, half and three quarters
         of the way, and the last.
@@ -188,6 +190,7 @@ def effects_by_layer(
     | mean_difference | 1.00 [1.00, 1.00] / 1.00 [1.00, 1.00] | 1.00 [1.00, 1.00] / 1.00 [1.00, 1.00] |
     """
     methods = (cde_method(), *CAUSAL_BASELINES) if methods is None else tuple(methods)
+    scores = (_swaps, _ablations) if scores is None else scores
     layers = _depths(subject.n_layers) if layers is None else layers
     sites = subject.resolve_sites([Site(layer, "resid_post") for layer in layers])
     _check(encoded, test, methods=methods, seeds=seeds)
@@ -225,6 +228,22 @@ def effects_by_layer(
         train_sha256=encoded.pairs.texts().fingerprint(),
         test_sha256=test.pairs.texts().fingerprint(),
     )
+
+
+# the null of this table is a row of its own
+_ONE = Controls(n_random=1)
+
+
+def _swaps(
+    subject: SubjectModel, encoded: EncodedPairs, /, *, directions: NDArray[Any], layer: int, clean: Clean
+) -> _Scored:
+    return swap_effects(subject, encoded, directions=directions, layer=layer, clean=clean, controls=_ONE)
+
+
+def _ablations(
+    subject: SubjectModel, encoded: EncodedPairs, /, *, directions: NDArray[Any], layer: int, clean: Clean
+) -> _Scored:
+    return ablation_effects(subject, encoded, directions=directions, layer=layer, clean=clean, controls=_ONE)
 
 
 def _depths(n_layers: int) -> list[int]:
