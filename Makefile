@@ -58,6 +58,7 @@ bench: .venv/installed-dev
 	$(BIN)/python -m benchmarks.erasure
 	$(BIN)/python -m benchmarks.rlace --part six
 	$(BIN)/python -m benchmarks.steering
+	$(BIN)/python -m benchmarks.cde
 
 peers: .venv/installed-dev
 	$(BIN)/python -m benchmarks.peers.install

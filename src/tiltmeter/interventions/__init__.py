@@ -7,6 +7,10 @@ from tiltmeter.interventions._ablate import Ablate
 from tiltmeter.interventions._answer_gradient import Positions, answer_gradient, answer_gradients
 from tiltmeter.interventions._answers import Answer, Answers
 from tiltmeter.interventions._budgets import activation_norm, kl_budget, norm_budget
+from tiltmeter.interventions._causal_baselines import causal_baselines
+from tiltmeter.interventions._causal_methods import CAUSAL_BASELINES, CausalMethod, PairRows, cde_method
+from tiltmeter.interventions._cde import CDE, cde
+from tiltmeter.interventions._cde_search import CDESettings
 from tiltmeter.interventions._clean import Clean, clean_runs
 from tiltmeter.interventions._controls import Controls, RandomScores, Tested
 from tiltmeter.interventions._erase import Erase
@@ -15,6 +19,7 @@ from tiltmeter.interventions._four_tests import FourTests, Manipulation, Termina
 from tiltmeter.interventions._gguf import read_gguf, write_gguf
 from tiltmeter.interventions._indirect_effect import IndirectEffect, indirect_effect
 from tiltmeter.interventions._kl_effects import kl_effects
+from tiltmeter.interventions._layer_effects import LayerEffect, LayerEffects, PairScores, effects_by_layer
 from tiltmeter.interventions._open_steering import open_steering
 from tiltmeter.interventions._pair_effects import Effects
 from tiltmeter.interventions._pairs import EncodedPairs, PromptPairs, encode_pairs
@@ -35,11 +40,15 @@ from tiltmeter.interventions._unembedding_difference import unembedding_differen
 from tiltmeter.interventions._where import Where
 
 __all__ = [
+    "CAUSAL_BASELINES",
+    "CDE",
     "PAIR_FAMILIES",
     "Ability",
     "Ablate",
     "Answer",
     "Answers",
+    "CDESettings",
+    "CausalMethod",
     "Clean",
     "Controls",
     "Directions",
@@ -48,9 +57,13 @@ __all__ = [
     "Erase",
     "FourTests",
     "IndirectEffect",
+    "LayerEffect",
+    "LayerEffects",
     "Manipulation",
     "ModelQuality",
     "PairFamily",
+    "PairRows",
+    "PairScores",
     "Positions",
     "PromptPairs",
     "QualityChange",
@@ -74,7 +87,11 @@ __all__ = [
     "activation_norm",
     "answer_gradient",
     "answer_gradients",
+    "causal_baselines",
+    "cde",
+    "cde_method",
     "clean_runs",
+    "effects_by_layer",
     "encode_pairs",
     "fluency",
     "four_tests",
