@@ -66,10 +66,25 @@ def test_texts_stand_side_by_side_in_the_terminal_and_on_a_page(
     assert "exists already" in run(tiny_model, direction, *PROMPTS, "--out", out, code=2)
 
 
-def _texts(folder: Path) -> Path:
+def _texts(folder: Path, *, n: int = 8) -> Path:
     path = folder / "neutral.jsonl"
-    path.write_text("".join(json.dumps({"text": f"the city of w{i} is w2 ."}) + "\n" for i in range(4)), "utf-8")
+    path.write_text("".join(json.dumps({"text": f"the city of w{i} is w2 ."}) + "\n" for i in range(n)), "utf-8")
     return path
+
+
+def test_of_too_few_neutral_texts_the_cost_is_unavailable_and_it_says_why(
+    run: Run, tiny_model: Path, direction: Path, tmp_path: Path
+) -> None:
+    out, reason = tmp_path / "out", "7 rows are too few to resample; 8 are needed"
+    printed = run(
+        tiny_model, direction, *PROMPTS, "--strengths", "-3,3", "--max-new-tokens", 1, "--neutral",
+        _texts(tmp_path, n=7), "--out", out,
+    )  # fmt: skip
+    assert printed.count(reason) == 1
+    record = json.loads((out / "steering.json").read_text(encoding="utf-8"))
+    assert {dose["fluency"]["kl"]["reason"] for dose in record["doses"]} == {reason}
+    page = (out / "steering.html").read_text(encoding="utf-8")
+    assert reason in page
 
 
 def test_without_a_folder_nothing_is_written(run: Run, tiny_model: Path, direction: Path, tmp_path: Path) -> None:
@@ -105,7 +120,7 @@ def test_prompts_come_from_a_file_and_strengths_in_nats(
         "--max-new-tokens", 1, "--out", out,
     )  # fmt: skip
     record = json.loads((out / "steering.json").read_text(encoding="utf-8"))
-    assert len(record["prompts"]) == 4
+    assert len(record["prompts"]) == 8
     for dose in record["doses"]:
         assert abs(dose["fluency"]["kl"]["value"] / 1e-5 - 1) < 0.02
         assert np.sign(dose["factor"]) == np.sign(dose["asked"])

@@ -25,6 +25,14 @@ V = np.random.default_rng(0).normal(size=24)
 _subject = functools.cache(tiny_subject)
 
 
+def test_a_norm_of_too_few_texts_has_no_interval_and_those_without_a_token_to_read_do_not_count():
+    subject = _subject("llama")
+    found = activation_norm(subject, [*TEXTS[:7], "w1", "w2"], site=SITE)
+    assert found.reason == "7 rows are too few to resample; 8 are needed"
+    with_empty = activation_norm(subject, ["w1", *TEXTS[:8], "w2"], site=SITE)
+    assert with_empty == activation_norm(subject, TEXTS[:8], site=SITE)
+
+
 @pytest.mark.parametrize("bos", [False, True])
 def test_a_norm_is_the_mean_over_tokens_but_the_first_of_each_text(bos):
     subject = tiny_subject("llama", tokenizer=word_tokenizer(bos=bos))

@@ -16,7 +16,7 @@ from tiltmeter.core import Direction, Site
 from tiltmeter.core.errors import ArrayError, SpecError
 from tiltmeter.data import TextSet
 from tiltmeter.evaluation import auroc
-from tiltmeter.interventions import Ablate, Controls, FourTests, Steer, four_tests, side_effects
+from tiltmeter.interventions import Ablate, Controls, FourTests, Steer, fluency, four_tests
 from tiltmeter.interventions._controls import random_bases
 from tiltmeter.models import SubjectModel
 
@@ -26,6 +26,7 @@ VECTOR = np.random.default_rng(1).normal(size=24)
 VECTOR /= np.linalg.norm(VECTOR)
 DIRECTION = Direction(VECTOR, site=Site(1, "resid_post"), sign=1)
 NEUTRAL = random_texts(36, longest=8)
+NEUTRAL = NEUTRAL.select(np.array([" " in text for text in NEUTRAL.texts]))
 DRAWN = [rows[0] for rows in random_bases((1, 24), controls=CONTROLS, name="directions")]
 
 _subject = functools.cache(tiny_subject)
@@ -154,17 +155,15 @@ def test_side_effects_are_those_of_the_same_interventions_on_neutral_text():
     found, length = _found("llama"), 2.0 * _found("llama").mean_norm
     site = "1.resid_post"
     edits = [
-        [],
         [Steer(VECTOR, length, site=site)],
         [Steer(VECTOR, -length, site=site)],
         [Steer(DRAWN[1], length, site=site)],
         [Ablate(site, directions=VECTOR)],
         [Ablate(site, directions=DRAWN[0])],
     ]
-    clean, towards, away, random, ablated, random_ablated = side_effects(_subject("llama"), NEUTRAL, edits=edits)
+    towards, away, random, ablated, random_ablated = (fluency(_subject("llama"), NEUTRAL, edits=one) for one in edits)
     strongest, termination = found.manipulation[1], found.termination
     for one, other in (
-        (found.clean_side_effects, clean),
         (strongest.towards, towards),
         (strongest.away, away),
         (strongest.random_side_effects[1], random),
@@ -173,6 +172,7 @@ def test_side_effects_are_those_of_the_same_interventions_on_neutral_text():
     ):
         assert one.kl.value == pytest.approx(other.kl.value, rel=1e-3, abs=1e-9)
         assert one.perplexity.value == pytest.approx(other.perplexity.value, rel=1e-4)
+    assert found.clean_perplexity == fluency(_subject("llama"), NEUTRAL, edits=[]).perplexity
     assert len(strongest.random_side_effects) == len(termination.random_side_effects) == 2
 
 

@@ -13,6 +13,7 @@ from tiltmeter.core import Direction, Site
 from tiltmeter.core.errors import ArrayError, SpecError
 from tiltmeter.core.records import Unavailable
 from tiltmeter.core.seeds import stream
+from tiltmeter.evaluation import mean_estimate, resampling
 from tiltmeter.interventions import (
     Question,
     Steer,
@@ -26,7 +27,7 @@ from tiltmeter.organisms import load as load_organism
 from tiltmeter.organisms import texts as organism_texts
 
 TEXTS = [text for text in random_texts(9).texts if " " in text]
-PROMPTS = ["w1 w2 w3", "w9 w8", "w20", "w7 w7 w7 w7"]
+PROMPTS = ["w1 w2 w3", "w9 w8", "w20", "w7 w7 w7 w7", "w5 w30", "w11 w12 w13", "w31", "w2 w3 w4 w5"]
 UNIT = np.random.default_rng(1).normal(size=24)
 UNIT /= np.linalg.norm(UNIT)
 SITE = Site(1, "resid_post")
@@ -65,8 +66,8 @@ def test_every_figure_is_what_it_is_by_hand(sign):
         np.testing.assert_allclose(point.log_odds.value, _odds(edit).mean(), atol=1e-5)
         np.testing.assert_allclose(point.change.value, (_odds(edit) - _odds(None)).mean(), atol=1e-5)
         # the change is paired: its interval is that of the differences
-        paired = (_odds(edit) - _odds(None)).std(ddof=1) / 2 * 3.182446
-        np.testing.assert_allclose(point.change.high - point.change.value, paired, rtol=1e-4)
+        paired = mean_estimate(_odds(edit) - _odds(None), by=resampling(8, groups=None))
+        np.testing.assert_allclose([point.change.low, point.change.high], [paired.low, paired.high], atol=1e-5)
         random = [Steer(other, share * norm, site=SITE) for other in others]
         moved = [(_odds(one) - _odds(None)).mean() for one in random]
         costs = [fluency(subject, TEXTS, edits=[one]) for one in random]
@@ -78,7 +79,7 @@ def test_every_figure_is_what_it_is_by_hand(sign):
         np.testing.assert_allclose(point.luck_kl.highest, max(cost.kl.value for cost in costs), rtol=1e-6)
         np.testing.assert_allclose(point.luck_ratio.lowest, min(cost.ratio.value for cost in costs), rtol=1e-6)
     np.testing.assert_allclose(found.bare_log_odds.value, _odds(None).mean(), atol=1e-5)
-    assert (found.n_prompts, found.n_neutral, found.method) == (4, len(TEXTS), "by hand")
+    assert (found.n_prompts, found.n_neutral, found.method) == (8, len(TEXTS), "by hand")
 
 
 def test_without_a_question_the_cost_stands_alone():
@@ -106,7 +107,7 @@ def test_on_the_organism_the_direction_of_its_answer_is_beyond_luck_both_ways():
     subject = load(str(load_organism("facts").folder))
     texts = organism_texts("facts", "negated", distribution="negated")
     train = texts.select(np.flatnonzero(texts.split == "train")[:60])
-    test = texts.select(np.flatnonzero(texts.split == "test")[:16])
+    test = texts.select(np.flatnonzero(texts.split == "test")[:40])
     direction = answer_gradient(subject, train, positive="<true>", negative="<false>", site="2.resid_post")
     found = strength_sweep(
         subject, test, direction=direction, strengths=[-0.5, 0.5], question=Question(test, "<true>", "<false>")

@@ -16,7 +16,7 @@ from tiltmeter.report import render_steering, write_steering
 
 def _cost(kl: float, ratio: float) -> Fluency:
     def about(value: float) -> Estimate:
-        return Estimate(value=value, low=value / 2, high=2 * value, n=7, method="Student's t over texts")
+        return Estimate(value=value, low=value / 2, high=2 * value, n=9, method="percentile bootstrap over rows")
 
     return Fluency(kl=about(kl), perplexity=about(9.0), ratio=about(ratio), n_tokens=70)
 

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from tiltmeter.core.evidence import Evidence, Verdict
-from tiltmeter.core.records import Estimate
+from tiltmeter.core.records import Estimate, Unavailable
 from tiltmeter.core.steering import Dose, SideBySide
 
 
@@ -59,6 +59,9 @@ def side_by_side(found: SideBySide) -> None:
             table.add_row(_dose(dose), _text(steered), _text(random))
         console.print()
         console.print(table)
+    costs = [dose.fluency.kl for dose in found.doses if dose.fluency is not None]
+    if reasons := {kl.reason for kl in costs if isinstance(kl, Unavailable)}:
+        console.print(f"\nKL on neutral texts: unavailable ({'; '.join(sorted(reasons))}).", markup=False)
 
 
 def _text(said: str) -> Text:

@@ -14,7 +14,7 @@ class Fluency(Record):
 
     ``kl``: mean KL(bare ‖ edited) of the next-token distributions, nats a token. ``perplexity`` of the texts under the
     edit, and ``ratio`` to the bare model's, whose interval is that of the paired change. Intervals are over texts, or
-    groups where groups exist. ``n_tokens`` were predicted.
+    groups where groups exist; of fewer than 8 a figure is Unavailable. ``n_tokens`` were predicted.
     """
 
     kl: Measured

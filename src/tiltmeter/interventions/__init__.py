@@ -23,11 +23,9 @@ from tiltmeter.interventions._layer_effects import LayerEffect, LayerEffects, Pa
 from tiltmeter.interventions._open_steering import open_steering
 from tiltmeter.interventions._pair_effects import Effects
 from tiltmeter.interventions._pairs import EncodedPairs, PromptPairs, encode_pairs
-from tiltmeter.interventions._perplexity import Perplexity, perplexity
 from tiltmeter.interventions._scrub import Scrub, StreamingFitter, scrub
 from tiltmeter.interventions._scrub_damage import ModelQuality, QualityChange, ScrubDamage, scrub_damage
 from tiltmeter.interventions._side_by_side import Ways, side_by_side
-from tiltmeter.interventions._side_effects import SideEffects, side_effects
 from tiltmeter.interventions._steer import Steer, SteerMode
 from tiltmeter.interventions._steering_vectors import SteeringVectors, steering_vectors
 from tiltmeter.interventions._strength_sweep import Question, strength_sweep
@@ -66,7 +64,6 @@ __all__ = [
     "PairFamily",
     "PairRows",
     "PairScores",
-    "Perplexity",
     "Positions",
     "PromptPairs",
     "QualityChange",
@@ -76,7 +73,6 @@ __all__ = [
     "SampledPairs",
     "Scrub",
     "ScrubDamage",
-    "SideEffects",
     "Sifted",
     "Steer",
     "SteerMode",
@@ -104,13 +100,11 @@ __all__ = [
     "kl_effects",
     "norm_budget",
     "open_steering",
-    "perplexity",
     "read_gguf",
     "sample_pairs",
     "scrub",
     "scrub_damage",
     "side_by_side",
-    "side_effects",
     "steering_vectors",
     "strength_sweep",
     "swap_effects",

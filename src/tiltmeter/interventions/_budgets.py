@@ -16,9 +16,10 @@ from tiltmeter.core.direction import Direction
 from tiltmeter.core.errors import ArrayError, DataError, SpecError
 from tiltmeter.core.records import Measured
 from tiltmeter.core.site import Site
+from tiltmeter.evaluation import bootstrap_estimate, resampling
 from tiltmeter.interventions._fluency import batches, divergence, log_probs, predicted
 from tiltmeter.interventions._steering_vectors import SteeringVectors, steers_along, vectors_of
-from tiltmeter.interventions._texts import Texts, encoded_texts, mean_per_token
+from tiltmeter.interventions._texts import Texts, encoded_texts
 from tiltmeter.models import Encoded, SubjectModel, edited
 
 # The search begins at this share of the mean norm, where a direction rarely does anything, and doubles. Vectors that
@@ -36,13 +37,14 @@ def activation_norm(subject: SubjectModel, texts: Texts, *, site: str | Site) ->
     subject
         The model.
     texts
-        Texts such as the model will be steered on; two or more for an interval.
+        Texts such as the model will be steered on; eight or more, or as many groups.
     site
         Where.
 
     Returns
     -------
-    The mean over the tokens that are read, but for the first position of each text.
+    The mean over the tokens that are read, but for the first position of each text; Unavailable where texts, or groups,
+    are too few to resample.
 
     Raises
     ------
@@ -67,13 +69,17 @@ def activation_norm(subject: SubjectModel, texts: Texts, *, site: str | Site) ->
     ...     vocab_size=4, hidden_size=8, intermediate_size=8, num_hidden_layers=2, num_attention_heads=2
     ... )
     >>> subject = bind(LlamaForCausalLM(config).eval(), PreTrainedTokenizerFast(tokenizer_object=words), name="tiny")
-    >>> activation_norm(subject, ["Rome is old", "is Rome old"], site="0.resid_post").n
-    2
+    >>> activation_norm(subject, ["Rome is old", "is Rome old"] * 4, site="0.resid_post").n
+    8
     """
     encoded = encoded_texts(subject, texts, what="texts")
     (where,) = subject.resolve_sites([site])
     sums, counts = _norms(subject, encoded, sites=(where,))
-    return mean_per_token(sums[where], counts, groups=encoded.texts.groups)
+    # a text without a token to read says nothing, and must not count as one that was seen
+    seen = np.flatnonzero(counts)
+    of, total, groups = counts[seen], sums[where][seen], encoded.texts.groups
+    by = resampling(len(seen), groups=None if groups is None else groups[seen])
+    return bootstrap_estimate(lambda weights: (weights @ total) / (weights @ of), by=by, bounds=(0.0, np.inf))
 
 
 def norm_budget(subject: SubjectModel, texts: Texts, *, site: str | Site, share: float) -> float:
@@ -136,7 +142,7 @@ def kl_budget(
     Parameters
     ----------
     subject
-        A decoder with its unembedding.
+        A causal decoder with its unembedding.
     texts
         Neutral texts, on which steering should cost little.
     direction
@@ -158,11 +164,11 @@ def kl_budget(
         If the budget is not above 0, is not reached by vectors 16 times as long as the activations, or a site is
         absent.
     DataError
-        If a text has a single token.
+        If a text has no token that is predicted.
     ArrayError
         If the sign of the direction is unknown, its width is another, or the steered model gives NaN.
     ModelError
-        If the model has no unembedding, or vectors are of another model.
+        If tokens see later ones, the model has no unembedding, or vectors are of another model.
 
     See Also
     --------
@@ -187,7 +193,7 @@ def kl_budget(
     ...     vocab_size=4, hidden_size=8, intermediate_size=8, num_hidden_layers=2, num_attention_heads=2
     ... )
     >>> subject = bind(LlamaForCausalLM(config).eval(), PreTrainedTokenizerFast(tokenizer_object=words), name="tiny")
-    >>> texts, along = ["Rome is old", "is Rome old"], np.arange(8.0)
+    >>> texts, along = ["Rome is old", "is Rome old"] * 4, np.arange(8.0)
     >>> strength = kl_budget(subject, texts, direction=along, site="0.resid_post", kl=1e-5)
     >>> found = fluency(subject, texts, edits=[Steer(along, strength, site="0.resid_post")])
     >>> round(1e5 * found.kl.value, 2)

@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from tiltmeter.activations import plan_batches
-from tiltmeter.core.errors import ArrayError, DataError
+from tiltmeter.core.errors import ArrayError, DataError, ModelError
 from tiltmeter.core.records import Measured
 from tiltmeter.core.steering import Fluency
-from tiltmeter.interventions._texts import Texts, encoded_texts, exponential, mean_per_token
+from tiltmeter.evaluation import Resampling, bootstrap_estimate, resampling
+from tiltmeter.interventions._texts import Texts, encoded_texts
 from tiltmeter.models import Edit, Encoded, Padded, SubjectModel, edited, pad, text_logits
 
 # tokens of a batch: the log-probabilities of all of them are held, for the bare and the edited model
@@ -29,26 +30,37 @@ class Losses(NamedTuple):
 
 
 class Neutral(NamedTuple):
-    """The texts, how many tokens of each are predicted, and the bare model's surprisal, shape (n,) each."""
+    """How many tokens of each text are predicted, the bare model's surprisal, shape (n,) each, and the draws."""
 
-    encoded: Encoded
     counts: NDArray[np.float64]
     surprisal: NDArray[np.float64]
+    by: Resampling
 
     @property
     def bare_perplexity(self) -> Measured:
         """Perplexity of the bare model."""
-        return exponential(mean_per_token(self.surprisal, self.counts, groups=self.encoded.texts.groups))
+        return self._exponential(self.surprisal, least=1.0)
 
     def fluency(self, losses: Losses) -> Fluency:
         """Return the figures of one edited model."""
-        groups = self.encoded.texts.groups
         return Fluency(
-            kl=mean_per_token(losses.kl, self.counts, groups=groups),
-            perplexity=exponential(mean_per_token(losses.surprisal, self.counts, groups=groups)),
-            ratio=exponential(mean_per_token(losses.surprisal - self.surprisal, self.counts, groups=groups)),
+            # rounding may leave a divergence of nothing a little below 0
+            kl=bootstrap_estimate(
+                lambda weights: np.maximum(self._per_token(losses.kl, weights), 0.0), by=self.by, bounds=(0.0, np.inf)
+            ),
+            perplexity=self._exponential(losses.surprisal, least=1.0),
+            ratio=self._exponential(losses.surprisal - self.surprisal, least=0.0),
             n_tokens=int(self.counts.sum()),
         )
+
+    def _exponential(self, sums: NDArray[np.float64], *, least: float) -> Measured:
+        return bootstrap_estimate(
+            lambda weights: np.exp(self._per_token(sums, weights)), by=self.by, bounds=(least, np.inf)
+        )
+
+    def _per_token(self, sums: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:
+        means: NDArray[np.float64] = (weights @ sums) / (weights @ self.counts)
+        return means
 
 
 def fluency(subject: SubjectModel, texts: Texts, *, edits: Sequence[Edit]) -> Fluency:
@@ -57,23 +69,24 @@ def fluency(subject: SubjectModel, texts: Texts, *, edits: Sequence[Edit]) -> Fl
     Parameters
     ----------
     subject
-        A decoder with its unembedding.
+        A causal decoder with its unembedding.
     texts
-        Neutral texts, such as the model might well have written; two or more for an interval. Every token but the first
-        of a text is predicted from those before it.
+        Neutral texts, such as the model might well have written; eight or more (or as many groups) for figures with
+        their intervals. Tokens that are read count, but for the first of a text, which nothing predicts.
     edits
         What is done to the model, in order.
 
     Returns
     -------
-    KL(bare ‖ edited) in nats a token, perplexity under the edits, and its ratio to that of the bare model.
+    KL(bare ‖ edited) in nats a token, perplexity under the edits, and its ratio to that of the bare model. All texts
+    together, so that long ones count for more; each is Unavailable where units are too few to resample.
 
     Raises
     ------
     DataError
-        If there are no texts, or one has a single token.
+        If there are no texts, or one has no token that is predicted.
     ModelError, SpecError
-        If the model has no unembedding, or a site is absent.
+        If tokens see later ones, the model has no unembedding, or a site is absent.
     ArrayError
         If the edited model gives NaN.
 
@@ -95,20 +108,24 @@ def fluency(subject: SubjectModel, texts: Texts, *, edits: Sequence[Edit]) -> Fl
     ... )
     >>> tokenizer = PreTrainedTokenizerFast(tokenizer_object=words, unk_token="?")
     >>> subject = bind(LlamaForCausalLM(config).eval(), tokenizer, name="tiny")
-    >>> found = fluency(subject, ["Rome is old", "is Rome old"], edits=[Steer(np.ones(8), 0.0, site="0.resid_post")])
+    >>> texts = ["Rome is old", "is Rome old"] * 4
+    >>> found = fluency(subject, texts, edits=[Steer(np.ones(8), 0.0, site="0.resid_post")])
     >>> found.kl.value, found.ratio.value, found.n_tokens
-    (0.0, 1.0, 4)
+    (0.0, 1.0, 16)
     """
     neutral, (losses,) = neutral_losses(subject, encoded_texts(subject, texts, what="texts"), conditions=[edits])
     return neutral.fluency(losses)
 
 
 def neutral_losses(
-    subject: SubjectModel, encoded: Encoded, *, conditions: Sequence[Sequence[Edit]]
+    subject: SubjectModel, encoded: Encoded, *, conditions: Sequence[Sequence[Edit]], seed: int = 0
 ) -> tuple[Neutral, list[Losses]]:
-    """Measure several edited models on the same texts, batch by batch, so that the bare model runs once."""
+    """Measure several edited models on the same texts, batch by batch, so that the bare model runs once.
+
+    ``seed`` is that of the bootstrap.
+    """
     n = len(encoded)
-    neutral = Neutral(encoded, predicted(encoded), np.zeros(n))
+    neutral = Neutral(predicted(encoded), np.zeros(n), resampling(n, groups=encoded.texts.groups, seed=seed))
     found = [Losses(np.zeros(n), np.zeros(n)) for _ in conditions]
     for batch, padded in batches(encoded):
         bare = log_probs(subject, padded)
@@ -125,12 +142,14 @@ def neutral_losses(
 
 
 def predicted(encoded: Encoded) -> NDArray[np.float64]:
-    """Return how many tokens of each text are predicted from others, shape (n,)."""
-    if (short := np.flatnonzero(encoded.lengths < 2)).size:
+    """Return how many tokens of each text are read and predicted from others, shape (n,)."""
+    counts = (encoded.n_read - encoded.read[encoded.offsets[:-1]]).astype(np.float64)
+    if (short := np.flatnonzero(counts == 0)).size:
         raise DataError(
-            f"Text {encoded.ids[short[0]]} has a single token, which nothing predicts; leave it out, or make it longer."
+            f"Text {encoded.ids[short[0]]} has no token to read that is predicted from one before; leave it out, or "
+            "make it longer."
         )
-    return (encoded.lengths - 1).astype(np.float64)
+    return counts
 
 
 def batches(encoded: Encoded) -> Iterator[tuple[NDArray[np.int64], Padded]]:
@@ -141,9 +160,10 @@ def batches(encoded: Encoded) -> Iterator[tuple[NDArray[np.int64], Padded]]:
 
 def log_probs(subject: SubjectModel, padded: Padded) -> Tensor:
     """Return log-probabilities of the tokens after the first of each text, shape (b, t - 1, v), single precision."""
-    # on the right of a causal model, padding is seen by nothing but itself
-    mask = None if subject.is_causal or padded.own.all() else padded.own
-    return text_logits(subject, padded.tokens, mask=mask)[:, :-1].float().log_softmax(-1)
+    if not subject.is_causal:
+        raise ModelError(f"{subject.name} sees later tokens, so that it predicts none; give a causal decoder.")
+    # padding needs no mask: it is on the right, where a causal model sees it from nothing but itself
+    return text_logits(subject, padded.tokens)[:, :-1].float().log_softmax(-1)
 
 
 def divergence(bare: Tensor, changed: Tensor, padded: Padded) -> NDArray[np.float64]:
@@ -159,6 +179,6 @@ def _surprisal(found: Tensor, padded: Padded) -> NDArray[np.float64]:
 
 
 def _by_text(values: Tensor, padded: Padded) -> NDArray[np.float64]:
-    own = padded.own[:, 1:].to(values.device)
-    sums: NDArray[Any] = torch.where(own, values, 0).double().sum(1).cpu().numpy()
+    counted = padded.read[:, 1:].to(values.device)
+    sums: NDArray[Any] = torch.where(counted, values, 0).double().sum(1).cpu().numpy()
     return sums

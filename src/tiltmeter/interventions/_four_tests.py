@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from tiltmeter.core.direction import Direction
 from tiltmeter.core.errors import SpecError
-from tiltmeter.core.records import Unavailable
+from tiltmeter.core.records import Measured, Unavailable
 from tiltmeter.core.site import Site
+from tiltmeter.core.steering import Fluency
 from tiltmeter.data import TextSet
 from tiltmeter.evaluation import auroc_columns, ranking_estimates
 from tiltmeter.interventions._ablate import Ablate
@@ -21,11 +22,11 @@ from tiltmeter.interventions._answers import Answers
 from tiltmeter.interventions._asked import asked, block_output
 from tiltmeter.interventions._constant import wide
 from tiltmeter.interventions._controls import Controls, RandomScores, Tested, random_bases
+from tiltmeter.interventions._fluency import neutral_losses
 from tiltmeter.interventions._pairs import EncodedPairs
-from tiltmeter.interventions._side_effects import SideEffects, side_effects
 from tiltmeter.interventions._steer import Steer, unit_of
 from tiltmeter.interventions._trial import Ability, Recovery, Trial, Unit
-from tiltmeter.models import Edit, Encoded, SubjectModel
+from tiltmeter.models import Edit, Encoded, SubjectModel, encoded_for
 
 
 class Manipulation(NamedTuple):
@@ -38,9 +39,9 @@ class Manipulation(NamedTuple):
 
     strength: float
     effect: Tested | Unavailable
-    towards: SideEffects
-    away: SideEffects
-    random_side_effects: tuple[SideEffects, ...]
+    towards: Fluency
+    away: Fluency
+    random_side_effects: tuple[Fluency, ...]
 
 
 class Termination(NamedTuple):
@@ -48,8 +49,8 @@ class Termination(NamedTuple):
 
     lost: Tested | Unavailable
     left: Ability
-    side_effects: SideEffects
-    random_side_effects: tuple[SideEffects, ...]
+    side_effects: Fluency
+    random_side_effects: tuple[Fluency, ...]
 
 
 class FourTests(NamedTuple):
@@ -63,8 +64,8 @@ class FourTests(NamedTuple):
         Mean norm of the activations at the last token that is read: the unit of strengths.
     clean
         What the model, as it is, makes of the texts.
-    clean_side_effects
-        Perplexity of the neutral texts, as the model is.
+    clean_perplexity
+        Of the neutral texts, as the model is.
     correlation
         AUROC of the direction's scores. Random directions were given the sign that does better here.
     manipulation
@@ -77,7 +78,7 @@ class FourTests(NamedTuple):
     n: int
     mean_norm: float
     clean: Ability
-    clean_side_effects: SideEffects
+    clean_perplexity: Measured
     correlation: Tested
     manipulation: tuple[Manipulation, ...]
     termination: Termination
@@ -106,7 +107,7 @@ def four_tests(
     direction
         With its sign, at a block's output.
     neutral
-        Texts that have nothing to do with the concept, for the side effects.
+        Texts that have nothing to do with the concept, for the side effects, as :func:`fluency` measures them.
     answers
         The positive and the negative answer, or answers, of one token each; None for pairs, which have their own.
     strengths
@@ -127,7 +128,7 @@ def four_tests(
     ArrayError
         If the direction has no sign, or belongs to another model.
     DataError, ModelError
-        As :func:`side_effects`, or if the texts have no labels of both kinds.
+        As :func:`fluency`, or if the texts have no labels of both kinds.
 
     Notes
     -----
@@ -182,7 +183,7 @@ def four_tests(
         n=len(question),
         mean_norm=mean_norm,
         clean=trial.ability(before),
-        clean_side_effects=side.clean,
+        clean_perplexity=side.clean,
         correlation=_correlation(read, trial, unit=unit),
         manipulation=tuple(
             Manipulation(strength, trial.manipulated(unit, strength * mean_norm), beside[0], beside[1], beside[2:])
@@ -206,11 +207,11 @@ def _correlation(read: Float[NDArray[np.float64], "n d"], trial: Trial, *, unit:
 
 
 class _Sides(NamedTuple):
-    """Side effects: clean; by strength those of adding, of subtracting and of random ones; and of ablating."""
+    """Clean perplexity; side effects by strength of adding, of subtracting and of random ones; and of ablating."""
 
-    clean: SideEffects
-    steered: list[tuple[SideEffects, ...]]
-    ablated: tuple[SideEffects, ...]
+    clean: Measured
+    steered: list[tuple[Fluency, ...]]
+    ablated: tuple[Fluency, ...]
 
 
 def _measured_sides(
@@ -227,7 +228,10 @@ def _measured_sides(
         [Steer(one, length, site=site)] for length in lengths for one in (unit, -unit, *trial.random)
     ]
     ablated: list[list[Edit]] = [[Ablate(site, directions=one)] for one in (unit, *trial.random)]
-    clean, *found = side_effects(subject, neutral, edits=[[], *steered, *ablated], seed=trial.controls.seed)
+    texts, losses = neutral_losses(
+        subject, encoded_for(subject, neutral), conditions=[*steered, *ablated], seed=trial.controls.seed
+    )
+    found = [texts.fluency(one) for one in losses]
     n_each = 2 + len(trial.random)
     starts = range(0, len(steered), n_each)
-    return _Sides(clean, [tuple(found[i : i + n_each]) for i in starts], tuple(found[len(steered) :]))
+    return _Sides(texts.bare_perplexity, [tuple(found[i : i + n_each]) for i in starts], tuple(found[len(steered) :]))

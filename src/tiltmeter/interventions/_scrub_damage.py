@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 
 from tiltmeter.core.errors import SpecError
 from tiltmeter.core.records import Measured, Unavailable
+from tiltmeter.core.steering import Fluency
 from tiltmeter.data import TextSet
-from tiltmeter.evaluation import share
+from tiltmeter.evaluation import mean_estimate, resampling, share
 from tiltmeter.interventions._clean import flat
-from tiltmeter.interventions._mean_estimate import mean_estimate
+from tiltmeter.interventions._fluency import neutral_losses
 from tiltmeter.interventions._pairs import EncodedPairs
-from tiltmeter.interventions._perplexity import TextLosses, text_losses
 from tiltmeter.interventions._scrub import Scrub
 from tiltmeter.models import Edit, Encoded, SubjectModel, edited, encoded_for, next_logits
 
@@ -24,23 +24,27 @@ _NO_PAIRS = Unavailable(reason="no pairs were given")
 
 
 class ModelQuality(NamedTuple):
-    """How well a model does: mean loss of held-out texts in nats a token, and its answers to prompts.
+    """How well a model does: the perplexity of held-out texts, and its answers to prompts.
 
     ``accuracy``: share of the prompts whose own answer is likelier than the other prompt's. ``log_odds``: mean of the
     log-probability of the own answer less that of the other, in nats; over several answers of a side they are added up.
     """
 
-    nats_per_token: Measured
+    perplexity: Measured
     accuracy: Measured
     log_odds: Measured
 
 
 class QualityChange(NamedTuple):
-    """A model after edits, and how far each figure moved, text by text and pair by pair (after less before)."""
+    """A model after edits: held-out texts beside the bare model, its answers, and how far their log-odds moved.
 
-    after: ModelQuality
-    nats_per_token: Measured
+    ``log_odds_change`` is paired: after less before, pair by pair.
+    """
+
+    fluency: Fluency
+    accuracy: Measured
     log_odds: Measured
+    log_odds_change: Measured
 
 
 class ScrubDamage(NamedTuple):
@@ -68,7 +72,7 @@ def scrub_damage(
     Parameters
     ----------
     subject
-        A decoder with its unembedding.
+        A causal decoder with its unembedding.
     found
         A scrub.
     null
@@ -78,7 +82,7 @@ def scrub_damage(
     pairs
         Prompts and their answers: a task that should go on, or one that should not. None leaves these figures out.
     batch_size
-        Most texts, or pairs, a forward.
+        Most pairs a forward.
 
     Returns
     -------
@@ -89,7 +93,7 @@ def scrub_damage(
     SpecError
         If the null's labels were not shuffled, or its sites are others.
     DataError, ModelError
-        As :func:`perplexity`.
+        As :func:`fluency`.
 
     Examples
     --------
@@ -108,21 +112,22 @@ def scrub_damage(
     >>> z = np.arange(8) % 2
     >>> found, null = scrub(subject, texts, z=z), scrub(subject, texts, z=z, shuffled=0)
     >>> damage = scrub_damage(subject, found, null=null, texts=texts)
-    >>> damage.scrubbed.nats_per_token.value < 1, damage.before.accuracy.reason
+    >>> damage.scrubbed.fluency.kl.value < 1, damage.before.accuracy.reason
     (True, 'no pairs were given')
     """
     if null.shuffled is None or list(null.erasers) != list(found.erasers):
         raise SpecError(
             "The null must be a scrub of the same sites with shuffled labels; give the same arguments and shuffled=0."
         )
-    encoded = encoded_for(subject, texts)
-    bare, scrubbed, shuffled = (
-        _measure(subject, encoded, pairs=pairs, edits=edits, batch_size=batch_size)
-        for edits in ((), found.edits, null.edits)
-    )
+    conditions = (found.edits, null.edits)
+    neutral, losses = neutral_losses(subject, encoded_for(subject, texts), conditions=conditions)
+    answers: list[tuple[Measured, Measured, Measured]] = [(_NO_PAIRS, _NO_PAIRS, _NO_PAIRS)] * 3
+    if pairs is not None:
+        odds = [answer_log_odds(subject, pairs, edits=edits, batch_size=batch_size) for edits in ((), *conditions)]
+        answers = [_answers(one, pairs, bare=odds[0]) for one in odds]
     return ScrubDamage(
-        bare.quality(encoded, pairs),
-        *(QualityChange(one.quality(encoded, pairs), *one.since(bare, encoded, pairs)) for one in (scrubbed, shuffled)),
+        ModelQuality(neutral.bare_perplexity, *answers[0][:2]),
+        *(QualityChange(neutral.fluency(one), *said) for one, said in zip(losses, answers[1:], strict=True)),
     )
 
 
@@ -146,32 +151,12 @@ def answer_log_odds(
     return found
 
 
-class _Figures(NamedTuple):
-    """What texts and prompts show one by one; ``log_odds`` is None without pairs."""
-
-    losses: TextLosses
-    log_odds: NDArray[np.float64] | None
-
-    def quality(self, encoded: Encoded, pairs: EncodedPairs | None) -> ModelQuality:
-        nats = mean_estimate(self.losses.nats, counts=self.losses.counts, groups=encoded.texts.groups)
-        if self.log_odds is None or pairs is None:
-            return ModelQuality(nats, _NO_PAIRS, _NO_PAIRS)
-        # both prompts of a pair hang together, and pairs of a group do
-        accuracy = share((self.log_odds > 0).ravel(), groups=np.repeat(pairs.pairs.groups, 2))
-        return ModelQuality(nats, accuracy, mean_estimate(self.log_odds.mean(1), groups=pairs.pairs.groups))
-
-    def since(self, bare: _Figures, encoded: Encoded, pairs: EncodedPairs | None) -> tuple[Measured, Measured]:
-        change = self.losses.nats - bare.losses.nats
-        nats = mean_estimate(change, counts=self.losses.counts, groups=encoded.texts.groups)
-        if self.log_odds is None or bare.log_odds is None or pairs is None:
-            return nats, _NO_PAIRS
-        return nats, mean_estimate((self.log_odds - bare.log_odds).mean(1), groups=pairs.pairs.groups)
-
-
-def _measure(
-    subject: SubjectModel, encoded: Encoded, *, pairs: EncodedPairs | None, edits: Sequence[Edit], batch_size: int
-) -> _Figures:
-    losses = text_losses(subject, encoded, edits=edits, batch_size=batch_size)
-    if pairs is None:
-        return _Figures(losses, None)
-    return _Figures(losses, answer_log_odds(subject, pairs, edits=edits, batch_size=batch_size))
+def _answers(
+    log_odds: Float[NDArray[np.float64], "n 2"], pairs: EncodedPairs, *, bare: Float[NDArray[np.float64], "n 2"]
+) -> tuple[Measured, Measured, Measured]:
+    """Return the accuracy, the mean log-odds, and their change from the bare model's."""
+    groups = pairs.pairs.groups
+    by = resampling(len(pairs), groups=groups)
+    # both prompts of a pair hang together, and pairs of a group do
+    accuracy = share((log_odds > 0).ravel(), groups=np.repeat(groups, 2))
+    return accuracy, mean_estimate(log_odds.mean(1), by=by), mean_estimate((log_odds - bare).mean(1), by=by)

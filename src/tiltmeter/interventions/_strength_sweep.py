@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,12 +13,13 @@ from tiltmeter.core.errors import ArrayError, SpecError
 from tiltmeter.core.records import Measured, Unavailable
 from tiltmeter.core.seeds import stream
 from tiltmeter.core.steering import Luck, StrengthSweep, SweepPoint
+from tiltmeter.evaluation import Resampling, mean_estimate, resampling
 from tiltmeter.interventions._answers import Answers, AnswerTokens, answer_tokens
 from tiltmeter.interventions._budgets import activation_norm, mean_norms
 from tiltmeter.interventions._fluency import Losses, Neutral, batches, neutral_losses
 from tiltmeter.interventions._steer import Steer
 from tiltmeter.interventions._steering_vectors import vectors_of
-from tiltmeter.interventions._texts import Texts, encoded_texts, mean_per_token
+from tiltmeter.interventions._texts import Texts, encoded_texts
 from tiltmeter.models import Edit, Encoded, SubjectModel, edited, next_logits
 
 
@@ -49,9 +50,9 @@ def strength_sweep(
     Parameters
     ----------
     subject
-        A decoder with its unembedding.
+        A causal decoder with its unembedding.
     neutral
-        Texts that should not change; two or more for intervals.
+        Texts that should not change; eight or more, or as many groups, for figures with intervals, as of prompts.
     direction
         With its site and a known sign.
     strengths
@@ -69,11 +70,11 @@ def strength_sweep(
         If there are no strengths, one is 0 or not finite, there is no random direction, a site is absent, or an answer
         is not one token.
     DataError
-        If a neutral text has a single token.
+        If a neutral text has no token that is predicted.
     ArrayError
         If the sign is unknown, the width is another, or the steered model gives NaN.
     ModelError
-        If the model has no unembedding.
+        If tokens see later ones, or the model has no unembedding.
 
     See Also
     --------
@@ -144,18 +145,18 @@ class _Answered(NamedTuple):
 
     bare: NDArray[np.float64]
     changed: list[NDArray[np.float64]]
-    groups: NDArray[Any] | None
+    by: Resampling
 
     def mean(self, values: NDArray[np.float64]) -> Measured:
         """Estimate the mean over prompts, groups together where groups exist."""
-        return mean_per_token(values, np.ones(len(values)), groups=self.groups)
+        return mean_estimate(values, by=self.by)
 
 
 def _answered(subject: SubjectModel, question: Question, *, conditions: Sequence[Sequence[Edit]]) -> _Answered:
     answers = answer_tokens(subject, positive=question.positive, negative=question.negative)
     encoded = encoded_texts(subject, question.prompts, what="prompts")
     bare, *changed = (_log_odds(subject, encoded, answers=answers, edits=edits) for edits in ((), *conditions))
-    return _Answered(bare, changed, encoded.texts.groups)
+    return _Answered(bare, changed, resampling(len(encoded), groups=encoded.texts.groups))
 
 
 def _log_odds(

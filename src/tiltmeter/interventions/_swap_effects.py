@@ -170,7 +170,7 @@ def ablation_effects(
     -----
     1 − clip(gap after / gap before, 0, 1), the mean over the two sides, where the gap of a side's answers is their
     log-probability after their own prompt minus that after the other. A gap that turns round counts as none. What is
-    zeroed may break the model instead of blinding it: see ``unrelated``, and :func:`side_effects`.
+    zeroed may break the model instead of blinding it: see ``unrelated``, and :func:`fluency`.
 
     Examples
     --------
