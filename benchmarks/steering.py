@@ -102,7 +102,7 @@ def main() -> None:
     torch.set_num_threads(1)
     subject = make_subject()
     print(
-        f"{N_LAYERS} blocks of d = {D_MODEL}, {n_new} new tokens, one thread, {n_turns} turns, half as many of batch 8\n"
+        f"{N_LAYERS} blocks of d = {D_MODEL}, {n_new} new tokens, one thread, {n_turns} turns, half that of batch 8\n"
     )
     print("| batch | way | processor ms a step | to bare, median | 95 % interval | fastest by the clock, to bare |")
     print("| --- | --- | --- | --- | --- | --- |")
