@@ -138,6 +138,8 @@ def test_a_direction_that_reads_well_and_does_nothing_is_called_that_and_still_h
     (found,) = [s for s in judge(evidence).statements if s.rule == "causality"]
     assert found.stance == stance and found.text.startswith(words)
     assert "of 20 random directions at most 0.10" in found.because
+    words = "follow its direction" if stance == "for" else "do not follow its direction"
+    assert f"The model's answers {words}: swap success {value:.2f}." in judge(evidence).headline
     # to monitor is to correlate: no cause is no objection
     assert judge(evidence).outcome == "holds"
 
