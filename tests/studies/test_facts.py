@@ -8,7 +8,7 @@ import pytest
 
 from tiltmeter.core.evidence import Evidence, Verdict
 from tiltmeter.core.records import Estimate, Measured, Threshold
-from tiltmeter.studies import read_spec, run_study
+from tiltmeter.studies import ProbeSpec, ReadSpec, TrainSpec, read_spec, run_study
 
 _SPEC = Path(__file__).parents[2] / "examples" / "facts.yaml"
 
@@ -96,3 +96,44 @@ def test_the_verdict_names_the_set_that_the_probe_fails_on(evidence: Evidence) -
 
 def test_nothing_leaks_between_the_splits(evidence: Evidence) -> None:
     assert (evidence.leakage.n_exact, evidence.leakage.n_near) == (0, 0)
+
+
+def test_a_probe_that_reads_truth_and_does_nothing_is_called_that_and_those_that_do_are_named(
+    evidence: Evidence,
+) -> None:
+    by = {(one.site, one.method): one for one in evidence.causal}
+    # all four methods at the four blocks; the embedding is no resid_post
+    assert len(by) == 16 and all(one.n_pairs == 100 for one in evidence.causal)
+    for site in ("1.resid_post", "2.resid_post", "3.resid_post"):
+        for method in ("mean_difference", "logistic"):
+            swap, ablation = (_value(by[site, method].swap), _value(by[site, method].ablation))
+            assert swap > 0.65 and ablation > 0.6 and swap > 10 * by[site, method].random_swap[1]
+        # it reads as well, and the model does not
+        assert _value(by[site, "lda"].swap) < 0.15
+    assert isinstance(evidence.verdict, Verdict)
+    said = [s.text for s in evidence.verdict.statements if s.rule == "causality"]
+    assert said[0].startswith("It reads the label and does nothing: on affirmative")
+    assert "logistic at 1.resid_post" in said[1]
+    assert "do not follow its direction" in evidence.verdict.headline
+
+
+def test_site_and_method_can_be_chosen_by_what_they_cause(tmp_path: Path) -> None:
+    spec = read_spec(_SPEC)
+    spec = spec.model_copy(
+        update={
+            "texts": {"affirmative": spec.texts["affirmative"]},
+            "train": TrainSpec(distribution="affirmative", folds=2),
+            "read": ReadSpec(sites=("1.resid_post", "3.resid_post")),
+            "probes": ProbeSpec(methods=("mean_difference", "lda", "logistic"), choose_by="cause"),
+            "evidence": spec.evidence.model_copy(update={"bootstrap": 100, "shuffles": 19, "nuisances": ()}),
+        }
+    )
+    found = run_study(spec, tmp_path / "run").evidence
+    assert found.method == "logistic" and found.chosen_by == "cause"
+    first, *others = found.causal_candidates
+    assert (first.site, first.method) == (found.site, found.method)
+    assert len(others) == 5 and all(_value(first.swap) >= _value(one.swap) for one in others)
+    assert isinstance(found.verdict, Verdict)
+    assert "follow its direction" in found.verdict.headline
+    page = (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
+    assert "The choice was not by AUROC but by cause" in page

@@ -225,3 +225,34 @@ def test_copies_in_the_calibration_split_leave_no_threshold_and_copies_in_the_te
     assert "copies of training texts" in evidence.threshold.reason
     assert isinstance(evidence.verdict, Verdict)
     assert evidence.verdict.outcome == "undecided"
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ([{"text": "w30 w38 .", "label": 1}, {"text": "w31 w39 .", "label": 0}], "in pairs of both labels"),
+        (
+            [{"text": "w30 w38 .", "label": 1, "pair": "p"}, {"text": "w31 w31 w39 .", "label": 0, "pair": "p"}],
+            "in none of its held-out pairs",
+        ),
+    ],
+)
+def test_texts_that_cannot_be_swapped_are_refused_and_nothing_is_left(
+    tiny_model: Path, tmp_path: Path, rows: list[dict[str, object]], message: str
+) -> None:
+    lines = []
+    for i in range(40):
+        for row in rows:
+            own = {"group": f"g{i}", **({"pair": f"p{i}"} if "pair" in row else {})}
+            lines.append(json.dumps({**row, **own, "text": f"w{i % 30} {row['text']}"}))
+    (tmp_path / "home.jsonl").write_text("\n".join(lines), encoding="utf-8")
+    evidence = {"bootstrap": 100, "shuffles": 19, "answers": {"positive": ["w1"], "negative": ["w2"]}}
+    spec = _spec(tiny_model, {"home": tmp_path / "home.jsonl"}, evidence=evidence)
+    with pytest.raises(SpecError, match=message):
+        run_study(spec, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_to_choose_by_cause_needs_answers(tiny_model: Path, tmp_path: Path) -> None:
+    with pytest.raises(SpecError, match=r"needs evidence\.answers"):
+        _spec(tiny_model, {"home": tmp_path / "home.jsonl"}, probes={"choose_by": "cause"})

@@ -223,8 +223,9 @@ class Evidence(Record):
     """Everything that a study measured about the probe that it chose, and about those that it did not.
 
     ``train`` names the distribution on which site and method were chosen; ``sites`` and ``methods`` list what was
-    tried, in order, ``left_out`` what was not for want of pairs; ``causal`` is empty where no answers were named;
-    ``fpr`` and ``level`` are the asked false-positive rate and the level of all intervals.
+    tried, in order, ``left_out`` what was not for want of pairs; ``causal`` is empty where no answers were named, and
+    ``causal_candidates``, judged on a fold of the training split, where the choice was by AUROC; ``fpr`` and ``level``
+    are the asked false-positive rate and the level of all intervals.
     """
 
     format_version: Literal[1] = 1
@@ -250,4 +251,6 @@ class Evidence(Record):
     leakage: Leakage
     verdict: Verdict | Unavailable
     left_out: tuple[str, ...] = ()
+    chosen_by: Literal["auroc", "cause"] = "auroc"
+    causal_candidates: tuple[Causal, ...] = ()
     causal: tuple[Causal, ...] = ()

@@ -55,6 +55,18 @@ def _in_distribution(evidence: Evidence) -> Iterable[Statement]:
 
 
 def _choice(evidence: Evidence) -> Iterable[Statement]:
+    if evidence.chosen_by == "cause":
+        best = evidence.causal_candidates[0]
+        yield Statement(
+            rule="choice",
+            condition="site and method are chosen by AUROC on the training folds",
+            test=None,
+            stance="note",
+            text="Site and method were chosen by what they cause, not by how well they read the label.",
+            because=f"swap success {figure(best.swap)} on a fold of the training texts, the highest of "
+            f"{len(evidence.causal_candidates)}",
+        )
+        return
     values = [c.auroc.value for c in evidence.candidates if isinstance(c.auroc, Estimate)]
     tied = sum(value >= max(values) - 1e-9 for value in values)
     if tied > 1:

@@ -3,6 +3,7 @@
 from tiltmeter.studies._run import Study, run_study
 from tiltmeter.studies._sources import locate_model, open_model, open_texts
 from tiltmeter.studies._spec import (
+    AnswersSpec,
     EvidenceSpec,
     ModelSpec,
     ProbeSpec,
@@ -15,6 +16,7 @@ from tiltmeter.studies._spec import (
 )
 
 __all__ = [
+    "AnswersSpec",
     "EvidenceSpec",
     "ModelSpec",
     "ProbeSpec",

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from contextlib import suppress
+
 import numpy as np
 from numpy.typing import NDArray
 
-from tiltmeter.core.errors import SpecError
+from tiltmeter.core.errors import DataError, NoDirectionError, SpecError
 from tiltmeter.core.evidence import Causal
-from tiltmeter.core.records import Unavailable
+from tiltmeter.core.records import Estimate, Unavailable
 from tiltmeter.core.seeds import stream
 from tiltmeter.core.site import Site
 from tiltmeter.data import TextSet
@@ -21,8 +24,10 @@ from tiltmeter.interventions import (
     swap_effects,
 )
 from tiltmeter.models import SubjectModel, encode
-from tiltmeter.studies._material import Material, Split
-from tiltmeter.studies._spec import AnswersSpec, StudySpec
+from tiltmeter.studies._fitting import fit
+from tiltmeter.studies._material import Material
+from tiltmeter.studies._select import first_fold
+from tiltmeter.studies._spec import AnswersSpec, Method, StudySpec
 from tiltmeter.studies._transfer import Fitted
 
 # enough for intervals of a few hundredths, and all in one forward where the model is small
@@ -31,10 +36,8 @@ _N_RANDOM = 10
 _PAIRS_A_FORWARD = 50
 
 
-def causes(
-    spec: StudySpec, material: Material, subject: SubjectModel, *, fitted: tuple[Fitted, ...], split: Split = "test"
-) -> tuple[Causal, ...]:
-    """Swap and ablate along every probe of the training distribution at ``resid_post``, in pairs of one of its splits.
+def causes(spec: StudySpec, texts: TextSet, *, subject: SubjectModel, fitted: Sequence[Fitted]) -> tuple[Causal, ...]:
+    """Swap and ablate along every probe of the training distribution at ``resid_post``, in pairs of held-out texts.
 
     Empty where the spec names no answers.
     """
@@ -42,7 +45,7 @@ def causes(
     if answers is None:
         return ()
     probes = [f for f in fitted if f.train == home and Site.parse(f.site).point == "resid_post"]
-    encoded = encode_pairs(subject, _pairs(subject, material.rows(home, split), answers=answers, seed=spec.seed))
+    encoded = encode_pairs(subject, _pairs(subject, texts, answers=answers, seed=spec.seed))
     found = []
     for site in dict.fromkeys(f.site for f in probes):
         layer = Site.parse(site).layer
@@ -72,6 +75,35 @@ def causes(
                 )
             )
     return tuple(found)
+
+
+def choose_by_cause(
+    spec: StudySpec, material: Material, methods: tuple[Method, ...], *, subject: SubjectModel
+) -> tuple[Causal, ...]:
+    """Judge every site and method by what they cause, on a fold of the training split that they were not fitted on.
+
+    The most causal comes first.
+
+    Raises
+    ------
+    DataError
+        If none could be judged.
+    """
+    home = spec.train.distribution
+    texts, fold = material.rows(home, "train"), first_fold(spec, material)
+    fitted = []
+    for site in material.sites:
+        rows = material.part(home, "train", site).select(fold.train)
+        for method in methods:
+            with suppress(NoDirectionError):
+                fitted.append(Fitted(home, site, method, fit(method, rows, C=spec.probes.C, orient_on=rows)))
+    found = causes(spec, texts.select(fold.test), subject=subject, fitted=fitted)
+    judged = [one for one in found if isinstance(one.swap, Estimate)]
+    if not judged:
+        why = found[0].swap.reason if found and isinstance(found[0].swap, Unavailable) else "no site is a resid_post"
+        raise DataError(f"probes.choose_by is cause, and no probe of {home} can be judged by it ({why}); use auroc.")
+    # the sort is stable: among equals the earliest site and the simplest method stays first
+    return tuple(sorted(judged, key=lambda one: -one.swap.value if isinstance(one.swap, Estimate) else 0.0))
 
 
 def _pairs(subject: SubjectModel, texts: TextSet, *, answers: AnswersSpec, seed: int) -> PromptPairs:

@@ -13,7 +13,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import NamedTuple
 
-from tiltmeter.core.evidence import Causal, Evidence
+from tiltmeter.core.errors import SpecError
+from tiltmeter.core.evidence import Candidate, Causal, Evidence
 from tiltmeter.core.files import new_folder, write_json
 from tiltmeter.core.records import Unavailable
 from tiltmeter.core.run import Run
@@ -23,7 +24,7 @@ from tiltmeter.models import SubjectModel
 from tiltmeter.monitor import Card, Monitor, Reading
 from tiltmeter.report import write_report
 from tiltmeter.studies._alarms import alarms
-from tiltmeter.studies._causes import causes
+from tiltmeter.studies._causes import causes, choose_by_cause
 from tiltmeter.studies._controls import random_nulls, shortcuts, shuffled_refits
 from tiltmeter.studies._fitting import asked_methods, methods_for
 from tiltmeter.studies._leaks import leaks
@@ -145,7 +146,13 @@ def _assess(
     home = spec.train.distribution
     with steps("choosing site and method on training folds"):
         judged = candidates(spec, material, methods)
-        best = choose(judged)
+        causal_candidates: tuple[Causal, ...] = ()
+        best: Candidate | Causal = choose(judged)
+        if spec.probes.choose_by == "cause":
+            if not isinstance(reader, SubjectModel):
+                raise SpecError("probes.choose_by is cause, and ready vectors cause nothing; use auroc.")
+            causal_candidates = choose_by_cause(spec, material, methods, subject=reader)
+            best = causal_candidates[0]
     with steps("fitting probes"):
         fits = fit_all(spec, material, methods)
         fitted = fits.fitted
@@ -160,7 +167,7 @@ def _assess(
     causal: tuple[Causal, ...] = ()
     if isinstance(reader, SubjectModel) and spec.evidence.answers is not None:
         with steps("swapping and ablating directions"):
-            causal = causes(spec, material, reader, fitted=fitted)
+            causal = causes(spec, material.rows(home, "test"), subject=reader, fitted=fitted)
     with steps("fitting text baselines"):
         baselines, advantages = rivals(material, tests, chosen, fpr=spec.threshold.fpr)
     with steps("looking for leakage"):
@@ -189,6 +196,8 @@ def _assess(
         histograms=operated.histograms,
         mistakes=operated.mistakes,
         leakage=leakage,
+        chosen_by=spec.probes.choose_by,
+        causal_candidates=causal_candidates,
         causal=causal,
         verdict=Unavailable(reason="not judged yet"),
     )

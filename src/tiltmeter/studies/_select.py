@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tiltmeter.core.errors import NoDirectionError
 from tiltmeter.core.evidence import Candidate
 from tiltmeter.core.records import Measured, Unavailable
-from tiltmeter.data import group_folds
+from tiltmeter.data import Fold, group_folds
 from tiltmeter.evaluation import auroc, fold_estimate
 from tiltmeter.studies._fitting import fit
 from tiltmeter.studies._material import Material
@@ -17,10 +18,7 @@ from tiltmeter.studies._spec import Method, StudySpec
 def candidates(spec: StudySpec, material: Material, methods: tuple[Method, ...]) -> tuple[Candidate, ...]:
     """Judge every site and method on grouped folds of the training split, earliest site and simplest method first."""
     home = spec.train.distribution
-    first = material.part(home, "train", material.sites[0])
-    groups = first.groups if first.groups is not None else first.ids
-    labels = first.y if first.y is not None else np.zeros(len(first), dtype=np.int64)
-    folds = group_folds(groups, labels, n_folds=spec.train.folds, seed=spec.seed)
+    labels, folds = _folds(spec, material)
     judged = []
     for site in material.sites:
         rows = material.part(home, "train", site)
@@ -37,3 +35,15 @@ def candidates(spec: StudySpec, material: Material, methods: tuple[Method, ...])
                 figure, aurocs = Unavailable(reason=str(error)), []
             judged.append(Candidate(site=site, method=method, auroc=figure, fold_aurocs=tuple(aurocs)))
     return tuple(judged)
+
+
+def first_fold(spec: StudySpec, material: Material) -> Fold:
+    """Return the first of the folds, rows to fit on and rows to judge on, as positions in the training split."""
+    return _folds(spec, material)[1][0]
+
+
+def _folds(spec: StudySpec, material: Material) -> tuple[NDArray[np.int64], tuple[Fold, ...]]:
+    first = material.part(spec.train.distribution, "train", material.sites[0])
+    groups = first.groups if first.groups is not None else first.ids
+    labels = first.y if first.y is not None else np.zeros(len(first), dtype=np.int64)
+    return labels, tuple(group_folds(groups, labels, n_folds=spec.train.folds, seed=spec.seed))

@@ -105,11 +105,14 @@ class ProbeSpec(Record):
 
     ``methods``: a list, or ``all``; None for ``mean_difference``, ``lat``, ``lda`` and ``logistic``. Of the last two
     ways those that need pairs are left out where there are none. ``C``: inverse L2 of ``logistic``, ``svm`` and
-    ``contrast_logistic``, relative to the within-class variance.
+    ``contrast_logistic``, relative to the within-class variance. ``choose_by``: site and method by their ``auroc`` on
+    folds of the training split, or by ``cause``, the swap success in pairs of a fold that they were not fitted on; that
+    needs ``evidence.answers``.
     """
 
     methods: Literal["all"] | tuple[Method, ...] | None = None
     C: float = Field(default=0.1, gt=0)
+    choose_by: Literal["auroc", "cause"] = "auroc"
 
     @field_validator("methods")
     @classmethod
@@ -179,6 +182,10 @@ class StudySpec(Record):
         fitted_on = {self.train.distribution, *self.train.benign}
         if both := sorted(fitted_on & set(self.train.judge_only)):
             raise ValueError(f"{both[0]!r} cannot be both fitted on and in train.judge_only")
+        if self.probes.choose_by == "cause" and self.evidence.answers is None:
+            raise ValueError(
+                "probes.choose_by is cause, which needs evidence.answers: what the model says of each label"
+            )
         return self
 
 
