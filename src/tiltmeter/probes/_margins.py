@@ -72,7 +72,7 @@ def fit_margins(
     center = X.mean(0)
     centred = X - center
     components = _principal(centred)
-    # made in double: along features that are copies of each other the rounding of single precision would be all there is
+    # made in double: along copies of a feature the rounding of single precision would be all there is
     scores = (centred @ components).to(dtype)
     weights, targets = row_weights.to(dtype), (2 * y - 1).to(dtype)
     totals = row_weights.double().expand(-1, len(C)).sum(0)
