@@ -20,6 +20,7 @@ six take minutes); ``--quick`` for a smaller case of each, ``--part`` for one of
 from __future__ import annotations
 
 import argparse
+import sys
 import time
 import warnings
 
@@ -55,6 +56,11 @@ def agreement(directions: list[NDArray[np.float64]]) -> tuple[float, float]:
     return float(cosines.mean()), float(cosines.min())
 
 
+def note(words: str) -> None:
+    """Say how far a long run has come, so that one that is stopped has shown something."""
+    print(words, file=sys.stderr, flush=True)
+
+
 def independent_gap(X: NDArray[np.float64], z: NDArray[np.int64]) -> float:
     shares = np.bincount(z) / len(z)
     entropy = -(shares * np.log(shares)).sum()
@@ -82,10 +88,12 @@ def two_classes(n: int, d: int, *, n_resamples: int, n_steps: int) -> None:
         run = rlace_sgd(X[chosen], z[chosen], rank=1, n_steps=n_steps, settings=SETTINGS, random_state=seed)
         by_sgd.append(run.directions)
         n_taken += run.n_steps
+        note(f"resample {seed + 1} of {n_resamples}: {agreement(by_sgd) if seed else ''}")
     for seed in range(N_SEEDS):
         run = rlace_sgd(X, z, rank=1, n_steps=LONGER * n_steps, settings=SETTINGS, random_state=seed)
         by_seed.append(run.directions)
         n_taken += run.n_steps
+        note(f"seed {seed + 1} of {N_SEEDS}, {run.n_steps} steps: {agreement(by_seed) if seed else ''}")
     a_step = (time.perf_counter() - start) / n_taken
     for chosen in resamples:
         by_form.append(rlace(X[chosen], z[chosen], rank=1).directions)
