@@ -117,8 +117,11 @@ def test_mixed_chat_and_plain_rows_are_refused(run: Run, tiny_model: Path, tmp_p
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs signals as POSIX has them")
 def test_ctrl_c_says_how_to_go_on(tiny_model: Path, tmp_path: Path, run: Run) -> None:
     path = tmp_path / "many.jsonl"
-    path.write_text("".join(json.dumps({"text": f"w{i % 40} of w{i % 7} ."}) + "\n" for i in range(20_000)))
-    command = [sys.executable, "-c", "from tiltmeter.cli import main; main()", "collect", str(tiny_model), str(path)]
+    path.write_text("".join(json.dumps({"text": f"w{i % 40} of w{i % 7} ."}) + "\n" for i in range(3000)))
+    # a shell's background jobs, and all that they start, ignore the signal: it is heard again here
+    heard = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
+    code = f"{heard}; from tiltmeter.cli import main; main()"
+    command = [sys.executable, "-c", code, "collect", str(tiny_model), str(path)]
     command += ["--store", str(tmp_path / "acts"), "--token-budget", "4"]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
