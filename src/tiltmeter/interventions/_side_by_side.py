@@ -93,7 +93,7 @@ def side_by_side(
     >>> subject = bind(LlamaForCausalLM(config).eval(), tokenizer, name="tiny")
     >>> along = Direction(np.eye(8)[0], site=Site(0, "resid_post"), sign=1)
     >>> found = side_by_side(subject, ["Rome is"], direction=along, ways=Ways((-1, 1), max_new_tokens=3))
-    >>> [dose.share for dose in found.doses], len(found.prompts[0].steered)
+    >>> [round(dose.share, 6) for dose in found.doses], len(found.prompts[0].steered)
     ([-1.0, 1.0], 2)
     """
     asked = _strengths(ways)
