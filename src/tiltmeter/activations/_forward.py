@@ -85,26 +85,24 @@ def _keep_freed_memory() -> None:
 def _start(
     subject: SubjectModel, tokens: Tokens, batch: NDArray[np.int64], *, sites: tuple[Site, ...], rule: Reading
 ) -> _Underway:
-    padded, reading, own = pad(batch, tokens=tokens.tokens, read=tokens.read, offsets=tokens.offsets)
-    # on the right of a causal model, padding is seen by nothing but itself: without a mask, attention is quicker
-    mask = None if subject.is_causal or own.all() else own
+    padded = pad(batch, tokens=tokens.tokens, read=tokens.read, offsets=tokens.offsets)
     try:
         seen = subject.read(
-            padded,
+            padded.tokens,
             sites=sites,
-            mask=mask,
-            reduce=partial(pool_tokens, read=reading, rule=rule),
-            needed=positions_needed(reading, rule=rule),
+            mask=padded.mask(is_causal=subject.is_causal),
+            reduce=partial(pool_tokens, read=padded.read, rule=rule),
+            needed=positions_needed(padded.read, rule=rule),
         )
     except (RuntimeError, MemoryError) as error:
         # on a processor PyTorch raises a bare RuntimeError
         if not isinstance(error, torch.OutOfMemoryError | MemoryError) and "can't allocate memory" not in str(error):
             raise
         raise SpecError(
-            f"A batch of {len(batch)} texts of {own.shape[1]} tokens does not fit into memory; "
-            f"lower token_budget below {own.numel()}."
+            f"A batch of {len(batch)} texts of {padded.own.shape[1]} tokens does not fit into memory; "
+            f"lower token_budget below {padded.own.numel()}."
         ) from error
-    n_tokens = int(own.sum())
+    n_tokens = int(padded.own.sum())
     on_gpu = any(value.is_cuda for value in seen.values())
     if not on_gpu:
         return _Underway(Rows(batch, {site: value.cpu() for site, value in seen.items()}, n_tokens), None)

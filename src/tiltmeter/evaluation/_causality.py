@@ -19,9 +19,14 @@ def is_causal(causal: Causal) -> bool:
     return isinstance(causal.swap, Estimate) and causal.swap.low > max(causal.random_swap[1], 0.0)
 
 
+def chosen_causal(evidence: Evidence) -> list[Causal]:
+    """Return what the chosen direction does, one entry a test set."""
+    return [one for one in evidence.causal if (one.site, one.method) == (evidence.site, evidence.method)]
+
+
 def causality(evidence: Evidence) -> Iterable[Statement]:
     """Say whether the chosen direction was found to do anything, and name those that do where it does not."""
-    chosen = [one for one in evidence.causal if (one.site, one.method) == (evidence.site, evidence.method)]
+    chosen = chosen_causal(evidence)
     if not chosen:
         yield _statement(
             "Whether the direction causes anything in the model was not tested.", "no intervention was made", test=None

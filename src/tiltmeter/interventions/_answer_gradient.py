@@ -224,8 +224,7 @@ def _of_batch(
             sites=sites,
             at=last,
             objective=log_odds,
-            # on the right of a causal model, padding is seen by nothing but itself
-            mask=None if subject.is_causal or padded.own.all() else padded.own,
+            mask=padded.mask(is_causal=subject.is_causal),
             reduce=pooled,
         )
     except (RuntimeError, MemoryError) as error:

@@ -257,7 +257,7 @@ def _norms(
         def summed(states: torch.Tensor, *, read: torch.Tensor = read) -> torch.Tensor:
             return torch.where(read.to(states.device), states.float().norm(dim=-1), 0).double().sum(1)
 
-        mask = None if subject.is_causal or padded.own.all() else padded.own
+        mask = padded.mask(is_causal=subject.is_causal)
         found = subject.read(padded.tokens, sites=sites, mask=mask, reduce=summed)
         for site, of_batch in found.items():
             sums[site][batch] = of_batch.cpu().numpy()

@@ -206,8 +206,7 @@ class _Walk:
             self.edits = [edit for edit in self.edits if edit.site.layer > at]
 
     def _read(self, i: int, padded: Padded, sites: list[Site]) -> dict[Site, Tensor]:
-        # on the right of a causal model, padding is seen by nothing but itself
-        mask = None if self.subject.is_causal or padded.own.all() else padded.own
+        mask = padded.mask(is_causal=self.subject.is_causal)
         if self.layer < 0:
             return self.subject.read(padded.tokens, sites=sites, mask=mask)
         states = self.states[i].to(self.subject.input_device)

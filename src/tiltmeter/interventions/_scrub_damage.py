@@ -14,6 +14,7 @@ from tiltmeter.core.records import Measured, Unavailable
 from tiltmeter.core.steering import Fluency
 from tiltmeter.data import TextSet
 from tiltmeter.evaluation import mean_estimate, resampling, share
+from tiltmeter.interventions._answer_sets import answer_sets
 from tiltmeter.interventions._clean import flat
 from tiltmeter.interventions._fluency import neutral_losses
 from tiltmeter.interventions._pairs import EncodedPairs
@@ -138,16 +139,15 @@ def answer_log_odds(
 
     Several answers of a side are added up.
     """
-    found = np.zeros((len(pairs), 2))
+    found, sets = np.zeros((len(pairs), 2)), answer_sets(pairs.answers)
     with edited(subject, edits):
         for start in range(0, len(pairs), batch_size):
             rows = slice(start, start + batch_size)
             tokens, mask, at = flat(pairs, rows)
             logits = next_logits(subject, tokens, at=at, mask=mask).double().cpu()
-            for i, (positive, negative) in enumerate(pairs.answers[rows]):
-                both = logits[2 * i : 2 * i + 2]
-                gap = both[:, list(positive)].logsumexp(-1) - both[:, list(negative)].logsumexp(-1)
-                found[start + i] = float(gap[0]), -float(gap[1])
+            # the normaliser is the same for all answers, and has no part in the difference
+            sides = sets.log_probs(rows, logits.reshape(-1, 2, logits.shape[-1]))
+            found[rows] = (sides[..., 0] - sides[..., 1]).numpy() * (1, -1)
     return found
 
 

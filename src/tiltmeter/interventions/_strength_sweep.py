@@ -166,7 +166,7 @@ def _log_odds(
     found, tokens = np.zeros(len(encoded)), [*answers.positive, *answers.negative]
     for batch, padded in batches(encoded):
         last = padded.read.shape[1] - 1 - padded.read.int().flip(1).argmax(1)
-        mask = None if subject.is_causal or padded.own.all() else padded.own
+        mask = padded.mask(is_causal=subject.is_causal)
         with edited(subject, edits):
             logits = next_logits(subject, padded.tokens, at=last, mask=mask)
         # the normaliser is the same for all answers, and has no part in the difference

@@ -17,6 +17,7 @@ from tiltmeter.evaluation import bootstrap_estimate, ranking_estimates
 from tiltmeter.interventions._asked import Asked, Said, Statistic, class_gap, tested
 from tiltmeter.interventions._constant import wide
 from tiltmeter.interventions._controls import Controls, Tested
+from tiltmeter.interventions._subspace import replaced
 from tiltmeter.models import SubjectModel
 
 # in nats: a tenth more or less of an answer's odds. What is divided by less is mostly rounding and luck
@@ -90,8 +91,7 @@ class Trial:
 
         def run(one: Unit) -> Said:
             def change(states: Tensor) -> Tensor:
-                basis = torch.from_numpy(one).to(states)[None]
-                return states - (states @ basis.mT) @ basis
+                return replaced(states, torch.zeros_like(states), torch.from_numpy(one).to(states)[None])
 
             return self._given(change)
 
@@ -119,8 +119,7 @@ class Trial:
 
         def run(one: Unit) -> Said:
             def change(states: Tensor) -> Tensor:
-                basis = torch.from_numpy(one).to(states)[None]
-                return means + ((states - means) @ basis.mT) @ basis
+                return replaced(means, states, torch.from_numpy(one).to(states)[None])
 
             return self._given(change)
 

@@ -187,7 +187,7 @@ def _places(given: Mapping[str, Any], *, n_prompt: Tensor | None, name: str) -> 
     tokens = given.get("inputs_embeds") if tokens is None else tokens
     if tokens is None:
         raise ModelError(f"A forward of {name} was given neither input_ids nor inputs_embeds; give one of them.")
-    shape, mask, cache = (int(tokens.shape[0]), int(tokens.shape[1])), given.get("attention_mask"), None
+    shape, mask = (int(tokens.shape[0]), int(tokens.shape[1])), given.get("attention_mask")
     if mask is None:
         cache = given.get("past_key_values")
         past = 0 if cache is None else int(cache.get_seq_length())

@@ -160,17 +160,14 @@ def logits_from(
     >>> torch.equal(again, next_logits(subject, tokens, at=at))
     True
     """
-    if not 0 <= layer < subject.n_layers:
-        raise SpecError(f"layer is {layer}; {subject.name} has blocks 0 to {subject.n_layers - 1}.")
-    if states.shape != (*tokens.shape, subject.d_model):
-        raise ArrayError(
-            f"states have shape {tuple(states.shape)} for tokens {tuple(tokens.shape)}; "
-            f"give (b, t, {subject.d_model}), what the block shows for all of these tokens."
-        )
     check_running(without_wrapper(subject.model), name=subject.name)
     # leaving inference mode would turn gradients on, asked for or not
     is_wanted = torch.is_grad_enabled() and states.requires_grad
-    with torch.inference_mode(mode=False), torch.set_grad_enabled(is_wanted), given(subject, layer, states):
+    with (
+        torch.inference_mode(mode=False),
+        torch.set_grad_enabled(is_wanted),
+        given(subject, layer, states, tokens=tokens),
+    ):
         return _forward(subject, tokens, at=at, mask=mask)
 
 
@@ -229,8 +226,18 @@ def _forward(subject: SubjectModel, tokens: Tensor, *, at: Tensor, mask: Tensor 
 
 
 @contextmanager
-def given(subject: SubjectModel, layer: int, states: Tensor) -> Iterator[None]:
-    """Have a block give ``states`` in forwards inside the ``with``, and those before it pass their input on."""
+def given(subject: SubjectModel, layer: int, states: Tensor, *, tokens: Tensor) -> Iterator[None]:
+    """Have a block give ``states`` in forwards of the tokens, and those before it pass their input on.
+
+    SpecError if there is no such block; ArrayError if the states are not those of the tokens' shape.
+    """
+    if not 0 <= layer < subject.n_layers:
+        raise SpecError(f"layer is {layer}; {subject.name} has blocks 0 to {subject.n_layers - 1}.")
+    if states.shape != (*tokens.shape, subject.d_model):
+        raise ArrayError(
+            f"states have shape {tuple(states.shape)} for tokens {tuple(tokens.shape)}; "
+            f"give (b, t, {subject.d_model}), what the block shows for all of these tokens."
+        )
     blocks = subject._blocks
     # relative positions (T5) are worked out by the first block, which hands them on to all others
     is_needed = subject.family.positions == "relative"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from tiltmeter.core.errors import ArrayError, SpecError
+from tiltmeter.core.errors import SpecError
 from tiltmeter.core.site import Site
 from tiltmeter.models._logits import given
 from tiltmeter.models._subject import Sites, SubjectModel
@@ -71,16 +71,9 @@ def read_from(
     >>> torch.equal(again, last)
     True
     """
-    if not 0 <= layer < subject.n_layers:
-        raise SpecError(f"layer is {layer}; {subject.name} has blocks 0 to {subject.n_layers - 1}.")
-    if states.shape != (*tokens.shape, subject.d_model):
-        raise ArrayError(
-            f"states have shape {tuple(states.shape)} for tokens {tuple(tokens.shape)}; "
-            f"give (b, t, {subject.d_model}), what the block shows for all of these tokens."
-        )
     wanted = subject.resolve_sites(sites)
-    for site in wanted:
-        if site.layer <= layer:
-            raise SpecError(f"Site {site} is not behind block {layer}, whose result is given; read it before.")
-    with given(subject, layer, states):
+    with given(subject, layer, states, tokens=tokens):
+        for site in wanted:
+            if site.layer <= layer:
+                raise SpecError(f"Site {site} is not behind block {layer}, whose result is given; read it before.")
         return subject.read(tokens, sites=wanted, mask=mask)
