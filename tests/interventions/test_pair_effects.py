@@ -17,6 +17,7 @@ from tiltmeter.interventions import (
     Controls,
     EncodedPairs,
     PromptPairs,
+    _pair_effects,
     ablation_effects,
     clean_runs,
     encode_pairs,
@@ -50,17 +51,29 @@ def _basis(rows: np.ndarray) -> torch.Tensor:
     return torch.tensor(np.array(done), dtype=torch.float32)
 
 
-def _moved(states: torch.Tensor, by: torch.Tensor, read: torch.Tensor, write: torch.Tensor) -> torch.Tensor:
+def _moved(
+    states: torch.Tensor,
+    by: torch.Tensor,
+    read: torch.Tensor,
+    write: torch.Tensor,
+    positions: tuple[int, ...] | None,
+) -> torch.Tensor:
     """Move each token by the component of another's difference from it, one direction after the other."""
     new = states.clone()
     for one, two in zip(read, write, strict=True):
-        for t in range(states.shape[1]):
+        for t in range(states.shape[1]) if positions is None else {range(states.shape[1])[at] for at in positions}:
             new[0, t] += ((by[0, t] - states[0, t]) @ one) * two
     return new
 
 
 def _runs(
-    subject: SubjectModel, encoded: EncodedPairs, i: int, kind: str, read: torch.Tensor, write: torch.Tensor
+    subject: SubjectModel,
+    encoded: EncodedPairs,
+    i: int,
+    kind: str,
+    read: torch.Tensor,
+    write: torch.Tensor,
+    positions: tuple[int, ...] | None,
 ) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
     """Return the log-probabilities of what follows both prompts of a pair, clean and edited."""
     prompts = [encoded.tokens[i, side, : encoded.lengths[i]].tolist() for side in (0, 1)]
@@ -69,9 +82,9 @@ def _runs(
     for side in (0, 1):
         own, other = states[side], states[1 - side]
         if kind == "ablate":
-            new = _moved(own, torch.zeros_like(own), read, write)
+            new = _moved(own, torch.zeros_like(own), read, write, positions)
         else:
-            new = _moved(other, own, read, write)
+            new = _moved(other, own, read, write, positions)
         clean.append(all_log_probs(subject, prompts[side])[-1])
         edited.append(all_log_probs(subject, prompts[side], layers=(LAYER,), change=lambda old, new=new: new)[-1])
     return clean, edited
@@ -85,8 +98,9 @@ def _score(
     kind: str,
     read: torch.Tensor,
     write: torch.Tensor | None = None,
+    positions: tuple[int, ...] | None = None,
 ) -> float:
-    clean, edited = _runs(subject, encoded, i, kind, read, read if write is None else write)
+    clean, edited = _runs(subject, encoded, i, kind, read, read if write is None else write, positions)
 
     def said(log_probs: torch.Tensor, side: int) -> float:
         return float(np.log(sum(np.exp(float(log_probs[token])) for token in encoded.answers[i][side])))
@@ -116,9 +130,10 @@ def _score(
 
 @pytest.mark.parametrize("family", ["llama", "gpt2", "gemma2"])
 @pytest.mark.parametrize("kind", FUNCTIONS)
-def test_a_score_equals_its_naive_twin_pair_by_pair(kind, family):
+def test_a_score_equals_its_naive_twin_pair_by_pair(kind, family, monkeypatch):
+    monkeypatch.setattr(_pair_effects, "_BATCH", 5)
     subject, encoded, read = _subject(family), _pairs(family), _basis(D)
-    found = FUNCTIONS[kind](subject, encoded, directions=D, layer=LAYER, controls=CONTROLS, batch_size=5)
+    found = FUNCTIONS[kind](subject, encoded, directions=D, layer=LAYER, controls=CONTROLS)
     kept = np.flatnonzero(found.kept)
     naive = [_score(subject, encoded, i, kind=kind, read=read) for i in kept]
     np.testing.assert_allclose(found.values[kept], naive, atol=2e-4)
@@ -126,6 +141,27 @@ def test_a_score_equals_its_naive_twin_pair_by_pair(kind, family):
     assert found.score.low < found.score.value < found.score.high
     # neither all nor nothing, so that the twin means something
     assert 0.02 < found.score.value < 0.98 and len(kept) >= N - 2
+
+
+@pytest.mark.parametrize("positions", [(-1,), (0, 2), (1, -1, -2)])
+@pytest.mark.parametrize("kind", FUNCTIONS)
+def test_at_some_positions_a_score_equals_its_naive_twin(kind, positions, monkeypatch):
+    monkeypatch.setattr(_pair_effects, "_BATCH", 5)
+    subject, encoded, read = _subject("llama"), _pairs("llama"), _basis(D)
+    assert len(set(encoded.lengths.tolist())) > 1, "of different lengths, so that the end is not in one place"
+    found = FUNCTIONS[kind](subject, encoded, directions=D, layer=LAYER, positions=positions, controls=CONTROLS)
+    kept = np.flatnonzero(found.kept)
+    naive = [_score(subject, encoded, i, kind=kind, read=read, positions=positions) for i in kept]
+    np.testing.assert_allclose(found.values[kept], naive, atol=2e-4)
+    assert found.score.value > 1e-3
+
+
+@pytest.mark.parametrize("positions", [(), (-1, 3), (0, -4)])
+def test_positions_that_a_prompt_lacks_are_refused(positions):
+    encoded = _pairs("llama")
+    assert encoded.lengths.min() == 3
+    with pytest.raises(SpecError, match=r"every prompt has: the shortest has 3 tokens"):
+        swap_effects(_subject("llama"), encoded, directions=D, layer=LAYER, positions=positions)
 
 
 @pytest.mark.parametrize("kind", FUNCTIONS)
@@ -202,11 +238,12 @@ def test_where_no_pair_is_told_apart_there_is_no_figure(kind):
     assert np.isnan(found.values).all() and found.n_left_out == 1
 
 
-def test_clean_runs_are_taken_as_given_and_batches_do_not_matter():
+def test_clean_runs_are_taken_as_given_and_batches_do_not_matter(monkeypatch):
     subject, encoded = _subject("llama"), _pairs("llama")
     clean = clean_runs(subject, encoded, layers=[0, -2])
     once = swap_effects(subject, encoded, directions=D, layer=-2, clean=clean, controls=CONTROLS)
-    again = swap_effects(subject, encoded, directions=D, layer=1, controls=CONTROLS, batch_size=3)
+    monkeypatch.setattr(_pair_effects, "_BATCH", 3)
+    again = swap_effects(subject, encoded, directions=D, layer=1, controls=CONTROLS)
     np.testing.assert_allclose(once.values, again.values, atol=1e-5)
     other = swap_effects(subject, encoded, directions=D, layer=1, controls=Controls(n_random=3, seed=1))
     assert len(other.random.values) == 3 and not np.allclose(other.random.values[:2], once.random.values)
@@ -241,7 +278,6 @@ def test_the_model_is_left_as_it_was():
         ({"layer": 7}, SpecError, "the model has 3 blocks"),
         ({"directions": np.ones(5)}, ArrayError, "width 5, and llama shows rows of width 24"),
         ({"directions": np.ones((2, 24))}, ArrayError, "depend on each other"),
-        ({"batch_size": 0}, SpecError, "batch_size is 0"),
         ({"layer": 2, "clean": "other layers"}, SpecError, "kept blocks 0, and layer is 2"),
         ({"layer": 0, "clean": "other pairs"}, ArrayError, f"of 3 pairs, and {N} are given"),
         ({"controls": Controls(unrelated=(("w0 w1", "w2"),))}, SpecError, "must be exactly one"),

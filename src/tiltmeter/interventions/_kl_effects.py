@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
@@ -12,7 +14,6 @@ from tiltmeter.interventions._clean import Clean
 from tiltmeter.interventions._controls import Controls
 from tiltmeter.interventions._pair_effects import (
     Effects,
-    along,
     basis_for,
     nothing_kept,
     pair_runs,
@@ -33,9 +34,9 @@ def kl_effects(
     *,
     directions: Directions,
     layer: int,
+    positions: Sequence[int] | None = None,
     clean: Clean | None = None,
     controls: Controls = Controls(),  # noqa: B008  (frozen)
-    batch_size: int = 32,
 ) -> Effects:
     """Measure how far the component along some directions decides all that a model says of paired prompts.
 
@@ -44,7 +45,7 @@ def kl_effects(
 
     Parameters
     ----------
-    subject, encoded, directions, layer, clean, controls, batch_size
+    subject, encoded, directions, layer, positions, clean, controls
         As for :func:`swap_effects`; unrelated answers are not used, since there are none to be related.
 
     Returns
@@ -82,7 +83,7 @@ def kl_effects(
     >>> kl_effects(subject, encode_pairs(subject, pairs), directions=np.eye(8), layer=0).n_left_out
     1
     """
-    runs = pair_runs(subject, encoded, layer=layer, clean=clean, batch_size=batch_size)
+    runs = pair_runs(subject, encoded, layer=layer, positions=positions, clean=clean)
     basis = basis_for(runs, directions)
 
     def divergence(rows: slice, log_probs: Tensor) -> Tensor:
@@ -95,7 +96,7 @@ def kl_effects(
         return nothing_kept(len(kept), "the model, as it is, says the same of both prompts of every pair")
 
     def scored(read: NDArray[np.float64], write: NDArray[np.float64]) -> NDArray[np.float64]:
-        found = runs.edited(along(swapped, read, write), divergence)
+        found = runs.edited(swapped, read, write, divergence)
         with np.errstate(divide="ignore", invalid="ignore"):  # of pairs that are left out
             return np.asarray(1 - (found / whole).clip(0, 1).mean(axis=1))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -22,8 +22,12 @@ from tiltmeter.interventions._pairs import EncodedPairs
 from tiltmeter.interventions._subspace import Directions, orthonormal
 from tiltmeter.models import SubjectModel, frozen_weights, logits_from
 
-Change = Callable[[Tensor, Tensor, Tensor], Tensor]
-"""From states (b, 2, t, d), the basis (k, d) that is read along, and the one that is written along, to new states."""
+# pairs a forward
+_BATCH = 32
+
+Change = Callable[[Tensor, Tensor, Tensor], tuple[Tensor, Tensor]]
+"""From states (b, 2, t, d), the basis (k, d) that is read along, and the one that is written along, to two tensors like
+the states: what is given at every position, and what is added to it at those that are meant."""
 
 Measure = Callable[[slice, Tensor], Tensor]
 """From which pairs they are, and log-probabilities (b, 2, v) of what follows, to b rows of figures."""
@@ -67,22 +71,31 @@ class Effects(NamedTuple):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PairRuns:
-    """Pairs, what a model said of them, and what it says once a block gave something else."""
+    """Pairs, what a model said of them, and what it says once a block gave something else at some positions."""
 
     subject: SubjectModel
     encoded: EncodedPairs
     clean: Clean
     layer: int
-    batch_size: int
+    positions: Sequence[int] | None
 
-    def edited(self, change: Callable[[Tensor], Tensor], measure: Measure) -> NDArray[np.float64]:
-        """Run from the block on with changed states, and return what is measured on what follows."""
+    def edited(
+        self, change: Change, read: NDArray[np.float64], write: NDArray[np.float64], measure: Measure
+    ) -> NDArray[np.float64]:
+        """Run from the block on with changed states, and return what is measured on what follows.
+
+        ``read`` and ``write``: the bases that the change reads along and writes along.
+        """
         states, found = self.clean.states[self.layer], []
         with frozen_weights(self.subject):
             for rows in self._batches():
                 tokens, mask, at = flat(self.encoded, rows)
                 # in double precision: where all of a space is taken away, a norm blows up what rounding leaves
-                new = change(states[rows].double()).to(states.dtype).flatten(0, 1)
+                old = states[rows].double()
+                base, added = change(old, torch.from_numpy(read).to(old), torch.from_numpy(write).to(old))
+                if self.positions is not None:
+                    added = added * self._is_meant(rows, n_tokens=old.shape[2]).to(old)[:, None, :, None]
+                new = (base + added).to(states.dtype).flatten(0, 1)
                 logits = logits_from(self.subject, new, tokens=tokens, layer=self.layer, at=at, mask=mask)
                 # in single precision, as the clean ones
                 log_probs = logits.float().log_softmax(-1)
@@ -98,19 +111,28 @@ class PairRuns:
         """Resample the groups of the pairs that were kept."""
         return resampling(int(kept.sum()), groups=self.encoded.pairs.groups[kept], seed=controls.seed)
 
+    def _is_meant(self, rows: slice, *, n_tokens: int) -> Bool[Tensor, "b t"]:
+        positions, lengths = np.array(self.positions), self.encoded.lengths[rows, None]
+        places = np.where(positions < 0, lengths + positions, positions)
+        return torch.from_numpy((places[:, :, None] == np.arange(n_tokens)).any(axis=1))
+
     def _batches(self) -> list[slice]:
-        return [slice(start, start + self.batch_size) for start in range(0, len(self.encoded), self.batch_size)]
+        return [slice(start, start + _BATCH) for start in range(0, len(self.encoded), _BATCH)]
 
 
 def pair_runs(
-    subject: SubjectModel, encoded: EncodedPairs, *, layer: int, clean: Clean | None, batch_size: int
+    subject: SubjectModel,
+    encoded: EncodedPairs,
+    *,
+    layer: int,
+    positions: Sequence[int] | None,
+    clean: Clean | None,
 ) -> PairRuns:
-    """Run the pairs, unless that was done; SpecError if the block is absent or is not among what was kept."""
-    if batch_size < 1:
-        raise SpecError(f"batch_size is {batch_size}; give the pairs of a forward, at least 1.")
+    """Run the pairs, unless that was done; SpecError if the block is absent or not kept, or a position is absent."""
     (site,) = subject.resolve_sites([Site(layer, "resid_post")])
+    _check_positions(positions, encoded)
     if clean is None:
-        clean = clean_runs(subject, encoded, layers=[site.layer], batch_size=batch_size)
+        clean = clean_runs(subject, encoded, layers=[site.layer])
     if site.layer not in clean.states:
         raise SpecError(
             f"The clean runs kept blocks {', '.join(map(str, sorted(clean.states)))}, and layer is {site.layer}; name "
@@ -118,7 +140,18 @@ def pair_runs(
         )
     if len(clean.log_probs) != len(encoded):
         raise ArrayError(f"The clean runs are of {len(clean.log_probs)} pairs, and {len(encoded)} are given.")
-    return PairRuns(subject, encoded, clean, site.layer, batch_size)
+    return PairRuns(subject, encoded, clean, site.layer, positions)
+
+
+def _check_positions(positions: Sequence[int] | None, encoded: EncodedPairs) -> None:
+    if positions is None:
+        return
+    shortest = int(encoded.lengths.min())
+    if len(positions) == 0 or not all(-shortest <= position < shortest for position in positions):
+        raise SpecError(
+            f"positions are {list(positions)}; give one or more that every prompt has: the shortest has {shortest} "
+            "tokens, and negative ones count from the end."
+        )
 
 
 def basis_for(runs: PairRuns, directions: Directions) -> NDArray[np.float64]:
@@ -132,24 +165,15 @@ def basis_for(runs: PairRuns, directions: Directions) -> NDArray[np.float64]:
     return basis
 
 
-def along(change: Change, read: NDArray[np.float64], write: NDArray[np.float64]) -> Callable[[Tensor], Tensor]:
-    """Return the change of states that reads along one basis, and writes along another."""
-
-    def changed(states: Tensor) -> Tensor:
-        return change(states, torch.from_numpy(read).to(states), torch.from_numpy(write).to(states))
-
-    return changed
-
-
-def swapped(states: Tensor, read: Tensor, write: Tensor) -> Tensor:
+def swapped(states: Tensor, read: Tensor, write: Tensor) -> tuple[Tensor, Tensor]:
     """Give each prompt the other's activations, and leave it its own component: h' = h₂ + DᵀD (h₁ − h₂)."""
     other = states.flip(1)
-    return other + ((states - other) @ read.mT) @ write
+    return other, ((states - other) @ read.mT) @ write
 
 
-def ablated(states: Tensor, read: Tensor, write: Tensor) -> Tensor:
+def ablated(states: Tensor, read: Tensor, write: Tensor) -> tuple[Tensor, Tensor]:
     """Take a component away: h' = h − DᵀD h."""
-    return states - (states @ read.mT) @ write
+    return states, -((states @ read.mT) @ write)
 
 
 def random_scores(

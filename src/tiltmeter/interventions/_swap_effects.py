@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -20,7 +20,6 @@ from tiltmeter.interventions._pair_effects import (
     Effects,
     PairRuns,
     ablated,
-    along,
     basis_for,
     nothing_kept,
     pair_runs,
@@ -57,9 +56,9 @@ def swap_effects(
     *,
     directions: Directions,
     layer: int,
+    positions: Sequence[int] | None = None,
     clean: Clean | None = None,
     controls: Controls = Controls(),  # noqa: B008  (frozen)
-    batch_size: int = 32,
 ) -> Effects:
     """Measure how far the component along some directions decides between the answers of paired prompts.
 
@@ -77,12 +76,13 @@ def swap_effects(
         A direction, several, or an array (d,) or (k, d); their span counts. An array (0, d) spans nothing.
     layer
         The block, 0-based; negative ones count from the end.
+    positions
+        Where the component is a prompt's own: tokens from 0, negative ones from the end of each prompt. None for every
+        token. Elsewhere the prompt has all of the other's activations.
     clean
         What :func:`clean_runs` made of these pairs, with this layer among the blocks kept; None to run them here.
     controls
         The nulls beside the figure.
-    batch_size
-        Pairs a forward.
 
     Returns
     -------
@@ -133,7 +133,7 @@ def swap_effects(
     >>> found.n_left_out, found.score.reason  # an untrained model knows no answers
     (1, 'the model, as it is, tells the prompts of no pair apart by their answers')
     """
-    runs = pair_runs(subject, encoded, layer=layer, clean=clean, batch_size=batch_size)
+    runs = pair_runs(subject, encoded, layer=layer, positions=positions, clean=clean)
     return _effects(runs, directions, change=swapped, score=_swap_success, controls=controls)
 
 
@@ -143,9 +143,9 @@ def ablation_effects(
     *,
     directions: Directions,
     layer: int,
+    positions: Sequence[int] | None = None,
     clean: Clean | None = None,
     controls: Controls = Controls(),  # noqa: B008  (frozen)
-    batch_size: int = 32,
 ) -> Effects:
     """Measure how much of the difference between paired prompts goes when the component along some directions is zero.
 
@@ -154,7 +154,7 @@ def ablation_effects(
 
     Parameters
     ----------
-    subject, encoded, directions, layer, clean, controls, batch_size
+    subject, encoded, directions, layer, positions, clean, controls
         As for :func:`swap_effects`.
 
     Returns
@@ -191,7 +191,7 @@ def ablation_effects(
     >>> ablation_effects(subject, encode_pairs(subject, pairs), directions=np.eye(8)[:1], layer=0).n_left_out
     1
     """
-    runs = pair_runs(subject, encoded, layer=layer, clean=clean, batch_size=batch_size)
+    runs = pair_runs(subject, encoded, layer=layer, positions=positions, clean=clean)
     return _effects(runs, directions, change=ablated, score=_ablation_success, controls=controls)
 
 
@@ -217,7 +217,7 @@ def _effects(runs: PairRuns, directions: Directions, *, change: Change, score: _
         return nothing_kept(len(kept), _NOT_TOLD_APART)
 
     def run(read: NDArray[np.float64], write: NDArray[np.float64]) -> _Answered:
-        return answered(runs.edited(along(change, read, write), measure))
+        return answered(runs.edited(change, read, write, measure))
 
     def scored(read: NDArray[np.float64], write: NDArray[np.float64]) -> NDArray[np.float64]:
         return score(clean.own, run(read, write).own)
