@@ -56,7 +56,7 @@ def _moved(
     by: torch.Tensor,
     read: torch.Tensor,
     write: torch.Tensor,
-    positions: tuple[int, ...] | None,
+    positions: tuple[int, ...] | None = None,
 ) -> torch.Tensor:
     """Move each token by the component of another's difference from it, one direction after the other."""
     new = states.clone()
@@ -73,7 +73,7 @@ def _runs(
     kind: str,
     read: torch.Tensor,
     write: torch.Tensor,
-    positions: tuple[int, ...] | None,
+    positions: tuple[int, ...] | None = None,
 ) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
     """Return the log-probabilities of what follows both prompts of a pair, clean and edited."""
     prompts = [encoded.tokens[i, side, : encoded.lengths[i]].tolist() for side in (0, 1)]
