@@ -9,8 +9,8 @@ the direction of that cue. ``gender``: a model of yours, pronouns in simple stor
 templates and other names.
 
 After the table: how well each direction reads which prompt is which, what taking it away does to text that has nothing
-to do with the concept, and at which tokens it works. Some ten minutes with the defaults, twice that with ``--rlace``, the
-original RLACE.
+to do with the concept, and at which tokens it works. Some ten minutes with the defaults, twice that with ``--rlace``,
+the original RLACE.
 """
 
 from __future__ import annotations
@@ -24,6 +24,9 @@ from tiltmeter import activations, evaluation, interventions, models, organisms,
 from tiltmeter.core import Direction
 from tiltmeter.core.records import Measured
 
+_FEW = 5
+# what a swap at one token does is not listed below this
+_LEAST = 0.01
 STORIES = (
     "Once upon a time there was a big dog. The dog liked to run in the park.",
     "The sun was hot. The cat sat under a tree and slept all day.",
@@ -100,8 +103,10 @@ def main() -> None:
     asked = facts(options.pairs) if options.what == "facts" else gender(options.model, options.pairs)
     baselines = [one for one in interventions.CAUSAL_BASELINES if options.rlace or one.name != "rlace_sgd"]
     methods = (interventions.cde_method(), *baselines, *asked.methods)
+    # all blocks of a shallow model, five depths of others
+    layers = range(asked.subject.n_layers) if asked.subject.n_layers <= _FEW else None
     found = interventions.effects_by_layer(
-        asked.subject, asked.train, test=asked.test, methods=methods, seeds=range(options.seeds)
+        asked.subject, asked.train, test=asked.test, methods=methods, seeds=range(options.seeds), layers=layers
     )
     print(found.table(), "\n", flush=True)
     for method in found.methods:
@@ -120,7 +125,7 @@ def main() -> None:
 def print_costs(asked: Question, directions: dict[str, Direction], *, layer: int) -> None:
     """Print what each direction reads, and what is left of unrelated text without it."""
     print(
-        f"\nblock {layer}: AUROC at the last token of training and of test prompts; unrelated text without the direction"
+        f"\nblock {layer}: AUROC at the last token of training and test prompts; unrelated text without the direction"
     )
     reads = [last_tokens(asked.subject, pairs, layer=layer) for pairs in (asked.train, asked.test)]
     for name, direction in directions.items():
@@ -143,21 +148,19 @@ def last_tokens(
 
 
 def print_places(asked: Question, directions: dict[str, Direction], *, layer: int) -> None:
-    """Print the success of swaps at one token alone, counted from the end."""
+    """Print the success of swaps at one token alone."""
     places = range(-1, -1 - int(asked.test.lengths.min()), -1)
     one = interventions.Controls(n_random=1)
     clean = interventions.clean_runs(asked.subject, asked.test, layers=[layer])
     for name, direction in directions.items():
-        scores = (
-            interventions.swap_effects(
+        scores = {
+            at: interventions.swap_effects(
                 asked.subject, asked.test, directions=direction, layer=layer, positions=[at], clean=clean, controls=one
             ).score
             for at in places
-        )
-        print(
-            f"  swaps of {name} at one token alone:",
-            ", ".join(f"{at}: {shown(s)}" for at, s in zip(places, scores, strict=True)),
-        )
+        }
+        counted = [f"{at}: {shown(s)}" for at, s in scores.items() if s.kind == "estimate" and s.value >= _LEAST]
+        print(f"  swaps of {name} at one token alone, from the end:", ", ".join(counted) or f"under {_LEAST} at each")
 
 
 def shown(measured: Measured) -> str:

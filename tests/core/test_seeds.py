@@ -1,8 +1,10 @@
 import itertools
 
 import numpy as np
+import pytest
 
 from tiltmeter.core import stream
+from tiltmeter.core.errors import SpecError
 
 
 def draw(seed, *names):
@@ -27,3 +29,8 @@ def test_streams_are_uncorrelated():
 def test_a_stream_is_the_same_in_every_process():
     # a published figure must not depend on Python's hash randomisation: this value was drawn once
     assert stream(0, "bootstrap").random() == 0.4990130906265522
+
+
+def test_a_negative_seed_is_refused_in_a_sentence():
+    with pytest.raises(SpecError, match="The seed is -1; seeds are whole numbers from 0"):
+        stream(-1, "bootstrap")

@@ -110,7 +110,7 @@ def test_a_probe_that_no_intervention_tested_is_always_said_to_be_untested_for_c
     assert [s.stance for s in judge(_sound()).statements if s.rule == "causality"] == ["note"]
 
 
-def _causal(value: float, *, half: float = 0.05, method: str = "lda", best: float = 0.1) -> Causal:
+def _causal(value: float, *, half: float = 0.05, method: str = "lda", best: float = 0.1, far: float = 0.1) -> Causal:
     return Causal(
         site="1.resid_post",
         method=method,
@@ -118,6 +118,7 @@ def _causal(value: float, *, half: float = 0.05, method: str = "lda", best: floa
         swap=_estimate(value, half),
         ablation=_estimate(0.5, half),
         random_swap=(0.02, best),
+        displaced_swap=(0.02, far),
         random_ablation=(0.02, 0.1),
         count=20,
         n_pairs=100,
@@ -138,10 +139,22 @@ def test_a_direction_that_reads_well_and_does_nothing_is_called_that_and_still_h
     (found,) = [s for s in judge(evidence).statements if s.rule == "causality"]
     assert found.stance == stance and found.text.startswith(words)
     assert "of 20 random directions at most 0.10" in found.because
-    words = "follow its direction" if stance == "for" else "do not follow its direction"
-    assert f"The model's answers {words}: swap success {value:.2f}." in judge(evidence).headline
+    words = {0.9: "follow", 0.3: "partly follow", 0.12: "do not follow"}[value]
+    assert f"The model's answers {words} its direction: swap success {value:.2f}." in judge(evidence).headline
     # to monitor is to correlate: no cause is no objection
     assert judge(evidence).outcome == "holds"
+
+
+@pytest.mark.parametrize(
+    "causal",
+    [_causal(0.09, half=0.01, best=0.03), _causal(0.25, half=0.01, best=0.03, far=0.3)],
+    ids=["under a tenth", "no further than as long a way along chance"],
+)
+def test_a_direction_beyond_random_ones_that_does_little_is_no_cause(causal) -> None:
+    verdict = judge(_sound(causal=(causal,)))
+    (found,) = [s for s in verdict.statements if s.rule == "causality"]
+    assert found.stance == "note" and found.text.startswith("It reads the label and does next to nothing")
+    assert "answers hardly follow its direction" in verdict.headline
 
 
 def test_where_the_chosen_direction_does_nothing_those_that_do_are_named() -> None:

@@ -149,6 +149,11 @@ def test_a_source_is_looked_up_by_position_and_rows_of_one_text_share_it():
     assert torch.equal(beyond[:, 0], states[[0, 0, 1, 1], 2]) and torch.equal(beyond[:, 1], old[:, 1])
 
 
+def test_positions_may_be_numbers_of_an_array():
+    one, other = (Steer(V, 1.0, site=SITE, where=where)(H, PLACES) for where in ([0, 2], list(np.array([0, 2]))))
+    assert torch.equal(one, other)
+
+
 def test_the_sign_of_a_direction_says_which_way_its_concept_lies():
     unit = np.array([0.6, 0.8])
     for sign in (1, -1):
@@ -184,11 +189,9 @@ def test_generation_with_a_cache_gives_the_logits_of_full_passes_for_padded_batc
         seen.append(output.logits[:, -1].clone())
 
     handle = subject.model.register_forward_hook(keep)
-    # in one batch, in the order of their lengths: the swap's texts are counted in that order
-    prompts = sorted(PROMPTS, key=lambda one: len(one.split()))
-    made = generate(subject, prompts, max_new_tokens=n_new, edits=[edit])
+    made = generate(subject, PROMPTS, max_new_tokens=n_new, edits=[edit])
     handle.remove()
-    for i, (prompt, new) in enumerate(zip(prompts, made.tokens, strict=True)):
+    for i, (prompt, new) in enumerate(zip(PROMPTS, made.tokens, strict=True)):
         tokens = torch.from_numpy(np.concatenate([subject.tokenizer(prompt)["input_ids"], new]))[None]
         one = edit
         if name == "swap":
@@ -202,6 +205,62 @@ def test_generation_with_a_cache_gives_the_logits_of_full_passes_for_padded_batc
             whole = subject.model(input_ids=tokens).logits[0]
         for k in range(len(new)):
             np.testing.assert_allclose(seen[k][i], whole[int(n_prompt) - 1 + k], atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["swap", "resample"])
+def test_sources_belong_to_the_prompts_in_the_order_given_however_they_are_batched(kind):
+    subject = _subject("llama")
+    sources = 9 * np.random.default_rng(2).normal(size=(4, 12, subject.d_model))
+
+    def edit(source):
+        return Swap(SITE, source, where="generated") if kind == "swap" else Ablate(SITE, to=source)
+
+    alone = [
+        generate(subject, [prompt], max_new_tokens=6, edits=[edit(sources[i : i + 1])]).texts[0]
+        for i, prompt in enumerate(PROMPTS)
+    ]
+    # otherwise it would not matter which source is whose
+    assert len(set(alone)) == 4
+    for batch_size in (1, 2, 3, 4):
+        found = generate(subject, PROMPTS, max_new_tokens=6, edits=[edit(sources)], batch_size=batch_size)
+        assert list(found.texts) == alone
+    with edited(subject, [edit(sources)]):
+        around = generate(subject, PROMPTS, max_new_tokens=6) if kind == "resample" else None
+    assert around is None or list(around.texts) == alone
+    for n in (2, 3, 5):
+        with pytest.raises(ArrayError, match=f"holds {n} texts, and 4 are edited"):
+            generate(subject, PROMPTS, max_new_tokens=2, edits=[edit(np.ones((n, 2, subject.d_model)))], batch_size=2)
+
+
+@pytest.mark.parametrize("ways", [{"num_beams": 3}, {"do_sample": True, "num_return_sequences": 2}])
+@pytest.mark.parametrize("where", ["prompt", "generated"])
+def test_several_rows_of_one_prompt_share_its_length(where, ways):
+    subject = _subject("llama")
+    tokens = torch.tensor([[0, 0, 21, 22], [23, 24, 25, 26]])
+    mask = torch.tensor([[0, 0, 1, 1], [1, 1, 1, 1]])
+    seen: list[torch.Tensor] = []
+
+    class Seen:
+        site = Site(1, "resid_post")
+
+        def __call__(self, old, places):
+            new = Steer(np.ones(subject.d_model), 5.0, site=SITE, where=where)(old, places)
+            seen.append((new != old).any(-1))
+            return new
+
+    with torch.no_grad(), edited(subject, [Seen()], n_prompt=mask.sum(1)):
+        subject.model.generate(tokens, attention_mask=mask, max_new_tokens=3, min_new_tokens=3, pad_token_id=0, **ways)
+    first, *rest = seen
+    prompts = first if where == "prompt" else ~first
+    # padding is neither
+    padded = mask.bool().repeat_interleave(len(first) // 2, dim=0)
+    assert torch.equal(first, padded if where == "prompt" else torch.zeros_like(first)) and prompts.any()
+    assert rest and all(bool(one.all()) == (where == "generated") for one in rest)
+
+
+def test_a_model_that_gives_no_numbers_says_so_instead_of_nothing():
+    with pytest.raises(ArrayError, match="gives NaN or infinity; if it is edited, use a smaller strength"):
+        generate(_subject("llama"), PROMPTS, max_new_tokens=3, edits=[Steer(V[:1].repeat(24), 1e300, site=SITE)])
 
 
 @pytest.mark.parametrize(
@@ -223,8 +282,14 @@ def test_generation_with_a_cache_gives_the_logits_of_full_passes_for_padded_batc
             ArrayError,
             "only affine ones",
         ),
-        (lambda: Steer(np.ones(4), 1.0, site=SITE)(H, PLACES), ArrayError, "width 4, and site 1.resid_post"),
-        (lambda: Swap(SITE, np.ones((3, 3, 5)))(H, PLACES), ArrayError, "holds 3 texts, and the forward has 2"),
+        (lambda: Steer(np.ones(4), 1.0, site=SITE)(H, PLACES), ArrayError, "width 4, where site 1.resid_post"),
+        (lambda: Swap(SITE, np.ones((3, 3, 5)))(H, PLACES), ArrayError, "holds 3 texts, and 2 are edited"),
+        (lambda: Swap(SITE, np.ones((0, 3, 5))), ArrayError, r"shape \(0, 3, 5\)"),
+        (lambda: Swap(SITE, OTHER.tolist()), ArrayError, "an array or a tensor"),
+        (lambda: Ablate(SITE, to=[1.0, 2.0]), ArrayError, "give an array"),
+        (lambda: Ablate(SITE, directions=[V, V]), ArrayError, "must be a Direction, a list of them"),
+        (lambda: Steer(V, "1", site=SITE), SpecError, "strength is '1'"),
+        (lambda: Steer(V, 1.0, site=SITE, where=[True, False]), SpecError, "whole numbers from 0"),
         (lambda: Steer(V, 1.0, site=SITE, where="generated")(H, PLACES), SpecError, "not known what was generated"),
     ],
 )

@@ -13,7 +13,7 @@ from tiny_models import random_texts, tiny_subject, word_tokenizer
 from tiltmeter.core.errors import ArrayError, DataError, ModelError, SpecError
 from tiltmeter.data import TextSet
 from tiltmeter.evaluation import resampling
-from tiltmeter.interventions import Ablate, Steer, fluency
+from tiltmeter.interventions import Ablate, Steer, Swap, fluency
 from tiltmeter.interventions._fluency import Losses, Neutral, batches, neutral_losses
 from tiltmeter.models import bind, edited, encode
 
@@ -181,3 +181,13 @@ def test_a_model_that_breaks_is_an_error_and_no_figure():
     texts = TextSet(np.array(["a", "b"]), texts=("w1 w2", "w2 w3"))
     with pytest.raises(ArrayError, match="NaN or infinity"):
         fluency(_subject("gpt2"), texts, edits=[Steer(np.ones(24), 1e38, site=SITE)])
+
+
+def test_sources_belong_to_the_texts_in_the_order_given():
+    subject, texts = _subject("llama"), [text for text in random_texts(16, longest=12).texts if " " in text]
+    sources = np.random.default_rng(3).normal(size=(len(texts), 14, 24))
+    alone = [_twin(subject, [text], [Swap(SITE, sources[i : i + 1])])[:, 0] for i, text in enumerate(texts)]
+    kl, _, changed, n = np.array(alone).T
+    found = fluency(subject, texts, edits=[Swap(SITE, sources)])
+    np.testing.assert_allclose(found.kl.value, kl.sum() / n.sum(), rtol=1e-4)
+    np.testing.assert_allclose(found.perplexity.value, np.exp(changed.sum() / n.sum()), rtol=1e-4)

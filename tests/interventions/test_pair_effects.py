@@ -279,7 +279,8 @@ def test_the_model_is_left_as_it_was():
         ({"directions": np.ones(5)}, ArrayError, "width 5, and llama shows rows of width 24"),
         ({"directions": np.ones((2, 24))}, ArrayError, "depend on each other"),
         ({"layer": 2, "clean": "other layers"}, SpecError, "kept blocks 0, and layer is 2"),
-        ({"layer": 0, "clean": "other pairs"}, ArrayError, f"of 3 pairs, and {N} are given"),
+        ({"layer": 0, "clean": "other pairs"}, ArrayError, f"of 3 other pairs than the {N} that"),
+        ({"layer": 0, "clean": "as many others"}, ArrayError, f"of {N} other pairs than the {N} that"),
         ({"controls": Controls(unrelated=(("w0 w1", "w2"),))}, SpecError, "must be exactly one"),
         ({"controls": "taken"}, SpecError, "is an answer of the concept, too"),
     ],
@@ -290,6 +291,8 @@ def test_what_cannot_be_is_refused_in_a_sentence(settings, error, message):
         settings = {**settings, "clean": clean_runs(subject, encoded, layers=[0])}
     if settings.get("clean") == "other pairs":
         settings = {**settings, "clean": clean_runs(subject, encoded.select(np.arange(3)), layers=[0])}
+    if settings.get("clean") == "as many others":
+        settings = {**settings, "clean": clean_runs(subject, encoded.select(np.arange(N)[::-1]), layers=[0])}
     if settings.get("controls") == "taken":
         settings = {**settings, "controls": Controls(unrelated=((encoded.answers[0][0][0], "user"),))}
     with pytest.raises(error, match=message):

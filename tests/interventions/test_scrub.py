@@ -159,6 +159,8 @@ def test_what_cannot_be_scrubbed_says_where_and_leaves_no_hook():
         scrub(subject, TEXTS, z=np.ones(14))
     with pytest.raises(ArrayError, match="NaN"):
         scrub(subject, TEXTS, z=np.full(14, np.nan))
+    with pytest.raises(ArrayError, match="several kinds, such as None"):
+        scrub(subject, TEXTS, z=np.array([None, "a"] * 7, dtype=object))
     with pytest.raises(SpecError, match="block 7"):
         scrub(subject, TEXTS, sites=["7.resid_post"])
 

@@ -209,3 +209,13 @@ def test_padding_puts_each_text_at_the_start_of_its_row():
         assert padded.read[row, padded.own[row]].tolist() == read.tolist()
         assert not padded.tokens[row, len(tokens) :].any() and not padded.own[row, len(tokens) :].any()
     assert padded.tokens.shape[1] == encoded.lengths[batch].max()
+
+
+def test_inference_mode_around_it_does_not_matter():
+    subject, sites = _subject("llama"), ["1.resid_post"]
+    (usual,) = gradients(subject, TOKENS, sites=sites, at=AT, objective=_odds).values()
+    with torch.inference_mode():
+        # made in here, as by whoever encodes and reads in one go
+        tokens, at, mask = TOKENS.clone(), AT.clone(), torch.ones_like(TOKENS)
+        (inside,) = gradients(subject, tokens, sites=sites, at=at, objective=_odds, mask=mask).values()
+    torch.testing.assert_close(inside, usual)

@@ -127,9 +127,18 @@ def test_headings_descend_one_level_at_a_time(pages: dict[str, str]) -> None:
 def test_what_a_direction_does_stands_beside_what_random_ones_do(pages: dict[str, str]) -> None:
     text = Page(pages["full"]).text
     assert "Swap success on facts, 156 pairs" in text and "Ablation on facts, 156 pairs" in text
-    assert "best of 20 random directions" in text
+    assert "best of 20 random directions" in text and "best of 20 that move as far as some method's" in text
     bare = make_evidence().model_copy(update={"causal": ()})
     assert "cannot say whether any direction does something" in Page(render(make_run(), bare)).text
+
+
+@pytest.mark.usefixtures("no_pictures")
+def test_the_page_says_by_what_site_and_method_were_chosen() -> None:
+    by_auroc, by_cause = (
+        Page(render(make_run(), small().model_copy(update={"chosen_by": by}))).text for by in ("auroc", "cause")
+    )
+    assert "2 sites × 2 methods, by validation AUROC" in by_auroc
+    assert "2 sites × 2 methods, by what they cause" in by_cause and "methods, by validation AUROC" not in by_cause
 
 
 def test_sections_stand_in_the_order_of_a_sceptics_questions(pages: dict[str, str]) -> None:

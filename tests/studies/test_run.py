@@ -253,6 +253,20 @@ def test_texts_that_cannot_be_swapped_are_refused_and_nothing_is_left(
     assert not (tmp_path / "run").exists()
 
 
+def test_an_answer_that_cannot_be_asked_for_is_refused_before_any_work(tiny_model: Path, tmp_path: Path) -> None:
+    rows = [
+        {"text": f"w{i % 30} {word} .", "label": label, "pair": f"p{i}", "group": f"g{i}"}
+        for i in range(40)
+        for word, label in (("w30", 1), ("w31", 0))
+    ]
+    (tmp_path / "home.jsonl").write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    evidence = {"bootstrap": 100, "shuffles": 19, "answers": {"positive": ["w1 w2"], "negative": ["w2"]}}
+    spec, steps = _spec(tiny_model, {"home": tmp_path / "home.jsonl"}, evidence=evidence), list[str]()
+    with pytest.raises(SpecError, match="w1 w2"):
+        run_study(spec, tmp_path / "run", announce=steps.append)
+    assert not any("collecting" in step for step in steps) and not (tmp_path / "run").exists()
+
+
 def test_to_choose_by_cause_needs_answers(tiny_model: Path, tmp_path: Path) -> None:
     with pytest.raises(SpecError, match=r"needs evidence\.answers"):
         _spec(tiny_model, {"home": tmp_path / "home.jsonl"}, probes={"choose_by": "cause"})

@@ -9,14 +9,35 @@ from tiltmeter.core.evidence import Causal, Evidence, Statement
 from tiltmeter.core.records import Estimate, Unavailable
 from tiltmeter.evaluation._chosen import figure, home_auroc, listed
 
-# An interchange along a direction "decides" the answer if at least this much of it follows; below, it has a part in it.
+# An interchange along a direction "decides" the answer if at least this much of it follows, and has "a part" in it from
+# a tenth: activations vary so unevenly that less is reached by many a direction that has nothing to do with the label.
 _DECIDES = 0.5
-_CONDITION = "an interchange along the direction moves the model's answers further than along any random direction"
+_PART = 0.1
+_CONDITION = (
+    "an interchange along the direction decides at least a tenth of the model's answers, and more than along any "
+    "random direction, also where that moves the activations as far"
+)
 
 
 def is_causal(causal: Causal) -> bool:
-    """Whether the interval of a direction's swaps lies above the best random direction."""
-    return isinstance(causal.swap, Estimate) and causal.swap.low > max(causal.random_swap[1], 0.0)
+    """Whether the interval of a direction's swaps lies above a tenth, and above every random direction."""
+    least = max(_PART, causal.random_swap[1], causal.displaced_swap[1])
+    return isinstance(causal.swap, Estimate) and causal.swap.low > least
+
+
+def how_far(causal: Causal) -> str:
+    """Return how the model's answers relate to a direction, as a verb."""
+    if is_causal(causal):
+        return "follow" if _decides(causal) else "partly follow"
+    return "hardly follow" if _is_beyond_random(causal) else "do not follow"
+
+
+def _decides(causal: Causal) -> bool:
+    return isinstance(causal.swap, Estimate) and causal.swap.value >= _DECIDES
+
+
+def _is_beyond_random(causal: Causal) -> bool:
+    return isinstance(causal.swap, Estimate) and causal.swap.low > causal.random_swap[1]
 
 
 def chosen_causal(evidence: Evidence) -> list[Causal]:
@@ -40,22 +61,23 @@ def causality(evidence: Evidence) -> Iterable[Statement]:
             )
             continue
         figures = (
-            f"swap success {figure(one.swap)}, of {one.count} random directions at most {one.random_swap[1]:.2f}; "
-            f"ablation {figure(one.ablation)}; {one.n_pairs} pairs"
+            f"swap success {figure(one.swap)}, of {one.count} random directions at most {one.random_swap[1]:.2f}, and "
+            f"{one.displaced_swap[1]:.2f} where these move as far; ablation {figure(one.ablation)}; {one.n_pairs} pairs"
         )
         if is_causal(one):
-            does = "decides" if one.swap.value >= _DECIDES else "has a part in"
+            does = "decides" if _decides(one) else "has a part in"
             text = f"It is causal: what lies along it {does} the model's answer on {one.test}."
             yield _statement(text, figures, test=one.test, stance="for")
             continue
         home = home_auroc(evidence)
-        reads = (
-            "It reads the label and does nothing"
-            if isinstance(home, Estimate) and home.low > 0.5
-            else "It does nothing"
+        reads = "It reads the label and" if isinstance(home, Estimate) and home.low > 0.5 else "It"
+        does, further = (
+            ("does next to nothing", "hardly further than along")
+            if _is_beyond_random(one)
+            else ("does nothing", "no further than along")
         )
         yield _statement(
-            f"{reads}: on {one.test} an interchange along it moves the model's answers no further than along random "
+            f"{reads} {does}: on {one.test} an interchange along it moves the model's answers {further} random "
             "directions.",
             figures,
             test=one.test,

@@ -13,7 +13,7 @@ from tiltmeter.core.records import Estimate, Unavailable
 from tiltmeter.evaluation._causality import causality
 from tiltmeter.evaluation._chosen import chosen_cells, fate, figure, home_auroc, listed
 
-RULES_VERSION = 2
+RULES_VERSION = 3
 
 # A score "follows" a nuisance if, with the label held fixed, it reads it at least this far from 0.5.
 _FOLLOWS = 0.1

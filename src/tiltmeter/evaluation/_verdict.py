@@ -7,7 +7,7 @@ from typing import Literal
 
 from tiltmeter.core.evidence import Evidence, Statement, Verdict
 from tiltmeter.core.records import Estimate, Threshold, Unavailable
-from tiltmeter.evaluation._causality import chosen_causal, is_causal
+from tiltmeter.evaluation._causality import chosen_causal, how_far
 from tiltmeter.evaluation._chosen import chosen_cells, fate, figure, home_auroc, listed, number
 from tiltmeter.evaluation._rules import RULES, RULES_VERSION
 
@@ -130,8 +130,7 @@ def _headline(evidence: Evidence, outcome: str) -> str:
     if not broken and isinstance(threshold, Threshold) and point is not None and isinstance(point.tpr, Estimate):
         parts.append(f"At a threshold certified for {threshold.fpr:.0%} false alarms it catches {point.tpr.value:.0%}.")
     parts += [
-        f"The model's answers {'follow' if is_causal(one) else 'do not follow'} its direction: swap success "
-        f"{number(one.swap.value)}."
+        f"The model's answers {how_far(one)} its direction: swap success {number(one.swap.value)}."
         for one in chosen_causal(evidence)
         if isinstance(one.swap, Estimate)
     ]

@@ -71,11 +71,14 @@ class Ablate:
         self._basis = None if directions is None else Constant(orthonormal(directions), name="The directions")
         self._mean: Constant | None = None
         self._source: Source | None = None
-        if to is not None and to.ndim == 3:
+        shape = tuple(getattr(to, "shape", ()))
+        if to is not None and len(shape) == 3:
             self._source = Source(to, site=self.site)
         elif to is not None:
-            if to.ndim != 1:
-                raise ArrayError(f"to has shape {tuple(to.shape)}; give a mean (d,), or activations (n, t, d).")
+            if len(shape) != 1:
+                raise ArrayError(
+                    f"to has shape {shape}; give an array or tensor: a mean (d,), or activations (n, t, d)."
+                )
             self._mean = Constant(to, name="to")
 
     def __call__(self, old: Float[Tensor, "b t d"], places: Places) -> Float[Tensor, "b t d"]:

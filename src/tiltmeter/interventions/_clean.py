@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
+from numpy.typing import NDArray
 from torch import Tensor
 
 from tiltmeter.core.site import Site
@@ -18,11 +19,13 @@ from tiltmeter.models import SubjectModel, next_logits
 class Clean(NamedTuple):
     """Of n pairs: states of some layers, shape (n, 2, t, d) each, and log-probabilities of what follows, (n, 2, v).
 
-    States are ``resid_post`` of the block, in the model's dtype, on its device; at padding they mean nothing.
+    ``tokens`` are those of the pairs, and tell whose runs these are. States are ``resid_post`` of the block, in the
+    model's dtype, on its device; at padding they mean nothing.
     """
 
     states: dict[int, Float[Tensor, "n two t d"]]
     log_probs: Float[Tensor, "n two v"]
+    tokens: Int[NDArray[np.int64], "n two t"]
 
 
 def clean_runs(subject: SubjectModel, encoded: EncodedPairs, *, layers: Sequence[int], batch_size: int = 32) -> Clean:
@@ -80,7 +83,7 @@ def clean_runs(subject: SubjectModel, encoded: EncodedPairs, *, layers: Sequence
         log_probs.append(_by_pair(logits.clone().float().log_softmax(-1)))
         for site in sites:
             states[site].append(_by_pair(seen[site].clone()))
-    return Clean({site.layer: torch.cat(parts) for site, parts in states.items()}, torch.cat(log_probs))
+    return Clean({site.layer: torch.cat(parts) for site, parts in states.items()}, torch.cat(log_probs), encoded.tokens)
 
 
 def _by_pair(rows: Tensor) -> Tensor:

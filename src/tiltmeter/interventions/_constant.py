@@ -33,8 +33,8 @@ class Constant:
         """Raise ArrayError unless rows of ``old`` are as wide as those of the array."""
         if self.value.shape[-1] != old.shape[-1]:
             raise ArrayError(
-                f"{self._name} has width {self.value.shape[-1]}, and site {site} shows rows of width {old.shape[-1]}; "
-                "it belongs to another model or site."
+                f"{self._name}: rows of width {self.value.shape[-1]}, where site {site} shows rows of width "
+                f"{old.shape[-1]}; give what belongs to this model and site."
             )
 
 

@@ -16,7 +16,7 @@ from tiltmeter.core.records import Measured
 from tiltmeter.core.steering import Fluency
 from tiltmeter.evaluation import Resampling, bootstrap_estimate, resampling
 from tiltmeter.interventions._texts import Texts, encoded_texts
-from tiltmeter.models import Edit, Encoded, Padded, SubjectModel, edited, pad, text_logits
+from tiltmeter.models import Edit, Encoded, Padded, SubjectModel, TextRows, edited, pad, text_logits
 
 # tokens of a batch: the log-probabilities of all of them are held, for the bare and the edited model
 _TOKENS = 1024
@@ -131,7 +131,7 @@ def neutral_losses(
         bare = log_probs(subject, padded)
         neutral.surprisal[batch] = _surprisal(bare, padded)
         for edits, losses in zip(conditions, found, strict=True):
-            with edited(subject, edits):
+            with edited(subject, edits, rows=TextRows(torch.from_numpy(batch), n)):
                 changed = log_probs(subject, padded)
             losses.surprisal[batch] = _surprisal(changed, padded)
             losses.kl[batch] = divergence(bare, changed, padded)

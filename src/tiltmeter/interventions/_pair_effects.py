@@ -138,8 +138,10 @@ def pair_runs(
             f"The clean runs kept blocks {', '.join(map(str, sorted(clean.states)))}, and layer is {site.layer}; name "
             "it in layers of clean_runs."
         )
-    if len(clean.log_probs) != len(encoded):
-        raise ArrayError(f"The clean runs are of {len(clean.log_probs)} pairs, and {len(encoded)} are given.")
+    if not np.array_equal(clean.tokens, encoded.tokens):
+        raise ArrayError(
+            f"The clean runs are of {len(clean.tokens)} other pairs than the {len(encoded)} that are given; run these."
+        )
     return PairRuns(subject, encoded, clean, site.layer, positions)
 
 

@@ -14,11 +14,12 @@ from tiltmeter.models import Places
 
 
 class Source:
-    """What a site showed for n other texts, one a row of the batch that is edited, or one for several rows in turn."""
+    """What a site showed for n other texts: one for each text that is edited, in their order, or one for all."""
 
     def __init__(self, states: NDArray[Any] | Tensor, *, site: Site) -> None:
-        if states.ndim != 3:
-            raise ArrayError(f"The source has shape {tuple(states.shape)}; give activations (n, t, d).")
+        shape = tuple(getattr(states, "shape", ()))
+        if len(shape) != 3 or not all(shape):
+            raise ArrayError(f"The source has shape {shape}; give activations (n, t, d), an array or a tensor.")
         self._states = Constant(states, name="The source")
         self._site = site
 
@@ -26,13 +27,16 @@ class Source:
         """Return the source's activations at the positions of a forward; rows themselves beyond the source's end."""
         self._states.check_width(rows, self._site)
         states = self._states.like(rows)
-        if len(rows) % len(states):
+        n_texts = len(rows) if places.rows is None else places.rows.n
+        is_odd = len(rows) % len(states) if places.rows is None else len(states) != n_texts
+        if len(states) > 1 and is_odd:
             raise ArrayError(
-                f"The source at {self._site} holds {len(states)} texts, and the forward has {len(rows)}; give one a "
-                "text, in the order of the batch."
+                f"The source at {self._site} holds {len(states)} texts, and {n_texts} are edited; give one for each, "
+                "in their order, or one for all."
             )
-        # several rows of one text, as in a beam, lie side by side
-        states = states.repeat_interleave(len(rows) // len(states), dim=0)
+        if len(states) > 1 and places.rows is not None:
+            states = states[places.rows.which.to(rows.device)]
+        states = places.by_row(states)
         positions = places.positions.to(rows.device)
         is_known = (positions >= 0) & (positions < states.shape[1])
         # without padding and from the start, as in most experiments, nothing need be looked up

@@ -69,8 +69,8 @@ class Steer:
     ) -> None:
         if mode not in get_args(SteerMode):
             raise SpecError(f"mode is {mode!r}; use one of {', '.join(get_args(SteerMode))}.")
-        if not np.isfinite(strength):
-            raise SpecError(f"strength is {strength}; it must be a finite number.")
+        if not isinstance(strength, int | float | np.number) or not np.isfinite(strength):
+            raise SpecError(f"strength is {strength!r}; it must be a finite number.")
         check_where(where)
         self.site = site_of(direction, site)
         self.strength = float(strength)
@@ -98,7 +98,7 @@ def unit_of(direction: Direction | NDArray[Any]) -> NDArray[np.float64]:
     if isinstance(direction, Direction):
         if direction.sign == "unknown":
             raise ArrayError(
-                f"The direction by {direction.method or 'an unnamed method'} has no sign, so nobody knows which way "
+                f"The direction ({direction.method or 'of an unnamed method'}) has no sign, so nobody knows which way "
                 "its concept lies; orient its probe on calibration labels, or give the vector itself."
             )
         return np.asarray(direction.sign * direction.vector.astype(np.float64))

@@ -83,7 +83,7 @@ class SteeringVectors:
     @property
     def width(self) -> int:
         """Number of features of each vector."""
-        return int(next(iter(self.vectors.values())).shape[-1])
+        return int(next(iter(self.vectors.values())).size)
 
     @property
     def sites(self) -> tuple[Site, ...]:
@@ -194,7 +194,7 @@ def steering_vectors(
     {1: [-3.0, -4.0]}
     """
     several = [directions] if isinstance(directions, Direction) else list(directions)
-    strengths = [strength] * len(several) if isinstance(strength, int | float) else list(strength)
+    strengths = [strength] * len(several) if isinstance(strength, int | float | np.number) else list(strength)
     if len(strengths) != len(several):
         raise SpecError(f"There are {len(several)} directions and {len(strengths)} strengths; give one, or one each.")
     vectors: dict[int, NDArray[np.float32]] = {}

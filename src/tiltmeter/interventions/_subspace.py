@@ -25,12 +25,14 @@ def orthonormal(directions: Directions) -> Float[NDArray[np.float64], "k d"]:
     Raises
     ------
     ArrayError
-        If widths differ, a vector is zero or not finite, or they depend on each other.
+        If it is none of these, widths differ, a vector is zero or not finite, or they depend on each other.
     """
     if isinstance(directions, Direction):
         rows = directions.vector[None].astype(np.float64)
     elif isinstance(directions, np.ndarray):
         rows = np.atleast_2d(directions).astype(np.float64)
+    elif not isinstance(directions, Sequence) or not all(isinstance(one, Direction) for one in directions):
+        raise ArrayError("directions must be a Direction, a list of them, or a NumPy array (d,) or (k, d).")
     else:
         if len({len(one.vector) for one in directions}) > 1:
             raise ArrayError("The directions have different widths; give those of one site.")

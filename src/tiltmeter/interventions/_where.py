@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Literal
 
+import numpy as np
 import torch
 from jaxtyping import Bool
 from torch import Tensor
@@ -28,10 +29,14 @@ def check_where(where: Any) -> None:  # noqa: ANN401
                 "is not known while it grows."
             )
         return
-    if not isinstance(where, Sequence) or not where or not all(isinstance(i, int) and i >= 0 for i in where):
+    if not isinstance(where, Sequence) or not where or not all(_is_position(i) for i in where):
         raise SpecError(
             f"where is {where!r}; positions are whole numbers from 0, at least one, counted from the start of the text."
         )
+
+
+def _is_position(value: object) -> bool:
+    return isinstance(value, int | np.integer) and not isinstance(value, bool) and bool(value >= 0)
 
 
 def chosen(where: Where, places: Places) -> Bool[Tensor, "b t"] | None:
@@ -51,7 +56,7 @@ def chosen(where: Where, places: Places) -> Bool[Tensor, "b t"] | None:
                 f'where is "{where}" in a forward of which it is not known what was generated; use generate, or give '
                 "n_prompt to edited."
             )
-        end = places.n_prompt.to(positions.device)[:, None]
+        end = places.by_row(places.n_prompt).to(positions.device)[:, None]
         return positions >= end if where == "generated" else (positions >= 0) & (positions < end)
     if isinstance(where, slice):
         is_meant = positions >= (where.start or 0)

@@ -4,7 +4,7 @@ A family's module layout is written down in one table row, and a model of an unk
 """
 
 from tiltmeter.models._dialects import Dialect, site_from
-from tiltmeter.models._edits import Edit, Places, edited
+from tiltmeter.models._edits import Edit, Places, TextRows, edited
 from tiltmeter.models._encode import encode, encoded_for
 from tiltmeter.models._encoded import Encoded, EncodingRule, LongTexts
 from tiltmeter.models._families import FAMILIES
@@ -38,6 +38,7 @@ __all__ = [
     "Sites",
     "SubjectModel",
     "Tap",
+    "TextRows",
     "Unembedding",
     "bind",
     "edited",

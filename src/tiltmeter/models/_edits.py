@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import torch
 from jaxtyping import Int
@@ -17,6 +17,13 @@ from tiltmeter.models._adapters import without_wrapper
 from tiltmeter.models._capture import WholeTextsHook, batch_shape
 from tiltmeter.models._readable import check_running
 from tiltmeter.models._subject import SubjectModel
+
+
+class TextRows(NamedTuple):
+    """Which texts the rows of a batch are, shape (b,), of how many in all, in the order of whoever gave them."""
+
+    which: Int[Tensor, " b"]
+    n: int
 
 
 class Places:
@@ -32,16 +39,41 @@ class Places:
         Shape (b, past + t), nonzero at tokens; None if there is no padding.
     n_prompt
         Shape (b,), tokens of each prompt; None if it is not known.
+    rows
+        Which texts the rows are; None if it is not known, and the batch is all there is.
     """
 
     def __init__(
-        self, shape: tuple[int, int], *, past: int = 0, mask: Tensor | None = None, n_prompt: Tensor | None = None
+        self,
+        shape: tuple[int, int],
+        *,
+        past: int = 0,
+        mask: Tensor | None = None,
+        n_prompt: Tensor | None = None,
+        rows: TextRows | None = None,
     ) -> None:
         self.shape = shape
         self.past = past
         self.mask = mask
         self.n_prompt = n_prompt
+        self.rows = rows
         self._positions: Tensor | None = None
+
+    def by_row(self, by_text: Tensor) -> Tensor:
+        """Return what belongs to each text of a batch for each row: those of one text, as in a beam, lie side by side.
+
+        Raises
+        ------
+        ArrayError
+            If the rows are not as many for each.
+        """
+        n, rest = divmod(self.shape[0], max(len(by_text), 1))
+        if rest or not n:
+            raise ArrayError(
+                f"A forward has {self.shape[0]} rows, and what an edit was told is of {len(by_text)} texts; give one "
+                "of each text, in the order of the batch."
+            )
+        return by_text if n == 1 else by_text.repeat_interleave(n, dim=0)
 
     @property
     def positions(self) -> Int[Tensor, "b t"]:
@@ -70,7 +102,11 @@ class Edit(Protocol):
 
 @contextmanager
 def edited(
-    subject: SubjectModel, edits: Sequence[Edit], *, n_prompt: Int[Tensor, " b"] | None = None
+    subject: SubjectModel,
+    edits: Sequence[Edit],
+    *,
+    n_prompt: Int[Tensor, " b"] | None = None,
+    rows: TextRows | None = None,
 ) -> Iterator[SubjectModel]:
     """Apply edits in every forward of the model inside the ``with``.
 
@@ -88,6 +124,8 @@ def edited(
         their sites.
     n_prompt
         Tokens of each prompt, for edits that ask what was generated.
+    rows
+        Which texts the batch holds, for edits that hold something of each text; None if it holds all, in their order.
 
     Raises
     ------
@@ -129,7 +167,7 @@ def edited(
         (site,) = subject.resolve_sites([edit.site])
         by_place.setdefault(Site(site.layer, site.point), []).append((site, edit))
     with ExitStack() as stack:
-        clock = _Clock(n_prompt)
+        clock = _Clock(None if n_prompt is None else torch.as_tensor(n_prompt).reshape(-1), rows)
         if by_place:
             stack.enter_context(clock.running(model, subject._stack, name=subject.name))
         for place, members in by_place.items():
@@ -149,8 +187,9 @@ def edited(
 class _Clock:
     """Knows where the tokens of the present forward stand: the outermost module to be called is told their mask."""
 
-    def __init__(self, n_prompt: Tensor | None) -> None:
+    def __init__(self, n_prompt: Tensor | None, rows: TextRows | None) -> None:
         self.n_prompt = n_prompt
+        self.rows = rows
         self.places: Places | None = None
         # the module whose call has begun and not ended
         self._outer: nn.Module | None = None
@@ -172,7 +211,7 @@ class _Clock:
             if self._outer is not None:
                 return
             given = signature.bind_partial(*args, **kwargs).arguments if args else kwargs
-            self.places = _places(given, n_prompt=self.n_prompt, name=name)
+            self.places = _places(given, n_prompt=self.n_prompt, rows=self.rows, name=name)
             self._outer = called
 
         return hook
@@ -182,7 +221,7 @@ class _Clock:
             self._outer = None
 
 
-def _places(given: Mapping[str, Any], *, n_prompt: Tensor | None, name: str) -> Places:
+def _places(given: Mapping[str, Any], *, n_prompt: Tensor | None, rows: TextRows | None, name: str) -> Places:
     tokens = given.get("input_ids")
     tokens = given.get("inputs_embeds") if tokens is None else tokens
     if tokens is None:
@@ -191,10 +230,10 @@ def _places(given: Mapping[str, Any], *, n_prompt: Tensor | None, name: str) -> 
     if mask is None:
         cache = given.get("past_key_values")
         past = 0 if cache is None else int(cache.get_seq_length())
-        return Places(shape, past=past, n_prompt=n_prompt)
+        return Places(shape, past=past, n_prompt=n_prompt, rows=rows)
     if not isinstance(mask, Tensor) or mask.ndim != 2:
         raise ModelError(f"A forward of {name} was given a mask that is not of shape (b, t); edits need one that is.")
-    return Places(shape, past=int(mask.shape[1]) - shape[1], mask=mask, n_prompt=n_prompt)
+    return Places(shape, past=int(mask.shape[1]) - shape[1], mask=mask, n_prompt=n_prompt, rows=rows)
 
 
 class _Change:

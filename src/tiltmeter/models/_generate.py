@@ -11,10 +11,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from tiltmeter.core.errors import DataError, ModelError, SpecError
+from tiltmeter.core.errors import ArrayError, DataError, ModelError, SpecError
 from tiltmeter.data import TextSet
 from tiltmeter.models._adapters import without_wrapper
-from tiltmeter.models._edits import Edit, edited
+from tiltmeter.models._edits import Edit, TextRows, edited
 from tiltmeter.models._encode import encoded_for
 from tiltmeter.models._encoded import Encoded
 from tiltmeter.models._subject import SubjectModel
@@ -74,6 +74,8 @@ def generate(
         If the model has no unembedding, or was put into training mode or compiled.
     SpecError
         If a number is out of range, or an edit's site is absent.
+    ArrayError
+        If the model gives NaN or infinity, as it may under a strong edit.
     DataError
         If there are no prompts, or one leaves no room for new tokens in the model's context.
 
@@ -108,8 +110,8 @@ def generate(
         )
     rules = _rules(subject, max_new_tokens=max_new_tokens, temperature=temperature)
     tokens: list[NDArray[np.int64]] = [np.empty(0, np.int64)] * len(encoded)
-    # prompts of like length together: less padding
-    order = np.argsort(encoded.lengths, kind="stable")
+    # prompts of like length together: less padding. One batch keeps its order, on which edits around the call may count
+    order = np.argsort(encoded.lengths, kind="stable") if len(encoded) > batch_size else np.arange(len(encoded))
     with torch.random.fork_rng():
         torch.manual_seed(random_state)
         for start in range(0, len(order), batch_size):
@@ -173,10 +175,26 @@ def _batch(
         tokens[i, longest - len(row) :] = torch.from_numpy(row.astype(np.int64))
         mask[i, longest - len(row) :] = 1
     device = subject.input_device
-    with torch.inference_mode(), edited(subject, edits, n_prompt=mask.sum(1)):
-        out: Tensor = subject.model.generate(tokens.to(device), attention_mask=mask.to(device), generation_config=rules)
+    texts = TextRows(torch.from_numpy(batch), len(encoded))
+    with torch.inference_mode(), edited(subject, edits, n_prompt=mask.sum(1), rows=texts):
+        out: Tensor = subject.model.generate(
+            tokens.to(device),
+            attention_mask=mask.to(device),
+            generation_config=rules,
+            logits_processor=[_refuse_no_numbers],
+        )
     ends = rules.eos_token_id
     return [_until(new, ends) for new in out[:, longest:].cpu().numpy()]
+
+
+def _refuse_no_numbers(tokens: Tensor, logits: Tensor) -> Tensor:
+    """Stop where the model gives no numbers: the likeliest of them would be taken for a word."""
+    if bool(torch.isnan(logits).any() | torch.isposinf(logits).any()):
+        raise ArrayError(
+            f"After {tokens.shape[1]} tokens, padding included, the model gives NaN or infinity; if it is edited, use "
+            "a smaller strength."
+        )
+    return logits
 
 
 def _until(new: NDArray[np.int64], ends: int | list[int] | None) -> NDArray[np.int64]:

@@ -96,6 +96,8 @@ def gradients(
     head = output_embedding(subject)
     places = tuple(dict.fromkeys(Site(site.layer, site.point) for site in wanted))
     with torch.inference_mode(mode=False), torch.enable_grad(), frozen_weights(subject), ExitStack() as stack:
+        # what was made in inference mode has no part in a graph, tokens and masks neither
+        tokens, at, mask = tokens.clone(), at.clone(), None if mask is None else mask.clone()
         stack.callback(head.register_forward_pre_hook(keep_position(at)).remove)
         seen = stack.enter_context(_tracked(subject._blocks, places, points=subject.family.points))
         logits = model(**subject._inputs(tokens, mask), use_cache=False, return_dict=True).logits

@@ -11,7 +11,7 @@ from tiltmeter.report._lookup import Lookup
 
 
 def causes_section(look: Lookup) -> tuple[Grid, ...]:
-    """Lay out, per test set, swap and ablation of every method and site; the last row is the best random direction."""
+    """Lay out, per test set, swap and ablation of every method and site; random directions come last."""
     causal = look.evidence.causal
     tests = dict.fromkeys(one.test for one in causal)
     return tuple(
@@ -31,6 +31,14 @@ def _effects(look: Lookup, causal: list[Causal], kind: Literal["swap", "ablation
     count = causal[0].count
     best = {one.site: (one.random_swap if kind == "swap" else one.random_ablation)[1] for one in causal}
     rows.append(Row(f"best of {count} random directions", tuple(Shown(decimal(best[site])) for site in sites)))
+    if kind == "swap":
+        furthest = {site: max(one.displaced_swap[1] for one in causal if one.site == site) for site in sites}
+        rows.append(
+            Row(
+                f"best of {count} that move as far as some method's",
+                tuple(Shown(decimal(furthest[site])) for site in sites),
+            )
+        )
     n = causal[0].n_pairs - causal[0].n_left_out
     what = "Swap success" if kind == "swap" else "Ablation"
     caption = f"{what} on {causal[0].test}, {n} pairs"
@@ -41,5 +49,5 @@ def _cell(causal: Causal | None, kind: Literal["swap", "ablation"]) -> Shown:
     if causal is None:
         return show_effect(None, luck=0.0)
     if kind == "swap":
-        return show_effect(causal.swap, luck=causal.random_swap[1])
+        return show_effect(causal.swap, luck=max(causal.random_swap[1], causal.displaced_swap[1]))
     return show_effect(causal.ablation, luck=causal.random_ablation[1])

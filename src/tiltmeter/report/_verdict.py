@@ -137,11 +137,12 @@ def probe_card(look: Lookup) -> Card:
     threshold = evidence.threshold
     chosen = next((c for c in evidence.candidates if (c.site, c.method) == (evidence.site, evidence.method)), None)
     validation = show_auroc(chosen.auroc if chosen else None)
+    by = "validation AUROC" if evidence.chosen_by == "auroc" else "what they cause, on a fold of the training texts"
     facts = (
         ("Method", evidence.method),
         ("Site", f"{evidence.site}: {describe_site(evidence.site)}"),
         ("Trained on", evidence.train),
-        ("Chosen among", f"{len(evidence.sites)} sites × {len(evidence.methods)} methods, by validation AUROC"),
+        ("Chosen among", f"{len(evidence.sites)} sites × {len(evidence.methods)} methods, by {by}"),
         (
             "Validation AUROC",
             f"{validation.text} {validation.interval}{validation.reason and f' ({validation.reason})'}",

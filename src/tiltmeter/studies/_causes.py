@@ -36,6 +36,17 @@ _N_RANDOM = 10
 _PAIRS_A_FORWARD = 50
 
 
+def check_causes(spec: StudySpec, material: Material, reader: object) -> None:
+    """Refuse, before any work is done, what :func:`causes` and :func:`choose_by_cause` could not measure."""
+    if not isinstance(reader, SubjectModel):
+        if spec.probes.choose_by == "cause":
+            raise SpecError("probes.choose_by is cause, and ready vectors cause nothing; use auroc.")
+        return
+    if spec.evidence.answers is not None:
+        texts = material.rows(spec.train.distribution, "test")
+        encode_pairs(reader, _pairs(reader, texts, answers=spec.evidence.answers, seed=spec.seed))
+
+
 def causes(spec: StudySpec, texts: TextSet, *, subject: SubjectModel, fitted: Sequence[Fitted]) -> tuple[Causal, ...]:
     """Swap and ablate along every probe of the training distribution at ``resid_post``, in pairs of held-out texts.
 
@@ -50,16 +61,13 @@ def causes(spec: StudySpec, texts: TextSet, *, subject: SubjectModel, fitted: Se
     for site in dict.fromkeys(f.site for f in probes):
         layer = Site.parse(site).layer
         clean = clean_runs(subject, encoded, layers=[layer])
-        null: tuple[RandomScores | Unavailable, RandomScores | Unavailable] | None = None
+        controls = Controls(n_random=_N_RANDOM, seed=spec.seed)
         for probe in (f for f in probes if f.site == site):
-            # random directions of a site are the same for all methods: they are run with the first
-            controls = Controls(n_random=_N_RANDOM if null is None else 1, seed=spec.seed)
             direction = probe.probe.as_direction()
-            swap = swap_effects(subject, encoded, directions=direction, layer=layer, clean=clean, controls=controls)
-            ablation = ablation_effects(
-                subject, encoded, directions=direction, layer=layer, clean=clean, controls=controls
+            swap, ablation = (
+                effects(subject, encoded, directions=direction, layer=layer, clean=clean, controls=controls)
+                for effects in (swap_effects, ablation_effects)
             )
-            null = (swap.random, ablation.random) if null is None else null
             found.append(
                 Causal(
                     site=site,
@@ -67,8 +75,9 @@ def causes(spec: StudySpec, texts: TextSet, *, subject: SubjectModel, fitted: Se
                     test=home,
                     swap=swap.score,
                     ablation=ablation.score,
-                    random_swap=_mean_and_best(null[0]),
-                    random_ablation=_mean_and_best(null[1]),
+                    random_swap=_mean_and_best(swap.random),
+                    displaced_swap=_mean_and_best(swap.displaced),
+                    random_ablation=_mean_and_best(ablation.random),
                     count=_N_RANDOM,
                     n_pairs=len(encoded),
                     n_left_out=swap.n_left_out,

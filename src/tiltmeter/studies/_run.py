@@ -13,7 +13,6 @@ from importlib import metadata
 from pathlib import Path
 from typing import NamedTuple
 
-from tiltmeter.core.errors import SpecError
 from tiltmeter.core.evidence import Candidate, Causal, Evidence
 from tiltmeter.core.files import new_folder, write_json
 from tiltmeter.core.records import Unavailable
@@ -24,7 +23,7 @@ from tiltmeter.models import SubjectModel
 from tiltmeter.monitor import Card, Monitor, Reading
 from tiltmeter.report import write_report
 from tiltmeter.studies._alarms import alarms
-from tiltmeter.studies._causes import causes, choose_by_cause
+from tiltmeter.studies._causes import causes, check_causes, choose_by_cause
 from tiltmeter.studies._controls import random_nulls, shortcuts, shuffled_refits
 from tiltmeter.studies._fitting import asked_methods, methods_for
 from tiltmeter.studies._leaks import leaks
@@ -107,6 +106,7 @@ def run_study(spec: StudySpec, out: Path, *, announce: Callable[[str], None] = l
             methods = methods_for(spec, material)
         with steps("loading the model"):
             reader = open_vectors(spec.model.path) if is_vectors(spec) else open_model(spec.model)
+            check_causes(spec, material, reader)
         with steps("collecting activations"):
             material = collect_material(material, reader, spec.read, progress=announce)
         evidence, fitted, chosen = _assess(spec, material, methods=methods, reader=reader, steps=steps)
@@ -148,9 +148,8 @@ def _assess(
         judged = candidates(spec, material, methods)
         causal_candidates: tuple[Causal, ...] = ()
         best: Candidate | Causal = choose(judged)
-        if spec.probes.choose_by == "cause":
-            if not isinstance(reader, SubjectModel):
-                raise SpecError("probes.choose_by is cause, and ready vectors cause nothing; use auroc.")
+        # of ready vectors this was refused at once
+        if spec.probes.choose_by == "cause" and isinstance(reader, SubjectModel):
             causal_candidates = choose_by_cause(spec, material, methods, subject=reader)
             best = causal_candidates[0]
     with steps("fitting probes"):
