@@ -68,9 +68,7 @@ def concept_rows(encoded: Encoded, z: NDArray[Any] | None, *, rng: np.random.Gen
         try:
             classes, values = np.unique(values, return_inverse=True)
         except TypeError as error:
-            raise ArrayError(
-                "z holds values of several kinds, such as None among strings; give every one its label."
-            ) from error
+            raise ArrayError("z holds values of several kinds, such as None among strings; give labels.") from error
         n_columns = 1 if len(classes) == 2 else len(classes)
     if rng is not None and is_whole and n_columns == 1 and len(values) == n:
         values = shuffle_labels(values, pairs=encoded.texts.pairs, groups=encoded.texts.groups, rng=rng)
