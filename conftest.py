@@ -28,7 +28,25 @@ _CLOSED_FORMS = [
         "_sal",
     )
 ]
-install_import_hook(["tiltmeter.numerics", "tiltmeter.evaluation", *_METHODS, *_CLOSED_FORMS], "beartype.beartype")
+# what computes on recorded states; the interventions themselves answer wrong shapes by their own errors
+_INTERVENTIONS = [
+    f"tiltmeter.interventions.{name}"
+    for name in (
+        "_answer_sets",
+        "_cde_search",
+        "_clean",
+        "_concept_rows",
+        "_dropout_probe",
+        "_fluency",
+        "_kl_effects",
+        "_pair_effects",
+        "_swap_effects",
+        "_swap_loss",
+    )
+]
+install_import_hook(
+    ["tiltmeter.numerics", "tiltmeter.evaluation", *_METHODS, *_CLOSED_FORMS, *_INTERVENTIONS], "beartype.beartype"
+)
 
 
 @pytest.fixture(autouse=True)

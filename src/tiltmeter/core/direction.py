@@ -53,7 +53,7 @@ class Direction:
 
     Examples
     --------
-    >>> d = Direction(np.array([0.6, 0.8]), method="by hand", sign=1)
+    >>> d = Direction(np.array([0.6, 0.8]), method="hand", sign=1)
     >>> d.score(np.array([[5.0, 0.0]])).tolist()
     [3.0]
     """

@@ -31,9 +31,9 @@ def open_steering(path: Path) -> Direction | SteeringVectors:
     --------
     >>> import tempfile
     >>> folder = Path(tempfile.mkdtemp())
-    >>> Direction(np.array([0.6, 0.8]), method="by hand", sign=1).save(folder)
+    >>> Direction(np.array([0.6, 0.8]), method="hand", sign=1).save(folder)
     >>> open_steering(folder).method
-    'by hand'
+    'hand'
     """
     if path.suffix == ".gguf":
         return read_gguf(path)

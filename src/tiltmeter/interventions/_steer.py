@@ -98,7 +98,7 @@ def unit_of(direction: Direction | NDArray[Any]) -> NDArray[np.float64]:
     if isinstance(direction, Direction):
         if direction.sign == "unknown":
             raise ArrayError(
-                f"The direction ({direction.method or 'of an unnamed method'}) has no sign, so nobody knows which way "
+                f"The direction by {direction.method or 'an unnamed method'} has no sign, so nobody knows which way "
                 "its concept lies; orient its probe on calibration labels, or give the vector itself."
             )
         return np.asarray(direction.sign * direction.vector.astype(np.float64))

@@ -99,7 +99,7 @@ def strength_sweep(
     ... )
     >>> tokenizer = PreTrainedTokenizerFast(tokenizer_object=words, unk_token="?")
     >>> subject = bind(LlamaForCausalLM(config).eval(), tokenizer, name="tiny")
-    >>> along = Direction(np.eye(8)[0], site=Site(0, "resid_post"), sign=1, method="by hand")
+    >>> along = Direction(np.eye(8)[0], site=Site(0, "resid_post"), sign=1, method="hand")
     >>> asked = Question(["Rome is", "is Rome"], "old", "new")
     >>> found = strength_sweep(subject, ["Rome is old", "is it"], direction=along, strengths=[-1, 1], question=asked)
     >>> [point.share for point in found.points], found.points[0].luck_kl.n

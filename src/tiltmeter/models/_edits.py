@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Int
@@ -89,6 +89,7 @@ class Places:
         return self._positions
 
 
+@runtime_checkable
 class Edit(Protocol):
     """What :func:`edited` takes: a site, and a pure function from what the site shows to what it is to show."""
 
