@@ -5,7 +5,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from tiltmeter.core.errors import SpecError
+from tiltmeter.core.errors import FileError, SpecError
 from tiltmeter.organisms import (
     DISTRIBUTIONS,
     Schedule,
@@ -14,8 +14,10 @@ from tiltmeter.organisms import (
     load,
     make_world,
     names,
+    shelf_line,
     texts,
     train,
+    train_world,
 )
 
 
@@ -48,7 +50,7 @@ def test_the_shipped_model_is_small(facts, model):
 
 def test_the_shipped_world_is_that_of_its_seed(facts):
     assert facts.world == make_world(facts.card.seed)
-    assert facts.card.schedule == Schedule()
+    assert facts.card.schedule == Schedule(steps=2400, stage_steps=(450,))
 
 
 def test_the_shipped_model_knows_the_statements_that_it_was_never_told(measured):
@@ -59,12 +61,14 @@ def test_the_shipped_model_knows_the_statements_that_it_was_never_told(measured)
 
 
 def test_the_card_tells_what_the_weights_do(facts, measured):
-    shipped = [part for part in facts.card.knowledge if part.cells in ("cell", "format")]
-    for told, found in zip(shipped, measured, strict=True):
+    for found in measured:
+        told = facts.card.figure(f"{found.cells}, format {found.format}, language {found.language}, {found.polarity}")
         # another processor may round a close judgement to the other side
-        assert found.balanced_accuracy == pytest.approx(told.balanced_accuracy, abs=0.005)
-        assert (found.n_true, found.n_false) == (told.n_true, told.n_false)
-    assert {part.cells for part in facts.card.knowledge} == {"trained", "cell", "format", "language"}
+        assert found.balanced_accuracy == pytest.approx(told.value, abs=0.005)
+        assert (found.n_true + found.n_false, told.chance) == (told.n, 0.5)
+    assert {figure.name.split(",")[0] for figure in facts.card.figures} == {"trained", "cell", "format", "language"}
+    with pytest.raises(KeyError):
+        facts.card.figure("nothing")
 
 
 @pytest.mark.parametrize("pooling", ["mean", "last"])
@@ -83,9 +87,20 @@ def test_the_embedding_layer_does_not_tell_truth(pooling, distribution, model, t
 
 def test_the_organism_is_described_in_words(facts):
     text = describe(facts)
-    for part in ("587,712 parameters", "720 entities", "other_language", "facts it was never told in that format"):
+    for part in ("587,712 parameters", "720 entities", "other_language", "cell, format 0, language 1, negated: "):
         assert part in text
-    assert "720 entities, 2 facts each" in facts.summary
+    assert facts.summary.startswith("facts in two languages") and len(facts.planted) == 3
+    assert shelf_line("facts").endswith("(comes with Tiltmeter)")
+
+
+def test_what_was_trained_into_the_cache_is_found_there(tmp_path, monkeypatch):
+    monkeypatch.setenv("TILTMETER_CACHE", str(tmp_path))
+    with pytest.raises(FileError, match="seed 7 was not trained yet; tiltmeter organism train facts --seed 7"):
+        load("facts", seed=7)
+    world = make_world(7, sizes=(16, 16, 16), n_objects=4)
+    schedule = Schedule(steps=2, batch_size=8, d_model=16, d_mlp=32, n_layers=1, n_heads=2, threads=1)
+    made = train_world(world, tmp_path / "organisms" / "facts-seed7", schedule=schedule, seed=7)
+    assert load("facts", seed=7) == made == train("facts", seed=7, progress=lambda *_: pytest.fail("it trained"))
 
 
 def test_an_organism_that_does_not_exist_is_refused_with_those_that_do(tmp_path):
@@ -99,6 +114,7 @@ def test_an_organism_that_does_not_exist_is_refused_with_those_that_do(tmp_path)
 def test_training_again_from_the_seed_gives_a_model_that_knows_its_facts(tmp_path, facts):
     again = train("facts", tmp_path / "facts", progress=False)
     assert again.world == facts.world
-    assert [
-        part for part in again.card.knowledge if part.cells in ("cell", "format") and part.balanced_accuracy < 0.97
-    ] == []
+    told = {figure.name: figure.value for figure in facts.card.figures}
+    for figure in again.card.figures:
+        if figure.name.startswith(("cell", "format")):
+            assert figure.value > 0.97 and figure.value == pytest.approx(told[figure.name], abs=0.02)

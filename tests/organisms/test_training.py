@@ -3,14 +3,16 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from tiltmeter.core.errors import FileError, ModelError
-from tiltmeter.organisms import Schedule, knowledge, make_world, read_organism, train_world
+from tiltmeter.core.errors import FileError, FormatError, ModelError
+from tiltmeter.core.files import read_json, write_json
+from tiltmeter.organisms import Schedule, _fit, knowledge, make_world, read_organism, train_world
 from tiltmeter.organisms._cells import Cells, code, draw, facts, spell, truth, vocabulary
-from tiltmeter.organisms._training import fit_world
+from tiltmeter.organisms._decoder import new_decoder
+from tiltmeter.organisms._facts import FACTS
 from tiltmeter.organisms._world import cell_kinds
 
 TINY = Schedule(
-    steps=12, affirmed_steps=4, warmup_steps=2, batch_size=64, d_model=16, d_mlp=32, n_layers=1, n_heads=2, threads=1
+    steps=12, stage_steps=(4,), warmup_steps=2, batch_size=64, d_model=16, d_mlp=32, n_layers=1, n_heads=2, threads=1
 )
 
 
@@ -44,21 +46,78 @@ def test_the_tokenizer_reads_what_the_model_was_told(organism, world):
     assert tokenizer(texts).input_ids == tokens.tolist()
 
 
-def test_training_brings_the_loss_down_and_follows_from_the_seed(world):
-    def run(steps, seed):
-        return fit_world(world, schedule=TINY.model_copy(update={"steps": steps}), seed=seed, report=lambda *_: None)
-
-    first, again, other, longer = run(12, 0), run(12, 0), run(12, 1), run(150, 0)
-    for name, weights in first.model.state_dict().items():
-        assert torch.equal(weights, again.model.state_dict()[name])
-    assert not torch.equal(first.model.lm_head.weight, other.model.lm_head.weight)
-    # after the full stop stand one of two judgements or, a quarter of the time, one of two tones: 1.26 by chance
-    assert longer.loss < 1.4 < 4 < run(1, 0).loss
+def _weights(folder):
+    return AutoModelForCausalLM.from_pretrained(folder).state_dict()
 
 
-def test_training_leaves_the_random_state_and_the_threads_of_the_caller_alone(world):
+def _same(one, other):
+    return all(torch.equal(weights, other[name]) for name, weights in one.items())
+
+
+def test_training_follows_from_the_seed(world, organism, tmp_path):
+    again, other = (train_world(world, tmp_path / str(seed), schedule=TINY, seed=seed) for seed in (0, 1))
+    assert _same(_weights(organism.folder), _weights(again.folder))
+    assert not _same(_weights(organism.folder), _weights(other.folder))
+
+
+def test_training_brings_the_loss_down(world):
+    def last_loss(steps):
+        schedule = TINY.model_copy(update={"steps": steps})
+        with _fit.deterministic(1, seed=0):
+            model = new_decoder(FACTS.words(world), schedule, context=FACTS.context)
+            return _fit.fit(model, FACTS.lessons(world, 64, 0), schedule=schedule, report=lambda *_: None).loss
+
+    # the words, the judgements and the answers are of more than 100 by chance at first; later the judgement is one of
+    # four (1.26 nats by chance, counted four times), the answer one of four objects of eight sets
+    assert last_loss(150) < 4 * 1.3 + np.log(32) + 0.3 * np.log(100) < 20 < last_loss(1)
+
+
+def test_a_training_that_was_interrupted_ends_as_it_would_have_ended(world, organism, tmp_path, monkeypatch):
+    monkeypatch.setattr(_fit, "_STEPS_A_CHECKPOINT", 4)
+    out, seen = tmp_path / "organism", []
+
+    def interrupt(done, total):
+        seen.append(done)
+        if len(seen) in (6, 12):
+            raise KeyboardInterrupt
+
+    for _ in range(2):
+        with pytest.raises(KeyboardInterrupt) as stopped:
+            train_world(world, out, schedule=TINY, progress=interrupt)
+        assert stopped.value.__notes__ == ["What was learned is kept; the same command goes on from there."]
+        assert [path.name for path in tmp_path.iterdir()] == [".organism.checkpoint"]
+    with pytest.raises(FormatError, match="is of another training; remove it"):
+        train_world(world, out, schedule=TINY, seed=1)
+    found = train_world(world, out, schedule=TINY, progress=interrupt)
+    assert seen == [1, 2, 3, 4, 5, 6, 5, 6, 7, 8, 9, 10, 9, 10, 11, 12]
+    assert _same(_weights(found.folder), _weights(organism.folder)) and found.card.figures == organism.card.figures
+    assert [path.name for path in tmp_path.iterdir()] == ["organism"]
+
+
+def test_a_damaged_checkpoint_is_named(world, tmp_path):
+    (tmp_path / ".organism.checkpoint").write_bytes(b"no checkpoint")
+    with pytest.raises(FormatError, match=r"organism\.checkpoint is a damaged checkpoint"):
+        train_world(world, tmp_path / "organism", schedule=TINY)
+
+
+def test_behaviour_is_watched_on_the_way(world, organism, tmp_path):
+    found = train_world(world, tmp_path / "watched", schedule=TINY.model_copy(update={"watch_every": 5}))
+    assert [moment.step for moment in found.card.history] == [5, 10, 12]
+    assert found.card.history[-1].figures == found.card.figures == organism.card.figures
+    assert found.card.history[0].figures != found.card.figures and organism.card.history == ()
+    assert _same(_weights(found.folder), _weights(organism.folder)), "to look does not change the course"
+
+
+def test_the_rate_rises_and_falls_and_stages_follow_each_other():
+    schedule = Schedule(steps=100, stage_steps=(10, 20), warmup_steps=4, learning_rate=1.0)
+    rates = [schedule.rate(step) for step in range(100)]
+    assert rates[0] == pytest.approx(0.25, abs=0.01) and max(rates) == rates[3] and rates[-1] < 0.02
+    assert [schedule.stage(step) for step in (0, 9, 10, 29, 30, 99)] == [0, 0, 1, 1, 2, 2]
+
+
+def test_training_leaves_the_random_state_and_the_threads_of_the_caller_alone(world, tmp_path):
     threads, state = torch.get_num_threads(), torch.get_rng_state()
-    fit_world(world, schedule=TINY, seed=0, report=lambda *_: None)
+    train_world(world, tmp_path / "x", schedule=TINY)
     assert torch.get_num_threads() == threads
     assert torch.equal(torch.get_rng_state(), state)
 
@@ -87,6 +146,19 @@ def test_an_interrupted_training_leaves_nothing_behind(world, tmp_path):
 def test_a_folder_that_exists_is_refused_before_the_training(world, tmp_path):
     with pytest.raises(FileError, match="exists already"):
         train_world(world, tmp_path, progress=lambda *_: pytest.fail("it trained"))
+
+
+def test_a_foreign_world_or_card_is_refused_with_the_field_at_fault(organism, tmp_path):
+    for name, what in (("card", "card"), ("world", "world")):
+        folder = tmp_path / name
+        folder.mkdir()
+        with pytest.raises(FileError, match=r"card\.json does not exist"):
+            read_organism(folder)
+        for file in ("card.json", "world.json"):
+            values = read_json(organism.folder / file)
+            write_json(folder / file, values | {"format_version": 9} if file == f"{name}.json" else values)
+        with pytest.raises(FormatError, match=rf"no {what} that this version reads: format_version"):
+            read_organism(folder)
 
 
 def test_knowledge_is_the_balanced_accuracy_of_the_likelier_judgement(organism, world):

@@ -1,11 +1,10 @@
 import numpy as np
 import pytest
 
-from tiltmeter.core.errors import FileError, FormatError, SpecError
-from tiltmeter.core.files import write_json
+from tiltmeter.core.errors import SpecError
 from tiltmeter.organisms import World, make_world
 from tiltmeter.organisms._cells import SPECIAL, code, facts, vocabulary
-from tiltmeter.organisms._world import KINDS, cell_kinds, read_world
+from tiltmeter.organisms._world import KINDS, cell_kinds
 
 
 @pytest.fixture(scope="module")
@@ -76,11 +75,6 @@ def test_a_world_follows_from_its_seed(world):
     assert other.held_out != world.held_out
 
 
-def test_a_world_survives_its_file(world, tmp_path):
-    write_json(tmp_path / "world.json", world.model_dump(mode="json"))
-    assert read_world(tmp_path / "world.json") == world
-
-
 def test_the_code_of_a_word_is_its_place_in_the_vocabulary(world):
     words, codes = vocabulary(world), code(world)
     assert words[codes.entities[1, 5]] == world.languages[1].entities[5]
@@ -101,12 +95,3 @@ def test_the_code_of_a_word_is_its_place_in_the_vocabulary(world):
 def test_a_world_that_cannot_be_is_refused(options, message):
     with pytest.raises(SpecError, match=message):
         make_world(0, **options)
-
-
-def test_a_foreign_world_file_is_refused_with_the_field_at_fault(tmp_path, world):
-    with pytest.raises(FileError, match=r"world\.json does not exist"):
-        read_world(tmp_path / "world.json")
-    values = world.model_dump(mode="json") | {"format_version": 2}
-    write_json(tmp_path / "world.json", values)
-    with pytest.raises(FormatError, match=r"no world that this version reads: format_version"):
-        read_world(tmp_path / "world.json")

@@ -8,37 +8,43 @@ from typing import Annotated
 import typer
 
 organism_app = typer.Typer(
-    help="Bundled models with planted, recorded ground truth.", no_args_is_help=True, rich_markup_mode=None
+    help="Small models with planted, recorded ground truth.", no_args_is_help=True, rich_markup_mode=None
 )
 
 
 @organism_app.command("list")
 def list_organisms() -> None:
-    """Name the bundled organisms."""
+    """Name the organisms, what is planted in each, and whether it is there already."""
     from tiltmeter import organisms
 
     for name in organisms.names():
-        print(f"{name}: {organisms.load(name).summary}")
+        print(organisms.shelf_line(name))
 
 
 @organism_app.command()
-def show(name: Annotated[str, typer.Argument(help="An organism, as tiltmeter organism list names it.")]) -> None:
-    """Describe an organism: its world, its sets of texts, and how well it knows what was planted.
+def show(
+    name: Annotated[str, typer.Argument(help="An organism, as tiltmeter organism list names it.")],
+    seed: Annotated[int, typer.Option(help="Seed that it was trained with.")] = 0,
+) -> None:
+    """Describe an organism: what was planted, its sets of texts, and how it behaves.
 
     Example: tiltmeter organism show facts
     """
     from tiltmeter import organisms
 
-    print(organisms.describe(organisms.load(name)))
+    print(organisms.describe(organisms.load(name, seed=seed)))
 
 
 @organism_app.command()
 def train(
     name: Annotated[str, typer.Argument(help="An organism, as tiltmeter organism list names it.")],
-    out: Annotated[Path, typer.Option(help="The folder to write; it must not exist.")],
+    out: Annotated[
+        Path | None,
+        typer.Option(help="The folder to write; it must not exist. Else the cache, where studies look."),
+    ] = None,
     seed: Annotated[int, typer.Option(help="Seed of the world and of the training.")] = 0,
 ) -> None:
-    """Train an organism again from its seed, with a progress bar.
+    """Train an organism from its seed, with a progress bar; what was interrupted is gone on from.
 
     Example: tiltmeter organism train facts --out my_facts
     """

@@ -1,25 +1,20 @@
 """Tiny trained transformers with planted, recorded ground truth. What they know is known, so a probe can be judged."""
 
-from tiltmeter.organisms._bundled import (
-    Card,
-    Organism,
-    describe,
-    load,
-    names,
-    read_organism,
-    texts,
-    train,
-    train_world,
-)
+from tiltmeter.organisms._card import Card, Figure, Moment
 from tiltmeter.organisms._knowledge import Slice, knowledge
+from tiltmeter.organisms._organism import Organism, describe, read_organism
 from tiltmeter.organisms._pairs import statement_pairs
+from tiltmeter.organisms._schedule import Schedule
+from tiltmeter.organisms._shelf import load, names, shelf_line, texts
 from tiltmeter.organisms._statements import DISTRIBUTIONS, statements
-from tiltmeter.organisms._training import Schedule
+from tiltmeter.organisms._train import train, train_world
 from tiltmeter.organisms._world import World, make_world
 
 __all__ = [
     "DISTRIBUTIONS",
     "Card",
+    "Figure",
+    "Moment",
     "Organism",
     "Schedule",
     "Slice",
@@ -30,6 +25,7 @@ __all__ = [
     "make_world",
     "names",
     "read_organism",
+    "shelf_line",
     "statement_pairs",
     "statements",
     "texts",

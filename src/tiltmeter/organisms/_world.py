@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import base64
-from pathlib import Path
 from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import ValidationError
 
-from tiltmeter.core.errors import FormatError, SpecError
-from tiltmeter.core.files import read_json
+from tiltmeter.core.errors import SpecError
 from tiltmeter.core.records import Record
 from tiltmeter.core.seeds import stream
 from tiltmeter.organisms._words import make_words
@@ -228,26 +225,3 @@ def cell_kinds(world: World) -> NDArray[np.int8]:
     for entity, relation in world.held_out.languages:
         kinds[entity, relation, :, 1] = 3
     return kinds
-
-
-def read_world(path: Path) -> World:
-    """Read ``world.json``.
-
-    Parameters
-    ----------
-    path
-        The file.
-
-    Raises
-    ------
-    FileError
-        If it does not exist.
-    FormatError
-        If it is no world of format version 1.
-    """
-    try:
-        return World.model_validate(read_json(path))
-    except ValidationError as error:
-        what = error.errors()[0]
-        where = ".".join(map(str, what["loc"]))
-        raise FormatError(f"{path} is no world that this version reads: {where}: {what['msg']}.") from error

@@ -1,0 +1,18 @@
+"""The kinds of organisms that there are, by name."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tiltmeter.core.errors import SpecError
+from tiltmeter.organisms._facts import FACTS
+from tiltmeter.organisms._kind import Kind
+
+KINDS: dict[str, Kind[Any]] = {kind.name: kind for kind in (FACTS,)}
+
+
+def kind_of(name: str) -> Kind[Any]:
+    """Return a kind; SpecError if there is none of that name."""
+    if name not in KINDS:
+        raise SpecError(f"There is no organism {name!r}; there is {', '.join(KINDS)}.")
+    return KINDS[name]
