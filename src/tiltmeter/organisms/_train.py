@@ -114,6 +114,7 @@ def train_world(
 
     Examples
     --------
+    >>> from tiltmeter.organisms import make_world
     >>> world = make_world(0, sizes=(80, 80, 80))
     >>> train_world(world, "small", schedule=Schedule(steps=800, stage_steps=(300,)))  # doctest: +SKIP
     """
