@@ -121,6 +121,7 @@ def _causal(value: float, *, half: float = 0.05, method: str = "lda", best: floa
         displaced_swap=(0.02, far),
         random_ablation=(0.02, 0.1),
         count=20,
+        displaced_count=4,
         n_pairs=100,
         n_left_out=3,
     )

@@ -258,7 +258,8 @@ def _causal(sites: tuple[str, ...], methods: tuple[str, ...], *, test: str) -> t
         Causal(
             site=s, method=m, test=test, swap=estimate(does.get(m, 0.1) * rise(i, len(sites))),
             ablation=estimate(0.8 * does.get(m, 0.1) * rise(i, len(sites))), random_swap=(0.02, 0.07),
-            displaced_swap=(0.04, 0.08), random_ablation=(0.03, 0.09), count=20, n_pairs=160, n_left_out=4,
+            displaced_swap=(0.04, 0.08), random_ablation=(0.03, 0.09), count=20, displaced_count=4,
+            n_pairs=160, n_left_out=4,
         )
         for i, s in enumerate(sites)
         for m in methods

@@ -127,7 +127,7 @@ def test_headings_descend_one_level_at_a_time(pages: dict[str, str]) -> None:
 def test_what_a_direction_does_stands_beside_what_random_ones_do(pages: dict[str, str]) -> None:
     text = Page(pages["full"]).text
     assert "Swap success on facts, 156 pairs" in text and "Ablation on facts, 156 pairs" in text
-    assert "best of 20 random directions" in text and "best of 20 that move as far as some method's" in text
+    assert "best of 20 random directions" in text and "best of 4 a method that move as far" in text
     bare = make_evidence().model_copy(update={"causal": ()})
     assert "cannot say whether any direction does something" in Page(render(make_run(), bare)).text
 

@@ -109,9 +109,9 @@ class Causal(Record):
 
     ``swap``: 1 where the component along the direction alone decides the answer, 0 where it has no part in it.
     ``ablation``: the share of the gap between the two texts' answers that goes with the component. ``random_swap`` and
-    ``random_ablation``: the same of ``count`` random directions at the site, mean and best. ``displaced_swap``: of as
-    many random directions, where each is moved along as far as the probe's direction would be. ``n_left_out``: pairs
-    whose two texts the model answers alike, of ``n_pairs``.
+    ``random_ablation``: the same of ``count`` random directions at the site, mean and best. ``displaced_swap``: of
+    ``displaced_count`` random directions, where each is moved along as far as the probe's direction would be.
+    ``n_left_out``: pairs whose two texts the model answers alike, of ``n_pairs``.
     """
 
     site: str
@@ -123,6 +123,7 @@ class Causal(Record):
     displaced_swap: tuple[float, float]
     random_ablation: tuple[float, float]
     count: int
+    displaced_count: int
     n_pairs: int
     n_left_out: int
 

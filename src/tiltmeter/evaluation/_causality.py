@@ -62,7 +62,8 @@ def causality(evidence: Evidence) -> Iterable[Statement]:
             continue
         figures = (
             f"swap success {figure(one.swap)}, of {one.count} random directions at most {one.random_swap[1]:.2f}, and "
-            f"{one.displaced_swap[1]:.2f} where these move as far; ablation {figure(one.ablation)}; {one.n_pairs} pairs"
+            f"{one.displaced_swap[1]:.2f} of {one.displaced_count} that move as far; ablation {figure(one.ablation)}; "
+            f"{one.n_pairs} pairs"
         )
         if is_causal(one):
             does = "decides" if _decides(one) else "has a part in"

@@ -35,7 +35,7 @@ def _effects(look: Lookup, causal: list[Causal], kind: Literal["swap", "ablation
         furthest = {site: max(one.displaced_swap[1] for one in causal if one.site == site) for site in sites}
         rows.append(
             Row(
-                f"best of {count} that move as far as some method's",
+                f"best of {causal[0].displaced_count} a method that move as far",
                 tuple(Shown(decimal(furthest[site])) for site in sites),
             )
         )

@@ -33,6 +33,7 @@ from tiltmeter.studies._transfer import Fitted
 # enough for intervals of a few hundredths, and all in one forward where the model is small
 _MOST_PAIRS = 100
 _N_RANDOM = 10
+_N_DISPLACED = 4
 _PAIRS_A_FORWARD = 50
 
 
@@ -61,13 +62,23 @@ def causes(spec: StudySpec, texts: TextSet, *, subject: SubjectModel, fitted: Se
     for site in dict.fromkeys(f.site for f in probes):
         layer = Site.parse(site).layer
         clean = clean_runs(subject, encoded, layers=[layer])
-        controls = Controls(n_random=_N_RANDOM, seed=spec.seed)
+        null: tuple[RandomScores | Unavailable, RandomScores | Unavailable] | None = None
         for probe in (f for f in probes if f.site == site):
-            direction = probe.probe.as_direction()
+            # random directions of a site are the same for all methods, and are run with the first; those that are moved
+            # along as far are each method's own
+            n_random = (_N_RANDOM, _N_RANDOM) if null is None else (_N_DISPLACED, 1)
             swap, ablation = (
-                effects(subject, encoded, directions=direction, layer=layer, clean=clean, controls=controls)
-                for effects in (swap_effects, ablation_effects)
+                effects(
+                    subject,
+                    encoded,
+                    directions=probe.probe.as_direction(),
+                    layer=layer,
+                    clean=clean,
+                    controls=Controls(n_random=n, seed=spec.seed),
+                )
+                for effects, n in zip((swap_effects, ablation_effects), n_random, strict=True)
             )
+            null = (swap.random, ablation.random) if null is None else null
             found.append(
                 Causal(
                     site=site,
@@ -75,10 +86,11 @@ def causes(spec: StudySpec, texts: TextSet, *, subject: SubjectModel, fitted: Se
                     test=home,
                     swap=swap.score,
                     ablation=ablation.score,
-                    random_swap=_mean_and_best(swap.random),
-                    displaced_swap=_mean_and_best(swap.displaced),
-                    random_ablation=_mean_and_best(ablation.random),
+                    random_swap=_mean_and_best(null[0]),
+                    displaced_swap=_mean_and_best(swap.displaced, n=_N_DISPLACED),
+                    random_ablation=_mean_and_best(null[1]),
                     count=_N_RANDOM,
+                    displaced_count=_N_DISPLACED,
                     n_pairs=len(encoded),
                     n_left_out=swap.n_left_out,
                 )
@@ -157,6 +169,10 @@ def _first_of(texts: TextSet, label: int) -> dict[str, int]:
     return {str(pairs[row]): int(row) for row in rows[::-1]}
 
 
-def _mean_and_best(random: RandomScores | Unavailable) -> tuple[float, float]:
+def _mean_and_best(random: RandomScores | Unavailable, *, n: int = _N_RANDOM) -> tuple[float, float]:
+    """Return both of the first n."""
     # where no pair can be scored there is no null either, and nothing to compare with it
-    return (0.0, 1.0) if isinstance(random, Unavailable) else (random.mean, random.best)
+    if isinstance(random, Unavailable):
+        return 0.0, 1.0
+    first = RandomScores(random.values[:n])
+    return first.mean, first.best
