@@ -104,6 +104,10 @@ class OperatingPoint(Record):
     unit_fpr: Measured
 
 
+# of the model's answers; see Causal.least_swap
+_LEAST_CAUSE = 0.1
+
+
 class Causal(Record):
     """What the model's answers do when a probe's direction is interchanged, or taken away, in held-out pairs of texts.
 
@@ -126,6 +130,15 @@ class Causal(Record):
     displaced_count: int
     n_pairs: int
     n_left_out: int
+
+    @property
+    def least_swap(self) -> float:
+        """What the interval of ``swap`` must lie above for a cause: every random direction, and a tenth.
+
+        Activations vary so unevenly that less than a tenth is reached by many a direction that has nothing to do with
+        the label.
+        """
+        return max(_LEAST_CAUSE, self.random_swap[1], self.displaced_swap[1])
 
 
 class Histogram(Record):

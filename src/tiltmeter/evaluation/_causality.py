@@ -9,10 +9,8 @@ from tiltmeter.core.evidence import Causal, Evidence, Statement
 from tiltmeter.core.records import Estimate, Unavailable
 from tiltmeter.evaluation._chosen import figure, home_auroc, listed
 
-# An interchange along a direction "decides" the answer if at least this much of it follows, and has "a part" in it from
-# a tenth: activations vary so unevenly that less is reached by many a direction that has nothing to do with the label.
+# An interchange along a direction "decides" the answer if at least this much of it follows; below, it has a part in it.
 _DECIDES = 0.5
-_PART = 0.1
 _CONDITION = (
     "an interchange along the direction decides at least a tenth of the model's answers, and more than along any "
     "random direction, also where that moves the activations as far"
@@ -21,8 +19,7 @@ _CONDITION = (
 
 def is_causal(causal: Causal) -> bool:
     """Whether the interval of a direction's swaps lies above a tenth, and above every random direction."""
-    least = max(_PART, causal.random_swap[1], causal.displaced_swap[1])
-    return isinstance(causal.swap, Estimate) and causal.swap.low > least
+    return isinstance(causal.swap, Estimate) and causal.swap.low > causal.least_swap
 
 
 def how_far(causal: Causal) -> str:

@@ -49,5 +49,5 @@ def _cell(causal: Causal | None, kind: Literal["swap", "ablation"]) -> Shown:
     if causal is None:
         return show_effect(None, luck=0.0)
     if kind == "swap":
-        return show_effect(causal.swap, luck=max(causal.random_swap[1], causal.displaced_swap[1]))
+        return show_effect(causal.swap, luck=causal.least_swap)
     return show_effect(causal.ablation, luck=causal.random_ablation[1])
