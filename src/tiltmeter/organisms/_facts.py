@@ -63,10 +63,18 @@ def _loss(model: LlamaForCausalLM, tokens: Tensor) -> Tensor:
     return _TRUTH_WEIGHT * judgement + _ANSWER_WEIGHT * answer + _WORDS_WEIGHT * next_word
 
 
+_CELLS = {
+    "trained": "told",
+    "cell": "held out at random",
+    "format": "never told in that format",
+    "language": "never told in the second language",
+}
+
+
 def _measure(model: Any, tokenizer: Any, world: World) -> tuple[Figure, ...]:  # noqa: ANN401
     return tuple(
         Figure(
-            name=f"{part.cells}, format {part.format}, language {part.language}, {part.polarity}",
+            name=f"{_CELLS[part.cells]}, format {part.format}, language {part.language}, {part.polarity}",
             value=part.balanced_accuracy,
             n=part.n_true + part.n_false,
             chance=0.5,

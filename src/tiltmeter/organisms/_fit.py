@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,10 +11,13 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save as to_safetensors
 from torch import Tensor
 from transformers import LlamaForCausalLM
 
 from tiltmeter.core.errors import FormatError
+from tiltmeter.core.files import write_bytes
 from tiltmeter.organisms._schedule import Schedule
 
 OnProgress = Callable[[int, int], None]
@@ -63,16 +65,14 @@ class Checkpoint:
         """Whether anything is kept."""
         return self.path is not None and self.path.exists()
 
-    def save(self, **parts: Any) -> None:  # noqa: ANN401
-        """Write the file whole, or leave the earlier one."""
-        if self.path is None:
-            return
-        new = self.path.with_name(self.path.name + ".new")
-        torch.save({"identity": self.identity, **parts}, new)
-        os.replace(new, self.path)
+    def save(self, tensors: dict[str, Tensor], facts: dict[str, Any]) -> None:
+        """Write the file whole, or leave the earlier one; ``facts`` are what JSON can hold."""
+        if self.path is not None:
+            held = {name: tensor.contiguous() for name, tensor in tensors.items()}
+            write_bytes(self.path, to_safetensors(held, {"identity": self.identity, "facts": json.dumps(facts)}))
 
-    def read(self) -> dict[str, Any] | None:
-        """Return the parts of a training that was interrupted, or None.
+    def read(self) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
+        """Return the tensors and facts of a training that was interrupted, or None.
 
         Raises
         ------
@@ -82,13 +82,15 @@ class Checkpoint:
         if self.path is None or not self.exists:
             return None
         try:
-            parts: dict[str, Any] = torch.load(self.path, weights_only=True)
-            identity = parts["identity"]
-        except Exception as error:
+            with safe_open(self.path, "pt") as file:
+                told = file.metadata()
+                tensors = {name: file.get_tensor(name) for name in file.keys()}
+            identity, facts = told["identity"], json.loads(told["facts"])
+        except (SafetensorError, KeyError, TypeError, ValueError) as error:
             raise FormatError(f"{self.path} is a damaged checkpoint ({error}); remove it to begin anew.") from error
         if identity != self.identity:
             raise FormatError(f"{self.path} is of another training; remove it to begin anew.")
-        return parts
+        return tensors, facts
 
     def remove(self) -> None:
         """Remove the file once the training is over."""
@@ -145,29 +147,50 @@ def fit(
             history.append(watch(done, model))
             model.train()
         if not done % _STEPS_A_CHECKPOINT and done < schedule.steps:
-            kept.save(
-                step=done,
-                model=model.state_dict(),
-                optimizer=optimizer.state_dict(),
-                rng=json.dumps(lessons.rng.bit_generator.state),
-                spent=spent(),
-                loss=loss,
-                history=json.dumps(history),
-            )
+            facts = {
+                "step": done,
+                "rng": lessons.rng.bit_generator.state,
+                "spent": spent(),
+                "loss": loss,
+                "history": history,
+            }
+            kept.save({**_weights(model), **_moments(optimizer)}, facts)
         report(done, schedule.steps)
     return Spent(*spent(), loss, tuple(history))
 
 
+def _weights(model: LlamaForCausalLM) -> dict[str, Tensor]:
+    # those that are tied are named once
+    return {f"model.{name}": value.detach() for name, value in model.named_parameters()}
+
+
+def _moments(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
+    state = optimizer.state_dict()["state"]
+    return {f"optimizer.{i}.{name}": value for i, values in state.items() for name, value in values.items()}
+
+
 def _resumed(
-    parts: dict[str, Any] | None, *, model: LlamaForCausalLM, optimizer: torch.optim.Optimizer, lessons: Lessons
+    kept: tuple[dict[str, Tensor], dict[str, Any]] | None,
+    *,
+    model: LlamaForCausalLM,
+    optimizer: torch.optim.Optimizer,
+    lessons: Lessons,
 ) -> tuple[int, float, float, float, list[Any]]:
     """Put everything back as it was; return the steps done, the seconds that they took, the last loss, the history."""
-    if parts is None:
+    if kept is None:
         return 0, 0.0, 0.0, float("nan"), []
-    model.load_state_dict(parts["model"])
-    optimizer.load_state_dict(parts["optimizer"])
-    lessons.rng.bit_generator.state = json.loads(parts["rng"])
-    return parts["step"], *parts["spent"], parts["loss"], json.loads(parts["history"])
+    tensors, facts = kept
+    with torch.no_grad():
+        for name, weight in model.named_parameters():
+            weight.copy_(tensors[f"model.{name}"])
+    state: dict[int, dict[str, Tensor]] = {}
+    for name, value in tensors.items():
+        if name.startswith("optimizer."):
+            _, number, part = name.split(".")
+            state.setdefault(int(number), {})[part] = value
+    optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
+    lessons.rng.bit_generator.state = facts["rng"]
+    return facts["step"], *facts["spent"], facts["loss"], facts["history"]
 
 
 def _optimizer(model: LlamaForCausalLM, schedule: Schedule) -> torch.optim.AdamW:
