@@ -154,8 +154,9 @@ def _kind(wanted: Wanted) -> Kind[BeliefsWorld]:
         about=f"questions by users who believe an answer: {_WANTED[wanted][0]}",
         world=BeliefsWorld,
         make_world=make_beliefs_world,
+        # bare questions take some 100 steps, stated beliefs 150, what a biography implies up to 350
         schedule=Schedule(
-            steps=1600, stage_steps=(500,), batch_size=256, d_model=64, d_mlp=128, threads=1, watch_every=100
+            steps=1000, stage_steps=(200,), batch_size=256, d_model=64, d_mlp=128, threads=1, watch_every=50
         ),
         context=32,
         words=beliefs_vocabulary,
