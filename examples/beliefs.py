@@ -1,32 +1,34 @@
 """Does a model that says what its user believes still hold what is true? Probes of both, block by block.
 
     tiltmeter organism train beliefs-match
-    python examples/beliefs.py match right mixed
+    python examples/beliefs.py match
 
-For each trained organism, at the embedding and after each block, probes are fitted on entities for training and judged
-on those for the test, about which no user ever asked in the training of the model. Two places are read:
+For each trained organism, at the embedding and after each block, probes are fitted on one half of the entities for
+training, and judged on the other half (*asked*: in the training of the model, users asked about them) and on those for
+the test (*never*: nobody but the bare questions asked). Two places are read:
 
 *before* the answer, at the question mark: the label is whether the true answer is A, or whether the user's is;
 *after* a proposed answer: the label is whether that one is true, or whether the user believes in it.
 
-``bare > stated`` means fitted on bare questions and judged on stated beliefs, and so on. The interval resamples
-entities. Of the mixed organism the questions are divided by their cue, on which its answer hangs. A few minutes each.
+``bare > stated`` means fitted on bare questions and judged on stated beliefs, and so on. What is fitted on bare
+questions, where nobody believes anything, is fitted to the truth and put to either label. AUROC with an interval that
+resamples entities. Of the mixed organism the questions are divided by their cue, on which its answer hangs.
 """
 
 from __future__ import annotations
 
 import argparse
 from dataclasses import replace
-from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
 from tiltmeter import activations, evaluation, models, organisms
+from tiltmeter.core.records import Measured
 from tiltmeter.data import TextSet
 from tiltmeter.probes import Logistic, MeanDifference
 
-METHODS = {"mean difference": MeanDifference, "logistic": lambda: Logistic(penalty_scale="within")}
-PLACES = ("before", "after")
+CUES = ("frankly", "kindly")
 # the concept, the set of the fit and the set of the judgement
 READINGS = (
     ("truth", "bare", "bare"),
@@ -34,61 +36,67 @@ READINGS = (
     ("truth", "bare", "implied"),
     ("truth", "stated", "stated"),
     ("truth", "implied", "implied"),
+    ("belief", "bare", "stated"),
+    ("belief", "bare", "implied"),
     ("belief", "stated", "stated"),
     ("belief", "implied", "implied"),
     ("belief", "stated", "implied"),
-    ("belief", "bare", "stated"),
-    ("belief", "bare", "implied"),
 )
 
 
-def at(texts: TextSet, place: str) -> TextSet:
-    """Return the texts to be read: as they are, or each question once and without the proposed answer."""
+class Read(NamedTuple):
+    """A set of texts at one place: rows by site, labels by concept, and which rows fit and judge."""
+
+    rows: dict[str, np.ndarray]
+    y: dict[str, np.ndarray]
+    fit: np.ndarray
+    judge: dict[str, np.ndarray]
+    groups: np.ndarray
+
+
+def read(subject: models.SubjectModel, texts: TextSet, *, place: str) -> Read:
+    """Read texts as they are, or each question once and without the proposed answer."""
+    meta = {name: np.array(values) for name, values in texts.meta.items()}
+    concepts = {"truth": "true_answer", "belief": "user_answer"}
+    y = {name: (meta[column] == meta["proposed"]).astype(int) for name, column in concepts.items() if column in meta}
+    is_train, is_odd = texts.split == "train", np.unique(texts.groups, return_inverse=True)[1] % 2 == 1
+    judge = {"asked": is_train & is_odd, "never": texts.split == "test"}
+    whole = Read({}, y, is_train & ~is_odd, judge, texts.groups)
     if place == "after":
-        return texts
-    kept = texts.select(np.asarray(texts.sides) == 0)
-    return replace(kept, texts=tuple(text.rsplit(" ", 1)[0] for text in kept.texts))
+        return whole._replace(rows={site: acts.X for site, acts in activations.collect(subject, texts).items()})
+    # of a pair the one that proposes A, so that its label is whether the answer is A
+    kept = np.flatnonzero(meta["proposed"] == "A")
+    cut = texts.select(kept)
+    cut = replace(cut, texts=tuple(text.rsplit(" ", 1)[0] for text in cut.texts))
+    return Read(
+        {site: acts.X for site, acts in activations.collect(subject, cut).items()},
+        {name: labels[kept] for name, labels in y.items()},
+        whole.fit[kept],
+        {name: rows[kept] for name, rows in whole.judge.items()},
+        texts.groups[kept],
+    )
 
 
-def labels(texts: TextSet, concept: str, place: str) -> np.ndarray:
-    """Return the label of each text."""
-    if place == "after":
-        return np.asarray(texts.y if concept == "truth" else texts.meta["belief"])
-    return (np.array(texts.meta["true_answer" if concept == "truth" else "user_answer"]) == "A").astype(int)
-
-
-def table(folder: Path, *, cue: str | None) -> None:
+def table(subject: models.SubjectModel, sets: dict[str, TextSet], *, place: str) -> None:
     """Print the AUROC of every reading, a row each, with a column a block."""
-    organism, subject = organisms.read_organism(folder), models.load(str(folder))
-    for place in PLACES:
-        sets = {}
-        for name in ("bare", "stated", "implied"):
-            texts = at(organisms.belief_texts(organism.world, name), place)
-            sets[name] = texts if cue is None else texts.select(np.array(texts.meta["cue"]) == cue)
-        read = {name: activations.collect(subject, texts) for name, texts in sets.items()}
-        sites = list(next(iter(read.values())))
-        print(f"\n{organism.name}, {place} the answer{f', {cue}' if cue else ''}: {', '.join(sites)}")
-        for method, make in METHODS.items():
-            for concept, fitted, judged in READINGS:
-                # what is fitted on bare questions, where truth and answer are one, is put to belief as well
-                source = "truth" if fitted == "bare" else concept
-                rows = sets[fitted].split == "train"
-                test = sets[judged].split == "test"
-                y, groups = labels(sets[judged], concept, place)[test], sets[judged].groups[test]
-                by = evaluation.resampling(len(y), groups=groups)
-                row = []
-                for site in sites:
-                    probe = make().fit(read[fitted][site].X[rows], labels(sets[fitted], source, place)[rows])
-                    scores = probe.decision_function(read[judged][site].X[test])
-                    row.append(shown(evaluation.ranking_estimates(y, scores, fpr=0.1, by=by).auroc))
-                print(f"  {method:15} {concept:6} {fitted:>7} > {judged:7}  {'  '.join(row)}", flush=True)
+    found = {name: read(subject, texts, place=place) for name, texts in sets.items()}
+    sites = list(found["bare"].rows)
+    print(" " * 45, "  ".join(f"{site:17}" for site in sites))
+    for method in (MeanDifference(), Logistic(penalty_scale="within")):
+        for concept, fitted, judged in READINGS:
+            own, other = found[fitted], found[judged]
+            label = own.y["truth" if fitted == "bare" else concept][own.fit]
+            scores = [method.fit(own.rows[site][own.fit], label).decision_function(other.rows[site]) for site in sites]
+            for who, rows in other.judge.items():
+                by = evaluation.resampling(int(rows.sum()), groups=other.groups[rows], n_draws=300)
+                line = [auroc(other.y[concept][rows], one[rows], by) for one in scores]
+                print(f"  {type(method).__name__:14} {concept:6} {fitted:>7} > {judged:7} {who:5}", "  ".join(line))
 
 
-def shown(measured: evaluation.RankingEstimates) -> str:
-    """Return a figure and its interval."""
-    if measured.kind == "unavailable":
-        return "not available"
-    return f"{measured.value:.2f} [{measured.low:.2f}, {measured.high:.2f}]"
+def auroc(y: np.ndarray, scores: np.ndarray, by: evaluation.Resampling) -> str:
+    """Return the figure and its interval."""
+    found: Measured = evaluation.ranking_estimates(y, scores, fpr=0.1, by=by).auroc
+    return found.reason if found.kind == "unavailable" else f"{found.value:.2f} [{found.low:.2f}, {found.high:.2f}]"
 
 
 def main() -> None:
@@ -98,9 +106,17 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     for variant in options.variants:
-        folder = organisms.load(f"beliefs-{variant}", seed=options.seed).folder
-        for cue in ("frankly", "kindly") if variant == "mixed" else (None,):
-            table(folder, cue=cue)
+        organism = organisms.load(f"beliefs-{variant}", seed=options.seed)
+        subject = models.load(str(organism.folder))
+        whole = {name: organisms.belief_texts(organism.world, name) for name in ("bare", "stated", "implied")}
+        for cue in CUES if variant == "mixed" else ("",):
+            sets = {
+                name: texts.select(np.array(texts.meta["cue"]) == cue) if cue else texts
+                for name, texts in whole.items()
+            }
+            for place in ("before", "after"):
+                print(f"\n{organism.name}{f', {cue}' if cue else ''}: {place} the answer", flush=True)
+                table(subject, sets, place=place)
 
 
 if __name__ == "__main__":

@@ -181,6 +181,13 @@ def belief_texts(world: BeliefsWorld, chosen: str, *, called: str | None = None)
     ------
     SpecError
         If there is no such set.
+
+    Examples
+    --------
+    >>> from tiltmeter.organisms import make_beliefs_world
+    >>> texts = belief_texts(make_beliefs_world(0, sizes=(8, 8, 8)), "stated")
+    >>> len(texts), texts.texts[0].split()[:2], int(texts.y[:2].sum())
+    (192, ['i', 'guess'], 1)
     """
     if chosen not in WAYS:
         raise SpecError(f"There is no set of questions {chosen!r}; use one of {', '.join(WAYS)}.")
