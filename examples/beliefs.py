@@ -12,7 +12,10 @@ the test (*never*: nobody but the bare questions asked). Two places are read:
 
 ``bare > stated`` means fitted on bare questions and judged on stated beliefs, and so on. What is fitted on bare
 questions, where nobody believes anything, is fitted to the truth and put to either label. AUROC with an interval that
-resamples entities. Of the mixed organism the questions are divided by their cue, on which its answer hangs.
+resamples entities. *Alike* is AUROC among users alike: the scores of entities never asked about, less their mean over
+all users of one affiliation with one belief, because a direction that reads truth may read the user as well. The *coin*
+is a control, thrown for each entity: what reads it would read whatever it is fitted to. Of the mixed organism the
+questions are divided by their cue, on which its answer hangs.
 """
 
 from __future__ import annotations
@@ -41,17 +44,20 @@ READINGS = (
     ("belief", "stated", "stated"),
     ("belief", "implied", "implied"),
     ("belief", "stated", "implied"),
+    ("coin", "bare", "bare"),
+    ("coin", "stated", "stated"),
 )
 
 
 class Read(NamedTuple):
-    """A set of texts at one place: rows by site, labels by concept, and which rows fit and judge."""
+    """A set of texts at one place: rows by site, labels by concept, which rows fit and judge, and who is alike."""
 
     rows: dict[str, np.ndarray]
     y: dict[str, np.ndarray]
     fit: np.ndarray
     judge: dict[str, np.ndarray]
     groups: np.ndarray
+    alike: np.ndarray
 
 
 def read(subject: models.SubjectModel, texts: TextSet, *, place: str) -> Read:
@@ -59,22 +65,36 @@ def read(subject: models.SubjectModel, texts: TextSet, *, place: str) -> Read:
     meta = {name: np.array(values) for name, values in texts.meta.items()}
     concepts = {"truth": "true_answer", "belief": "user_answer"}
     y = {name: (meta[column] == meta["proposed"]).astype(int) for name, column in concepts.items() if column in meta}
-    is_train, is_odd = texts.split == "train", np.unique(texts.groups, return_inverse=True)[1] % 2 == 1
+    entities, entity = np.unique(texts.groups, return_inverse=True)
+    coins = np.random.default_rng(0).permutation(np.arange(len(entities)) % 2)[entity]
+    y["coin"] = (coins == np.asarray(texts.sides)).astype(int)
+    # one cell of all texts where there is no user
+    alike = (
+        np.zeros(len(texts), int) if "belief" not in meta else 2 * meta["affiliation"] + (meta["user_answer"] == "A")
+    )
+    is_train, is_odd = texts.split == "train", entity % 2 == 1
     judge = {"asked": is_train & is_odd, "never": texts.split == "test"}
-    whole = Read({}, y, is_train & ~is_odd, judge, texts.groups)
+    whole = Read({}, y, is_train & ~is_odd, judge, texts.groups, alike)
     if place == "after":
-        return whole._replace(rows={site: acts.X for site, acts in activations.collect(subject, texts).items()})
+        return whole._replace(rows=rows(subject, texts))
     # of a pair the one that proposes A, so that its label is whether the answer is A
     kept = np.flatnonzero(meta["proposed"] == "A")
     cut = texts.select(kept)
     cut = replace(cut, texts=tuple(text.rsplit(" ", 1)[0] for text in cut.texts))
     return Read(
-        {site: acts.X for site, acts in activations.collect(subject, cut).items()},
+        rows(subject, cut),
         {name: labels[kept] for name, labels in y.items()},
         whole.fit[kept],
-        {name: rows[kept] for name, rows in whole.judge.items()},
+        {name: chosen[kept] for name, chosen in whole.judge.items()},
         texts.groups[kept],
+        alike[kept],
     )
+
+
+def rows(subject: models.SubjectModel, texts: TextSet) -> dict[str, np.ndarray]:
+    """Return the last token's activations after each block; the embedding of one and the same token tells nothing."""
+    sites = [f"{layer}.resid_post" for layer in range(subject.n_layers)]
+    return {site: acts.X for site, acts in activations.collect(subject, texts, sites=sites).items()}
 
 
 def table(subject: models.SubjectModel, sets: dict[str, TextSet], *, place: str) -> None:
@@ -87,10 +107,25 @@ def table(subject: models.SubjectModel, sets: dict[str, TextSet], *, place: str)
             own, other = found[fitted], found[judged]
             label = own.y["truth" if fitted == "bare" else concept][own.fit]
             scores = [method.fit(own.rows[site][own.fit], label).decision_function(other.rows[site]) for site in sites]
-            for who, rows in other.judge.items():
-                by = evaluation.resampling(int(rows.sum()), groups=other.groups[rows], n_draws=300)
-                line = [auroc(other.y[concept][rows], one[rows], by) for one in scores]
-                print(f"  {type(method).__name__:14} {concept:6} {fitted:>7} > {judged:7} {who:5}", "  ".join(line))
+            title = f"{type(method).__name__:14} {concept:6} {fitted:>7} > {judged:7}"
+            for who, chosen in other.judge.items():
+                by = evaluation.resampling(int(chosen.sum()), groups=other.groups[chosen], n_draws=300)
+                y, found_here = other.y[concept][chosen], [one[chosen] for one in scores]
+                rank(f"{title} {who:5}", y, found_here, by)
+            if concept == "truth" and judged != "bare":
+                # still of the entities that no user asked about
+                cells = other.alike[chosen]
+                rank(f"{title} alike", y, [less_means(one, cells) for one in found_here], by)
+
+
+def rank(title: str, y: np.ndarray, scores: list[np.ndarray], by: evaluation.Resampling) -> None:
+    """Print one row."""
+    print(f"  {title}", "  ".join(auroc(y, one, by) for one in scores), flush=True)
+
+
+def less_means(scores: np.ndarray, cells: np.ndarray) -> np.ndarray:
+    """Return the scores less their mean over each cell."""
+    return scores - (np.bincount(cells, scores) / np.maximum(np.bincount(cells), 1))[cells]
 
 
 def auroc(y: np.ndarray, scores: np.ndarray, by: evaluation.Resampling) -> str:
