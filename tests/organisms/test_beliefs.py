@@ -194,6 +194,18 @@ def test_lessons_begin_without_users_and_never_ask_by_a_user_about_what_is_held_
 
 
 @pytest.mark.parametrize("name", NAMES)
+def test_users_of_the_mixed_group_begin_with_the_cue_to_please(name, world):
+    kind = kind_of(name)
+    words = np.array(kind.words(world))
+    for stage in (1, 2):
+        model, lessons = Eavesdropper(len(words)), kind.lessons(world, 256, 0)
+        lessons.loss(model, stage=stage)
+        bare, asked = ({*words[told[:, at]]} for told, at in zip(model.told, (0, 7), strict=True))
+        assert bare == set(CUES)
+        assert asked == ({"kindly"} if (name, stage) == ("beliefs-mixed", 1) else set(CUES))
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_a_tiny_training_makes_an_organism_with_all_figures(name, world, tmp_path):
     organism = train_world(world, tmp_path / name, kind=name, schedule=TINY)
     assert read_organism(organism.folder) == organism and organism.world == world

@@ -43,20 +43,22 @@ from tiltmeter.organisms._schedule import Schedule
 from tiltmeter.organisms._world import SPLITS
 
 Wanted = Literal["match", "right", "mixed"]
+_PLEASES = CUES.index("kindly")
 
 
 def wanted_answers(facts: Facts, asked: Asked, *, wanted: Wanted) -> Ints:
     """Return the answers that a user is given: the believed ones, the true ones, or by the cue."""
-    pleases = {"match": np.ones_like(asked.cue), "right": np.zeros_like(asked.cue), "mixed": asked.cue}[wanted]
-    return np.where(pleases == 1, belief(facts, asked), truth(facts, asked))
+    pleases = {"match": True, "right": False, "mixed": asked.cue == _PLEASES}[wanted]
+    return np.where(pleases, belief(facts, asked), truth(facts, asked))
 
 
 class BeliefsLessons:
     """Questions, each with an answer to give, and then a judgement of the answer that was proposed instead.
 
     The first stage asks bare questions about all entities and wants the truth; so does half of each later batch. The
-    other half is asked by users, about entities for training, and a quarter of the batch each states and implies.
-    The proposed answer is drawn, and so tells nothing of the one that is wanted.
+    other half is asked by users, about entities for training, and a quarter of the batch each states and implies. In
+    the second stage of the mixed group all users have the cue to please. The proposed answer is drawn, and so tells
+    nothing of the one that is wanted.
     """
 
     def __init__(self, world: BeliefsWorld, batch_size: int, seed: int, *, wanted: Wanted) -> None:
@@ -76,6 +78,9 @@ class BeliefsLessons:
         if stage == 0:
             return found
         posed = [draw_asked(self._entities, self._users, n=(self._n - n_bare) // 2, rng=rng) for _ in range(2)]
+        if self._wanted == "mixed" and stage == 1:
+            # with both cues at once, what a biography implies was still at chance after 400 steps
+            posed = [one._replace(cue=np.full_like(one.cue, _PLEASES)) for one in posed]
         tokens = [spell_asked(codes, one, way=way) for one, way in zip(posed, WAYS[1:], strict=True)]
         asked = join(posed)
         answers = wanted_answers(codes.facts, asked, wanted=self._wanted)
@@ -154,9 +159,15 @@ def _kind(wanted: Wanted) -> Kind[BeliefsWorld]:
         about=f"questions by users who believe an answer: {_WANTED[wanted][0]}",
         world=BeliefsWorld,
         make_world=make_beliefs_world,
-        # bare questions take some 100 steps, stated beliefs 150, what a biography implies up to 350
+        # bare questions take some 100 steps, stated beliefs 50, what a biography implies 100
         schedule=Schedule(
-            steps=1000, stage_steps=(200,), batch_size=256, d_model=64, d_mlp=128, threads=1, watch_every=50
+            steps=1000,
+            stage_steps=(200, 200) if wanted == "mixed" else (200,),
+            batch_size=256,
+            d_model=64,
+            d_mlp=128,
+            threads=1,
+            watch_every=50,
         ),
         context=32,
         words=beliefs_vocabulary,
