@@ -79,7 +79,7 @@ class BeliefsLessons:
             return found
         posed = [draw_asked(self._entities, self._users, n=(self._n - n_bare) // 2, rng=rng) for _ in range(2)]
         if self._wanted == "mixed" and stage == 1:
-            # with both cues at once, what a biography implies was still at chance after 400 steps
+            # with both cues at once, in one of two tries what a biography implies was still at chance 400 steps later
             posed = [one._replace(cue=np.full_like(one.cue, _PLEASES)) for one in posed]
         tokens = [spell_asked(codes, one, way=way) for one, way in zip(posed, WAYS[1:], strict=True)]
         asked = join(posed)
