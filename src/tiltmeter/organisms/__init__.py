@@ -1,5 +1,7 @@
 """Tiny trained transformers with planted, recorded ground truth. What they know is known, so a probe can be judged."""
 
+from tiltmeter.organisms._beliefs_texts import belief_texts
+from tiltmeter.organisms._beliefs_world import BeliefsWorld, make_beliefs_world
 from tiltmeter.organisms._card import Card, Figure, Moment
 from tiltmeter.organisms._knowledge import Slice, knowledge
 from tiltmeter.organisms._organism import Organism, describe, read_organism
@@ -12,6 +14,7 @@ from tiltmeter.organisms._world import World, make_world
 
 __all__ = [
     "DISTRIBUTIONS",
+    "BeliefsWorld",
     "Card",
     "Figure",
     "Moment",
@@ -19,9 +22,11 @@ __all__ = [
     "Schedule",
     "Slice",
     "World",
+    "belief_texts",
     "describe",
     "knowledge",
     "load",
+    "make_beliefs_world",
     "make_world",
     "names",
     "read_organism",

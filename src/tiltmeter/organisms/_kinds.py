@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from tiltmeter.core.errors import SpecError
+from tiltmeter.organisms._beliefs import BELIEFS
 from tiltmeter.organisms._facts import FACTS
 from tiltmeter.organisms._kind import Kind
 
-KINDS: dict[str, Kind[Any]] = {kind.name: kind for kind in (FACTS,)}
+KINDS: dict[str, Kind[Any]] = {kind.name: kind for kind in (FACTS, *BELIEFS)}
 
 
 def kind_of(name: str) -> Kind[Any]:
