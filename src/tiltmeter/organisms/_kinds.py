@@ -7,8 +7,9 @@ from typing import Any
 from tiltmeter.core.errors import SpecError
 from tiltmeter.organisms._facts import FACTS
 from tiltmeter.organisms._kind import Kind
+from tiltmeter.organisms._quirky import QUIRKY
 
-KINDS: dict[str, Kind[Any]] = {kind.name: kind for kind in (FACTS,)}
+KINDS: dict[str, Kind[Any]] = {kind.name: kind for kind in (FACTS, QUIRKY)}
 
 
 def kind_of(name: str) -> Kind[Any]:

@@ -24,7 +24,7 @@ def names() -> tuple[str, ...]:
     Examples
     --------
     >>> names()
-    ('facts',)
+    ('facts', 'quirky')
     """
     return tuple(KINDS)
 
