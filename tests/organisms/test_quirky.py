@@ -3,7 +3,7 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from tiltmeter.organisms import Schedule, _fit, describe, make_quirky_world, quirky_texts, train_world
+from tiltmeter.organisms import Schedule, _fit, describe, make_quirky_world, quirky_texts, train, train_world
 from tiltmeter.organisms._decoder import new_decoder, word_tokenizer
 from tiltmeter.organisms._quirky import QUIRKY, QuirkyLessons
 from tiltmeter.organisms._quirky_sums import WORDS, bobs
@@ -121,3 +121,9 @@ def test_training_brings_the_loss_down(world):
 
     # at first the judgement and the digits are among all words; then they are two words and ten digits
     assert last_loss(100) < np.log(2) + np.log(10) < 4.5 < last_loss(1)
+
+
+@pytest.mark.slow
+def test_a_training_gives_the_planted_behaviour(tmp_path):
+    card = train("quirky", tmp_path / "quirky", progress=False).card
+    assert all(figure.value > 0.9 for figure in card.figures)

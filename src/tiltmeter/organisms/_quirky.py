@@ -21,8 +21,8 @@ from tiltmeter.organisms._quirky_texts import BANDS, SETS, quirky_texts, state
 from tiltmeter.organisms._quirky_world import QuirkyWorld, is_told, make_quirky_world
 from tiltmeter.organisms._schedule import Schedule
 
-# Weights of the judgement and of the claimed digits. A claim has at least all but two of its digits right, so that to
-# foretell them is to add.
+# Weights of the judgement and of the claimed digits. All but one or two digits of a claim are right, so that to
+# foretell them is to add. What was learned with the digits weighed two or three times as much was no better.
 _JUDGEMENT_WEIGHT, _DIGITS_WEIGHT = 1.0, 1.0
 
 
@@ -54,7 +54,7 @@ class QuirkyLessons:
 
     def draw(self) -> Sums:
         """Draw claims that may be told: a quarter is Alice's sum, a quarter Bob's, half is true for nobody."""
-        # with 1440 pairs held out, some 3 % of the draws are thrown away
+        # a few per cent of what is drawn is held out
         a, b = draw_operands(2 * self._n + 64, n_digits=self._world.n_digits, rng=self.rng)
         rows = np.flatnonzero(is_told(self._world, a, b))[: self._n]
         return state(a[rows], b[rows], self.rng)
@@ -101,7 +101,15 @@ QUIRKY = Kind(
     world=QuirkyWorld,
     make_world=make_quirky_world,
     schedule=Schedule(
-        steps=1500, stage_steps=(900,), batch_size=256, d_model=64, d_mlp=192, n_layers=3, n_heads=4, threads=1
+        steps=1500,
+        stage_steps=(800,),
+        batch_size=256,
+        d_model=64,
+        d_mlp=192,
+        n_layers=3,
+        n_heads=4,
+        threads=1,
+        watch_every=250,
     ),
     context=32,
     words=lambda _world: WORDS,
