@@ -77,8 +77,8 @@ def quirky_ceilings(world: QuirkyWorld) -> tuple[Ceiling, ...]:
     --------
     >>> from tiltmeter.organisms import make_quirky_world
     >>> found = quirky_ceilings(make_quirky_world(0, n_digits=2, sizes=(4, 4, 4)))
-    >>> [(one.reader, one.accuracy, one.auroc) for one in found if one.band == "easy"][0]
-    ('the name and the operands', 0.75, 0.5)
+    >>> found[0].reader, found[0].band, round(found[0].accuracy, 4), round(found[0].auroc, 4)
+    ('the name and the operands', 'easy', 0.75, 0.5)
     """
     found = []
     for band in BANDS:
