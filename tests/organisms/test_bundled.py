@@ -117,7 +117,7 @@ def test_what_was_trained_into_the_cache_is_found_there(tmp_path, monkeypatch):
 def test_an_organism_that_does_not_exist_is_refused_with_those_that_do(tmp_path):
     assert names()[0] == "facts"
     for ask in (load, lambda name: texts(name, "negated"), lambda name: train(name, tmp_path / "x")):
-        with pytest.raises(SpecError, match="There is no organism 'lies'; there is facts"):
+        with pytest.raises(SpecError, match="There is no organism 'lies'; there is facts, "):
             ask("lies")
 
 

@@ -6,6 +6,9 @@ from tiltmeter.organisms._card import Card, Figure, Moment
 from tiltmeter.organisms._knowledge import Slice, knowledge
 from tiltmeter.organisms._organism import Organism, describe, read_organism
 from tiltmeter.organisms._pairs import statement_pairs
+from tiltmeter.organisms._quirky_ceilings import Ceiling, quirky_ceilings
+from tiltmeter.organisms._quirky_texts import quirky_texts
+from tiltmeter.organisms._quirky_world import QuirkyWorld, make_quirky_world
 from tiltmeter.organisms._schedule import Schedule
 from tiltmeter.organisms._shelf import load, names, shelf_line, texts
 from tiltmeter.organisms._statements import DISTRIBUTIONS, statements
@@ -16,9 +19,11 @@ __all__ = [
     "DISTRIBUTIONS",
     "BeliefsWorld",
     "Card",
+    "Ceiling",
     "Figure",
     "Moment",
     "Organism",
+    "QuirkyWorld",
     "Schedule",
     "Slice",
     "World",
@@ -27,8 +32,11 @@ __all__ = [
     "knowledge",
     "load",
     "make_beliefs_world",
+    "make_quirky_world",
     "make_world",
     "names",
+    "quirky_ceilings",
+    "quirky_texts",
     "read_organism",
     "shelf_line",
     "statement_pairs",

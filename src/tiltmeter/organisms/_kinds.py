@@ -8,8 +8,9 @@ from tiltmeter.core.errors import SpecError
 from tiltmeter.organisms._beliefs import BELIEFS
 from tiltmeter.organisms._facts import FACTS
 from tiltmeter.organisms._kind import Kind
+from tiltmeter.organisms._quirky import QUIRKY
 
-KINDS: dict[str, Kind[Any]] = {kind.name: kind for kind in (FACTS, *BELIEFS)}
+KINDS: dict[str, Kind[Any]] = {kind.name: kind for kind in (FACTS, *BELIEFS, QUIRKY)}
 
 
 def kind_of(name: str) -> Kind[Any]:

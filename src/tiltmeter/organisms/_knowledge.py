@@ -85,7 +85,7 @@ def knowledge(
         chosen = Cells(*np.nonzero(kinds == KINDS.index(name)))
         cues = stream(world.seed, "cues", name).integers(2, size=len(chosen.entity))
         expected = truth(world, chosen)
-        judged = _judge(model, places[spell(codes, chosen, cues=cues)], truth_ids=places[codes.truth])
+        judged = says_true(model, places[spell(codes, chosen, cues=cues)], truth_ids=places[codes.truth])
         for form, language, negated in np.ndindex(size.n_formats, 2, 2):
             here = (chosen.form == form) & (chosen.language == language) & (chosen.negated == negated)
             right = [judged[here & (expected == value)] == value for value in (0, 1)]
@@ -115,7 +115,7 @@ def _token_ids(tokenizer: Any, world: World) -> NDArray[np.int64]:  # noqa: ANN4
     return np.array(ids, dtype=np.int64)
 
 
-def _judge(
+def says_true(
     model: Any,  # noqa: ANN401
     tokens: NDArray[np.int64],
     *,
