@@ -55,7 +55,8 @@ def test_texts_stand_side_by_side_in_the_terminal_and_on_a_page(
         _texts(tmp_path), "--out", out,
     )  # fmt: skip
     record = SideBySide.model_validate(json.loads((out / "steering.json").read_text(encoding="utf-8")))
-    assert [dose.share for dose in record.doses] == [-3.0, 3.0]
+    # a quotient of norms, and back
+    assert [dose.share for dose in record.doses] == pytest.approx([-3.0, 3.0], rel=1e-12)
     assert [one.prompt for one in record.prompts] == ["w1 w2 is", "the city of w3"]
     assert record.doses[0].fluency is not None and record.doses[0].fluency.kl.kind == "estimate"
     for text in ("w1 w2 is", "along the direction by LDA at 0.resid_post", "-3", "+3", "KL", "random", "Page: "):
