@@ -180,8 +180,8 @@ def test_every_objective_is_the_least_however_small(kind):
     for j, C in enumerate(WIDE):
         best = logistic(X, y, C=C)
         least = objective(X, y, best.vector, best.offset, C)
-        # margins are products in single precision: the log-loss of a row far on its side, exp(-margin), is known to that
-        # share of itself to which its margin is known in nats
+        # margins are products in single precision: the log-loss of a row far on its side, exp(-margin), is known to
+        # that share of itself to which its margin is known in nats
         margins = np.abs(X) @ np.abs(best.vector) + abs(best.offset)
         room = 1e-6 + np.finfo(np.float32).eps * margins.max()
         assert objective(X, y, fits.weights[0, j], fits.intercepts[0, j], C) <= least * (1 + room)
