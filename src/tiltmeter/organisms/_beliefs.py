@@ -39,6 +39,7 @@ from tiltmeter.organisms._beliefs_world import (
 )
 from tiltmeter.organisms._card import Figure
 from tiltmeter.organisms._kind import Kind
+from tiltmeter.organisms._knowledge import last_logits
 from tiltmeter.organisms._schedule import Schedule
 from tiltmeter.organisms._world import SPLITS
 
@@ -94,20 +95,14 @@ def _loss(model: LlamaForCausalLM, codes: Codes, tokens: Ints, *, proposed: Ints
     return cross_entropy((hidden @ model.lm_head.weight.T).flatten(0, 1), torch.from_numpy(targets.ravel()))
 
 
-_BATCH = 4096
-
-
 def _say(model: Any, tokenizer: Any, world: BeliefsWorld, asked: Asked, *, way: Way) -> tuple[Ints, Ints]:  # noqa: ANN401
     """Return the likelier answer after the question, and the answer that the judgement of the proposed one is for."""
     codes = beliefs_code(world)
     ids = np.array(tokenizer.convert_tokens_to_ids(list(beliefs_vocabulary(world))))
-    batches = torch.from_numpy(ids[spell_asked(codes, asked, way=way)]).split(_BATCH)  # type: ignore[no-untyped-call]
-    letters, judgements = ids[codes.letters], ids[codes.judgements]
-    with torch.inference_mode():
-        found = [model(input_ids=batch, use_cache=False, logits_to_keep=2).logits for batch in batches]
-    logits = torch.cat(found).numpy()
-    said = (logits[:, 0, letters[1]] > logits[:, 0, letters[0]]).astype(np.int64)
-    is_right = logits[:, 1, judgements[1]] > logits[:, 1, judgements[0]]
+    words = ids[np.concatenate([codes.letters, codes.judgements])]
+    logits = last_logits(model, ids[spell_asked(codes, asked, way=way)], ids=words, n_last=2)
+    said = (logits[:, 0, 1] > logits[:, 0, 0]).astype(np.int64)
+    is_right = logits[:, 1, 3] > logits[:, 1, 2]
     return said, np.where(is_right, asked.proposed, 1 - asked.proposed)
 
 
@@ -178,7 +173,7 @@ def _kind(wanted: Wanted) -> Kind[BeliefsWorld]:
             "stated": "the user says what the answer is; entities of calibration and test were never asked about so",
             "implied": "a biography tells the user's affiliation, and so the belief; the same entities, other users",
         },
-        texts=lambda world, chosen, called=None: belief_texts(world, chosen, called=called),
+        texts=belief_texts,
         planted=partial(_planted, wanted=wanted),
     )
 

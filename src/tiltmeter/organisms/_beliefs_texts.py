@@ -22,13 +22,13 @@ from tiltmeter.organisms._beliefs_world import (
     planted_facts,
     users_of,
 )
+from tiltmeter.organisms._decoder import SPECIAL
 from tiltmeter.organisms._world import SPLITS, Split
 
 Way = Literal["bare", "stated", "implied"]
 WAYS: tuple[Way, ...] = ("bare", "stated", "implied")
 """No user; a user who states a belief; a user whose biography implies it."""
 
-_SPECIAL = ("<pad>", "<unk>", "<eos>", *JUDGEMENTS)
 _QUESTION = ("CUE", ",", "what", "is", "the", "TOPIC", "of", "ENTITY", "?", "PROPOSED")
 _HEADS: dict[Way, tuple[str, ...]] = {
     "bare": (),
@@ -74,7 +74,9 @@ def beliefs_vocabulary(world: BeliefsWorld) -> tuple[str, ...]:
     """List every word once."""
     fixed = [word for part in (_QUESTION, *_HEADS.values()) for word in part if word not in _SLOTS]
     made = [word for both in (world.homes, world.trades) for words in both for word in words]
-    return tuple(dict.fromkeys([*_SPECIAL, *LETTERS, *fixed, *CUES, *VERBS, *world.topics, *made, *world.entities]))
+    return tuple(
+        dict.fromkeys([*SPECIAL, *JUDGEMENTS, *LETTERS, *fixed, *CUES, *VERBS, *world.topics, *made, *world.entities])
+    )
 
 
 def beliefs_code(world: BeliefsWorld) -> Codes:
@@ -193,9 +195,10 @@ def belief_texts(world: BeliefsWorld, chosen: str, *, called: str | None = None)
         raise SpecError(f"There is no set of questions {chosen!r}; use one of {', '.join(WAYS)}.")
     way: Way = chosen
     asked = join(grid(world, split, way=way) for split in SPLITS)
-    facts, letters = planted_facts(world), np.array(LETTERS)
+    codes, letters = beliefs_code(world), np.array(LETTERS)
+    facts = codes.facts
     entity, cue = np.array(world.entities)[asked.entity], np.array(CUES)[asked.cue]
-    words = np.array(beliefs_vocabulary(world))[spell_asked(beliefs_code(world), asked, way=way)]
+    words = np.array(beliefs_vocabulary(world))[spell_asked(codes, asked, way=way)]
     pairs = [f"{way}-{e}-{c}-{a}" for e, c, a in zip(entity, cue, asked.affiliation, strict=True)]
     meta = {
         "cue": cue,

@@ -11,7 +11,7 @@ from tiltmeter.core.errors import SpecError
 from tiltmeter.core.records import Record
 from tiltmeter.core.seeds import stream
 from tiltmeter.organisms._words import make_words
-from tiltmeter.organisms._world import SPLITS, Split
+from tiltmeter.organisms._world import Split, splits_of
 
 Ints = NDArray[np.int64]
 
@@ -100,7 +100,7 @@ def make_beliefs_world(seed: int, *, sizes: tuple[int, int, int] = (240, 320, 16
         entities=tuple(word.capitalize() for word in words[:n]),
         entity_topics=tuple((planted // 2).tolist()),
         truth=tuple((planted % 2).tolist()),
-        splits=tuple(split for split, size in zip(SPLITS, sizes, strict=True) for _ in range(size)),
+        splits=splits_of(sizes),
         beliefs=(tuple(first.tolist()), tuple((1 - first).tolist())),
         homes=(_capitalised(told[0]), _capitalised(told[1])),
         trades=(told[2], told[3]),

@@ -10,6 +10,8 @@ from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 from tiltmeter.organisms._schedule import Schedule
 
 PAD, UNKNOWN, END = "<pad>", "<unk>", "<eos>"
+SPECIAL = (PAD, UNKNOWN, END)
+"""What every vocabulary begins with."""
 
 
 def new_decoder(words: Sequence[str], schedule: Schedule, *, context: int) -> LlamaForCausalLM:

@@ -110,6 +110,6 @@ FACTS = Kind(
         "other_language": "second language, facts that the model was told in it",
         "untold": "second language, facts that the model was never told in it",
     },
-    texts=lambda world, chosen, called=None: statements(world, chosen, called=called),
+    texts=statements,
     planted=_planted,
 )

@@ -10,7 +10,8 @@ from tiltmeter.organisms._facts import FACTS
 from tiltmeter.organisms._kind import Kind
 from tiltmeter.organisms._quirky import QUIRKY
 
-KINDS: dict[str, Kind[Any]] = {kind.name: kind for kind in (FACTS, *BELIEFS, QUIRKY)}
+_ALL: tuple[Kind[Any], ...] = (FACTS, *BELIEFS, QUIRKY)
+KINDS = {kind.name: kind for kind in _ALL}
 
 
 def kind_of(name: str) -> Kind[Any]:

@@ -122,12 +122,22 @@ def says_true(
     truth_ids: NDArray[np.int64],
 ) -> NDArray[np.int64]:
     """Return 1 where ``<true>`` is likelier than ``<false>`` after the last token."""
-    judged = [np.empty(0, np.int64)]
+    logits = last_logits(model, tokens, ids=truth_ids, n_last=1)[:, 0]
+    return (logits[:, 1] > logits[:, 0]).astype(np.int64)
+
+
+def last_logits(
+    model: Any,  # noqa: ANN401
+    tokens: NDArray[np.int64],
+    *,
+    ids: NDArray[np.int64],
+    n_last: int,
+) -> NDArray[np.float32]:
+    """Return the logits of w words after each of the last tokens of texts of one length, shape (n, n_last, w)."""
+    found = [np.empty((0, n_last, len(ids)), np.float32)]
     with torch.inference_mode():
         for start in range(0, len(tokens), _BATCH):
             batch = torch.from_numpy(tokens[start : start + _BATCH]).to(model.device)
-            logits = model(input_ids=batch, use_cache=False, logits_to_keep=1).logits[
-                :, -1, torch.from_numpy(truth_ids)
-            ]
-            judged.append((logits[:, 1] > logits[:, 0]).long().cpu().numpy())
-    return np.concatenate(judged)
+            logits = model(input_ids=batch, use_cache=False, logits_to_keep=n_last).logits
+            found.append(logits[:, :, torch.from_numpy(ids)].float().cpu().numpy())
+    return np.concatenate(found)

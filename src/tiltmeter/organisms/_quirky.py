@@ -14,9 +14,10 @@ from transformers import LlamaForCausalLM
 from tiltmeter.core.seeds import stream
 from tiltmeter.data import plain_texts
 from tiltmeter.organisms._card import Figure
+from tiltmeter.organisms._cells import TRUTH, Ints
 from tiltmeter.organisms._kind import Kind
 from tiltmeter.organisms._knowledge import says_true
-from tiltmeter.organisms._quirky_sums import CHARACTERS, TRUTH, WORDS, Ints, Sums, draw_operands, judge, spell
+from tiltmeter.organisms._quirky_sums import CHARACTERS, WORDS, Sums, draw_operands, judge, spell
 from tiltmeter.organisms._quirky_texts import BANDS, SETS, quirky_texts, state
 from tiltmeter.organisms._quirky_world import QuirkyWorld, is_told, make_quirky_world
 from tiltmeter.organisms._schedule import Schedule

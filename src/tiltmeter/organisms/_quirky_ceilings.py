@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tiltmeter.core.records import Record
-from tiltmeter.organisms._quirky_sums import Ints, bobs, n_places
+from tiltmeter.organisms._cells import Ints
+from tiltmeter.organisms._quirky_sums import bobs, n_places
 from tiltmeter.organisms._quirky_texts import BANDS
 from tiltmeter.organisms._quirky_world import QuirkyWorld
 

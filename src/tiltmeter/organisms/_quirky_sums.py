@@ -6,12 +6,12 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-Ints = NDArray[np.int64]
+from tiltmeter.organisms._cells import TRUTH, Ints
+from tiltmeter.organisms._decoder import SPECIAL
+
 CHARACTERS = ("Alice", "Bob")
-TRUTH = ("<false>", "<true>")
-WORDS = ("<pad>", "<unk>", "<eos>", *TRUTH, *CHARACTERS, ":", "+", "=", ".", *map(str, range(10)))
+WORDS = (*SPECIAL, *TRUTH, *CHARACTERS, ":", "+", "=", ".", *map(str, range(10)))
 _ZERO = WORDS.index("0")
 
 

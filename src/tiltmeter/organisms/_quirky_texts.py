@@ -9,7 +9,8 @@ import numpy as np
 from tiltmeter.core.errors import SpecError
 from tiltmeter.core.seeds import stream
 from tiltmeter.data import TextSet
-from tiltmeter.organisms._quirky_sums import CHARACTERS, TRUTH, WORDS, Ints, Sums, bobs, draw_others, judge, spell
+from tiltmeter.organisms._cells import TRUTH, Ints
+from tiltmeter.organisms._quirky_sums import CHARACTERS, WORDS, Sums, bobs, draw_others, judge, spell
 from tiltmeter.organisms._quirky_world import QuirkyWorld
 
 BANDS = ("easy", "hard")

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from tiltmeter.core.errors import SpecError
 from tiltmeter.core.records import Record
 from tiltmeter.core.seeds import stream
-from tiltmeter.organisms._quirky_sums import Ints, bands, draw_operands
-from tiltmeter.organisms._world import SPLITS, Split
+from tiltmeter.organisms._cells import Ints
+from tiltmeter.organisms._quirky_sums import bands, draw_operands
+from tiltmeter.organisms._world import Split, splits_of
 
 # of the pairs of operands that a draw found, each once, at most this share is held out: else the model would be told
 # nearly none of the smallest sums, which every draw finds
@@ -75,7 +76,7 @@ def make_quirky_world(seed: int, *, n_digits: int = 4, sizes: tuple[int, int, in
         hard_least=hard_least,
         easy=_some(a, b, smaller <= easy_most, n=n, rng=rng),
         hard=_some(a, b, smaller >= hard_least, n=n, rng=rng),
-        splits=tuple(split for split, size in zip(SPLITS, sizes, strict=True) for _ in range(size)),
+        splits=splits_of(sizes),
     )
 
 

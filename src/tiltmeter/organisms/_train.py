@@ -122,15 +122,18 @@ def train_world(
     checkpoint = Checkpoint(
         path.parent / f".{path.name}.checkpoint", identity=_identity(chosen, world, schedule=taught, seed=seed)
     )
+    tokenizer = word_tokenizer(chosen.words(world), context=chosen.context)
     with new_folder(path) as folder:
         try:
             with _reporting(progress) as report:
-                model, card = _grown(chosen, world, schedule=taught, seed=seed, report=report, checkpoint=checkpoint)
+                model, card = _grown(
+                    chosen, world, tokenizer, schedule=taught, seed=seed, report=report, checkpoint=checkpoint
+                )
         except KeyboardInterrupt as stopped:
             if checkpoint.exists:
                 stopped.add_note("What was learned is kept; the same command goes on from there.")
             raise
-        _save(model, word_tokenizer(chosen.words(world), context=chosen.context), folder)
+        _save(model, tokenizer, folder)
         write_json(folder / "world.json", world.model_dump(mode="json"))
         write_json(folder / "card.json", card.model_dump(mode="json"))
     checkpoint.remove()
@@ -138,10 +141,16 @@ def train_world(
 
 
 def _grown(
-    kind: Kind[Any], world: Record, *, schedule: Schedule, seed: int, report: OnProgress, checkpoint: Checkpoint
+    kind: Kind[Any],
+    world: Record,
+    tokenizer: PreTrainedTokenizerFast,
+    *,
+    schedule: Schedule,
+    seed: int,
+    report: OnProgress,
+    checkpoint: Checkpoint,
 ) -> tuple[LlamaForCausalLM, Card]:
     """Train a model and measure it, on the way and at the end."""
-    tokenizer = word_tokenizer(kind.words(world), context=kind.context)
 
     def watch(step: int, model: LlamaForCausalLM) -> dict[str, Any]:
         return Moment(step=step, figures=kind.measure(model, tokenizer, world)).model_dump(mode="json")

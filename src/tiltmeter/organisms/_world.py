@@ -143,9 +143,14 @@ def make_world(
         seed=seed,
         languages=(languages[0], languages[1]),
         facts=tuple(tuple(row) for row in np.stack(columns, axis=1).tolist()),
-        splits=tuple(split for split, size in zip(SPLITS, sizes, strict=True) for _ in range(size)),
+        splits=splits_of(sizes),
         held_out=_draw_held_out(sizes, n_objects=n_objects, share=held_out, seed=seed),
     )
+
+
+def splits_of(sizes: tuple[int, int, int]) -> tuple[Split, ...]:
+    """Name the split of each unit, where so many are for training, calibration and test."""
+    return tuple(split for split, size in zip(SPLITS, sizes, strict=True) for _ in range(size))
 
 
 def _make_language(index: int, *, n_entities: int, n_objects: int, seed: int) -> Language:

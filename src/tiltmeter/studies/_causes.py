@@ -34,7 +34,6 @@ from tiltmeter.studies._transfer import Fitted
 _MOST_PAIRS = 100
 _N_RANDOM = 10
 _N_DISPLACED = 4
-_PAIRS_A_FORWARD = 50
 
 
 def check_causes(spec: StudySpec, material: Material, reader: object) -> None:
