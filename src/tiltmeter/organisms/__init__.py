@@ -5,10 +5,15 @@ from tiltmeter.organisms._beliefs_world import BeliefsWorld, make_beliefs_world
 from tiltmeter.organisms._card import Card, Figure, Moment
 from tiltmeter.organisms._knowledge import Slice, knowledge
 from tiltmeter.organisms._organism import Organism, describe, read_organism
+from tiltmeter.organisms._oversight import OversightScheme, oversee
 from tiltmeter.organisms._pairs import statement_pairs
+from tiltmeter.organisms._pupil_outcome import PupilOutcome, pupil_outcome
+from tiltmeter.organisms._pupil_texts import pupil_texts
+from tiltmeter.organisms._pupil_world import PupilWorld, make_pupil_world
 from tiltmeter.organisms._quirky_ceilings import Ceiling, quirky_ceilings
 from tiltmeter.organisms._quirky_texts import quirky_texts
 from tiltmeter.organisms._quirky_world import QuirkyWorld, make_quirky_world
+from tiltmeter.organisms._salience import SalienceLaw, salience_law
 from tiltmeter.organisms._schedule import Schedule
 from tiltmeter.organisms._shelf import load, names, shelf_line, texts
 from tiltmeter.organisms._statements import DISTRIBUTIONS, statements
@@ -23,7 +28,11 @@ __all__ = [
     "Figure",
     "Moment",
     "Organism",
+    "OversightScheme",
+    "PupilOutcome",
+    "PupilWorld",
     "QuirkyWorld",
+    "SalienceLaw",
     "Schedule",
     "Slice",
     "World",
@@ -32,12 +41,17 @@ __all__ = [
     "knowledge",
     "load",
     "make_beliefs_world",
+    "make_pupil_world",
     "make_quirky_world",
     "make_world",
     "names",
+    "oversee",
+    "pupil_outcome",
+    "pupil_texts",
     "quirky_ceilings",
     "quirky_texts",
     "read_organism",
+    "salience_law",
     "shelf_line",
     "statement_pairs",
     "statements",

@@ -8,9 +8,10 @@ from tiltmeter.core.errors import SpecError
 from tiltmeter.organisms._beliefs import BELIEFS
 from tiltmeter.organisms._facts import FACTS
 from tiltmeter.organisms._kind import Kind
+from tiltmeter.organisms._pupil import PUPIL
 from tiltmeter.organisms._quirky import QUIRKY
 
-_ALL: tuple[Kind[Any], ...] = (FACTS, *BELIEFS, QUIRKY)
+_ALL: tuple[Kind[Any], ...] = (FACTS, *BELIEFS, QUIRKY, PUPIL)
 KINDS = {kind.name: kind for kind in _ALL}
 
 
