@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from tiltmeter.core.errors import SpecError
 from tiltmeter.organisms import OversightScheme, Schedule, load, make_pupil_world, oversee, pupil_outcome, train_world
 from tiltmeter.organisms._oversight import SchemeLessons
-from tiltmeter.organisms._pupil_texts import pupil_vocabulary
+from tiltmeter.organisms._pupil_texts import pupil_code, pupil_vocabulary, spell_question
 from tiltmeter.organisms._pupil_world import pupils_answers
 
 SHORT = {"n_items": 16, "steps": 3, "batch_size": 8}
@@ -90,8 +90,6 @@ def test_a_scheme_that_trains_long_enough_teaches_what_it_labels(organism):
     scheme = OversightScheme(n_items=8, steps=150, batch_size=16, learning_rate=1e-2)
     taught = oversee(organism, scheme)
     lessons = SchemeLessons(organism.world, scheme)
-    from tiltmeter.organisms._pupil_texts import pupil_code, spell_question
-
     codes = pupil_code(organism.world)
     tokens = spell_question(codes, lessons.entities, speakers=np.full(8, 2), proposed=lessons.labels)
     with torch.no_grad():
