@@ -35,6 +35,12 @@ SCHEMES = {
     "hard, by the pupil": OversightScheme(first_year=8, last_year=12, labelled_by="pupil"),
     "hard, judgements": OversightScheme(first_year=8, last_year=12, loss="judgement"),
 }
+AS_IT_IS = (
+    ("asked as the expert", "expert", "answer"),
+    ("asked as the pupil", "pupil", "answer"),
+    ("no training", "model", "answer"),
+    ("no training, judgements", "model", "judgement"),
+)
 EASY, HARD = "easy: years 1 to 7", "hard, by the expert"
 
 
@@ -70,13 +76,13 @@ def _shares(found: PupilOutcome) -> tuple[float, float, float]:
     return found.as_well_as_possible, found.as_a_pupil, found.neither
 
 
-def untrained(bred: Bred, folder: Path, *, seeds: range, speaker: str) -> Tried:
+def untrained(bred: Bred, folder: Path, *, seeds: range, speaker: str, said: str = "answer") -> Tried:
     """Ask the organisms as they are."""
     tried = Tried()
     for seed in seeds:
         organism = bred.organism(folder, seed=seed)
         subject = models.load(str(organism.folder))
-        found = organisms.pupil_outcome(subject.model, subject.tokenizer, organism.world, speaker=speaker)
+        found = organisms.pupil_outcome(subject.model, subject.tokenizer, organism.world, speaker=speaker, said=said)
         tried.by_seed[seed] = [found]
     return tried
 
@@ -129,11 +135,15 @@ def outcomes(folder: Path, *, seeds: range, rounds: int) -> None:
     print(
         "\nhard questions: as well as possible, as a seventh grader, neither [first of them]; tries with more than half"
     )
-    bred = Bred()
-    for speaker, name in (("expert", "asked as the expert"), ("pupil", "asked as the pupil"), ("model", "no training")):
-        line(name, untrained(bred, folder, seeds=seeds, speaker=speaker))
+    bred, found = Bred(), dict[str, Tried]()
+    for name, speaker, said in AS_IT_IS:
+        found[name] = untrained(bred, folder, seeds=seeds, speaker=speaker, said=said)
+        line(name, found[name])
     for name, scheme in SCHEMES.items():
-        line(name, overseen(bred, folder, scheme, seeds=seeds, rounds=rounds))
+        found[name] = overseen(bred, folder, scheme, seeds=seeds, rounds=rounds)
+        line(name, found[name])
+    print(f"gap recovered: {gap(found[EASY], found['no training'], found[HARD])}; of judgements ", end="")
+    print(gap(found["easy, judgements"], found["no training, judgements"], found["hard, judgements"]))
 
 
 def breeds(folder: Path, *, seeds: range, rounds: int) -> None:
