@@ -28,6 +28,7 @@ from tiltmeter.studies._controls import random_nulls, shortcuts, shuffled_refits
 from tiltmeter.studies._fitting import asked_methods, methods_for
 from tiltmeter.studies._leaks import leaks
 from tiltmeter.studies._material import Material, collect_material, describe, open_material
+from tiltmeter.studies._planted import followed, planted_in
 from tiltmeter.studies._rivals import rivals
 from tiltmeter.studies._select import candidates
 from tiltmeter.studies._sources import open_model
@@ -167,6 +168,9 @@ def _assess(
     if isinstance(reader, SubjectModel) and spec.evidence.answers is not None:
         with steps("swapping and ablating directions"):
             causal = causes(spec, material.rows(home, "test"), subject=reader, fitted=fitted)
+    planted = planted_in(spec, material)
+    with steps("holding probes against what was planted"):
+        follows = followed(spec, planted, material, tests, fitted)
     with steps("fitting text baselines"):
         baselines, advantages = rivals(material, tests, chosen, fpr=spec.threshold.fpr)
     with steps("looking for leakage"):
@@ -198,6 +202,8 @@ def _assess(
         chosen_by=spec.probes.choose_by,
         causal_candidates=causal_candidates,
         causal=causal,
+        planted=planted,
+        followed=follows,
         verdict=Unavailable(reason="not judged yet"),
     )
     return evidence.model_copy(update={"verdict": judge(evidence)}), fitted, chosen
