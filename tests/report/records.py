@@ -16,6 +16,7 @@ from tiltmeter.core.evidence import (
     Distribution,
     Evidence,
     Followed,
+    Gap,
     Histogram,
     Leak,
     Leakage,
@@ -133,6 +134,11 @@ def make_evidence(
             columns={"said": "what the parrot says"},
         ),
         followed=_followed(sites, methods, names=names),
+        gaps=tuple(
+            Gap(method=m, site=s, test=n, recovered=estimate(0.8 * _carry(n, k), half=0.05))
+            for k, n in enumerate(names[1:])
+            for m, s in [*((m, s) for m in methods for s in sites), ("bag of words", None)]
+        ),
         verdict=_verdict(names, chosen, site),
     )
 
@@ -149,6 +155,7 @@ def make_barren() -> Evidence:
             "advantages": tuple(a.model_copy(update={"difference": gone}) for a in full.advantages),
             "shortcuts": tuple(s.model_copy(update={"auroc_within": gone}) for s in full.shortcuts),
             "followed": tuple(f.model_copy(update={"auroc": gone, "lead": gone}) for f in full.followed),
+            "gaps": tuple(g.model_copy(update={"recovered": gone}) for g in full.gaps),
             "causal": tuple(c.model_copy(update={"swap": gone, "ablation": gone}) for c in full.causal),
             "random_directions": (),
             "shuffled": (),

@@ -245,6 +245,7 @@ FIGURES = [
     ("shortcuts", {"auroc_within": MARK}, AUROC),
     ("shortcuts", {"train_agreement": 0.4321}, "43.2 %"),
     ("followed", {"auroc": MARK, "agreement": 0.5}, AUROC),
+    ("gaps", {"recovered": MARK}, AUROC),
     ("operating_points", {"tpr": MARK}, RATE),
     ("operating_points", {"fpr": MARK}, RATE),
     ("operating_points", {"unit_fpr": MARK}, RATE),

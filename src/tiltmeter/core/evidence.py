@@ -80,6 +80,19 @@ class Advantage(Record):
     difference: Measured
 
 
+class Gap(Record):
+    """What a reader learned of ``test`` on the training distribution, as a share of what its like learned on ``test``.
+
+    (AUROC of the one - 0.5) / (AUROC of the other - 0.5) on the same test rows. ``method`` is that of a probe, at
+    ``site``, or the name of a text baseline, with no site.
+    """
+
+    method: str
+    site: str | None
+    test: str
+    recovered: Measured
+
+
 class Shortcut(Record):
     """How well the *probe's* score reads a nuisance column, and how the nuisance goes with the label in train.
 
@@ -300,3 +313,4 @@ class Evidence(Record):
     causal: tuple[Causal, ...] = ()
     planted: Planted | None = None
     followed: tuple[Followed, ...] = ()
+    gaps: tuple[Gap, ...] = ()

@@ -13,6 +13,7 @@ from tiltmeter.evaluation._estimates import (
     resampling,
     share,
 )
+from tiltmeter.evaluation._gap import gap_recovered
 from tiltmeter.evaluation._means import bootstrap_estimate, mean_estimate
 from tiltmeter.evaluation._nulls import (
     DirectionScores,
@@ -39,6 +40,7 @@ __all__ = [
     "bootstrap_estimate",
     "choose",
     "fold_estimate",
+    "gap_recovered",
     "judge",
     "label_lead",
     "mean_estimate",

@@ -86,7 +86,7 @@ def ranking_estimates(
     value = rankings(y, scores, weights=np.ones((1, len(y))), fpr=fpr)
     draws = rankings(y, scores, weights=by.weights, fpr=fpr)
     area = float(value.auroc[0])
-    measured = _area(area, draws.auroc, y, by=by, level=by.level)
+    measured = area_interval(area, draws.auroc, y, by=by, level=by.level)
     rate: Measured
     if n_negative * fpr < 1 - 1e-9:  # 49 * (1 / 49) is less than 1 in floating point
         needed = int(np.ceil(1 / fpr - 1e-9))
@@ -140,8 +140,8 @@ def _difference(one: _Labelled, two: _Labelled, *, by: Resampling) -> Measured:
     own_draws, other_draws = (rankings(y, scores, weights=by.weights, fpr=1.0).auroc for y, scores in (one, two))
     if not {own, other} & {0.0, 1.0} or all(np.array_equal(a, b) for a, b in zip(one, two, strict=True)):
         return percentile_interval(own - other, own_draws - other_draws, by=by, level=by.level, bounds=(-1.0, 1.0))
-    first = _area(own, own_draws, one[0], by=by, level=(1 + by.level) / 2)
-    second = _area(other, other_draws, two[0], by=by, level=(1 + by.level) / 2)
+    first = area_interval(own, own_draws, one[0], by=by, level=(1 + by.level) / 2)
+    second = area_interval(other, other_draws, two[0], by=by, level=(1 + by.level) / 2)
     if isinstance(first, Unavailable):
         return first
     if isinstance(second, Unavailable):
@@ -230,9 +230,10 @@ def percentile_interval(
     )
 
 
-def _area(
+def area_interval(
     area: float, draws: Float[NDArray[Any], " b"], y: Int[NDArray[Any], " n"], *, by: Resampling, level: float
 ) -> Measured:
+    """Bound an AUROC by its bootstrap draws, or, where no row is out of order, by :func:`boundary_interval`."""
     if area not in (0.0, 1.0):
         return percentile_interval(area, draws, by=by, level=level)
     n_positive = int(y.sum())

@@ -1,0 +1,60 @@
+"""Put a right and a wrong answer behind each problem of the MATH set: pairs for ``maths_levels.yaml``.
+
+    python examples/maths_pairs.py FOLDER/math_levels.jsonl pairs.jsonl
+
+Problems of one subject and level are coupled, and the wrong answer of either is the right one of the other. A couple is
+a group, so every answer is right once and wrong once in the same split, and an answer alone tells nothing. A problem
+that is left over, and couples with the same answer, are left out.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tiltmeter.core.files import write_text
+
+
+def pairs(problems: list[dict[str, Any]], *, seed: int = 0) -> list[dict[str, Any]]:
+    """Return a row for each problem: right and wrong, with the couple for a group."""
+
+    def kind(problem: dict[str, Any]) -> tuple[str, int]:
+        return problem["meta"]["subject"], problem["label"]
+
+    found, rng = [], np.random.default_rng(seed)
+    for (subject, level), alike in groupby(sorted(problems, key=kind), key=kind):
+        some = list(alike)
+        order = rng.permutation(len(some)).tolist()
+        for i, j in zip(order[::2], order[1::2], strict=False):
+            answers = [some[k]["meta"]["answer"] for k in (i, j)]
+            if answers[0] == answers[1]:
+                continue
+            for problem, right, wrong in ((some[i], *answers), (some[j], *answers[::-1])):
+                found.append(
+                    {
+                        "positive": f"{problem['text']}\nAnswer: {right}",
+                        "negative": f"{problem['text']}\nAnswer: {wrong}",
+                        "group": f"{subject}, level {level}, {i} and {j}",
+                        "meta": {"subject": subject, "level": level},
+                    }
+                )
+    return found
+
+
+def main() -> None:
+    """Read the problems and write the pairs."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("problems", type=Path)
+    parser.add_argument("out", type=Path)
+    options = parser.parse_args()
+    problems = [json.loads(line) for line in options.problems.read_text(encoding="utf-8").splitlines()]
+    write_text(options.out, "".join(json.dumps(row) + "\n" for row in pairs(problems)))
+
+
+if __name__ == "__main__":
+    main()
