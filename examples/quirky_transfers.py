@@ -6,9 +6,9 @@
 Probes read a claim at its full stop, or a *contrast pair*: the difference of what stands at the appended ``<true>`` and
 at ``<false>``. Of the unsupervised ones the sign alone is taken from calibration labels. Each probe is fitted on the
 training split of one set, at the earliest block where its AUROC on the calibration split of that set is at least 95 %
-of its best, and judged on the test split of another. AUROC for what is true, and for what Bob has for true, with intervals
-that resample pairs of operands; then the share of the gap between chance and the same probe fitted on the judged set
-itself that is recovered.
+of its best, and judged on the test split of another. AUROC for what is true, and for what Bob has for true, with
+intervals that resample pairs of operands; then the share of the gap between chance and the same probe fitted on the
+judged set itself that is recovered.
 """
 
 from __future__ import annotations
@@ -157,52 +157,53 @@ def fitted(fit: Fit, train: list[Rows], calibration: list[Rows]) -> tuple[int, S
     return block, scores[block]
 
 
+def judged(rows: Rows, score: Score, ceiling: NDArray[np.floating] | None) -> list[Measured]:
+    """Return AUROC for what is true and for what Bob has, and, where there is a ceiling, the gap recovered."""
+    scores, by = score(rows), evaluation.resampling(len(rows.y), groups=rows.groups, n_draws=300)
+    found = [evaluation.ranking_estimates(labels, scores, fpr=0.1, by=by).auroc for labels in (rows.y, rows.bob)]
+    if ceiling is not None:
+        found.append(evaluation.gap_recovered(rows.y, easy=scores, hard=ceiling, by=by))
+    return found
+
+
+def one_seed(seed: int) -> tuple[bool, dict[tuple[str, str, str], list[Measured]]]:
+    """Print a row each probe and transfer; return whether the seed failed, and the figures."""
+    organism = organisms.load("quirky", seed=seed)
+    shares = [figure.value for figure in organism.card.figures if "disagree" in figure.name]
+    print(f"seed {seed}: of the claims where they disagree, right are {', '.join(f'{s:.1%}' for s in shares)}")
+    rows, found = read(organism), {}
+    for name, fit in readers(seed).items():
+        learned = {
+            chosen: fitted(fit, rows[chosen, "train"], rows[chosen, "calibration"])
+            for chosen in dict.fromkeys(name for transfer in TRANSFERS for name in transfer)
+        }
+        for source, target in TRANSFERS:
+            (block, score), (own_block, own) = learned[source], learned[target]
+            ceiling = own(rows[target, "test"][own_block]) if source != target else None
+            figures = judged(rows[target, "test"][block], score, ceiling)
+            print(f"  {name:26}{source:>10} > {target:10} block {block} ", *map(shown, figures), flush=True)
+            found[name, source, target] = figures
+    return min(shares) < _LEARNED, found
+
+
 def shown(measured: Measured) -> str:
     """Return the figure and its interval."""
     if measured.kind == "unavailable":
-        return f"{'-':20}"
+        return f"{'-':22}"
     return f"{measured.value:6.3f} [{measured.low:.3f}, {measured.high:.3f}]"
 
 
 def main() -> None:
-    """Print a row each seed, probe and transfer, and then the seeds together."""
+    """Print the rows of each seed, and two tables of the seeds together."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
-    seeds = parser.parse_args().seeds
-    over_seeds: dict[tuple[str, str, str], list[tuple[float, float]]] = {}
-    blocks: dict[tuple[str, str, str], list[int]] = {}
-    failed = 0
-    for seed in seeds:
-        organism = organisms.load("quirky", seed=seed)
-        shares = [figure.value for figure in organism.card.figures if "disagree" in figure.name]
-        failed += min(shares) < _LEARNED
-        print(f"seed {seed}: of the claims where they disagree, right are {', '.join(f'{s:.1%}' for s in shares)}")
-        rows = read(organism)
-        for name, fit in readers(seed).items():
-            learned = {
-                chosen: fitted(fit, rows[chosen, "train"], rows[chosen, "calibration"])
-                for chosen in dict.fromkeys(name for transfer in TRANSFERS for name in transfer)
-            }
-            for source, target in TRANSFERS:
-                (block, score), (own_block, own) = learned[source], learned[target]
-                test = rows[target, "test"][block]
-                by = evaluation.resampling(len(test.y), groups=test.groups, n_draws=300)
-                scores = score(test)
-                truth, bob = (
-                    evaluation.ranking_estimates(labels, scores, fpr=0.1, by=by).auroc for labels in (test.y, test.bob)
-                )
-                gap = evaluation.gap_recovered(test.y, easy=scores, hard=own(rows[target, "test"][own_block]), by=by)
-                print(
-                    f"  {name:26} {source:>10} > {target:10} block {block}", *map(shown, (truth, bob, gap)), flush=True
-                )
-                key = name, source, target
-                values = tuple(evaluation.auroc(labels, scores) for labels in (test.y, test.bob))
-                over_seeds.setdefault(key, []).append(values)
-                blocks.setdefault(key, []).append(block)
-    print(f"\n{failed} of {len(seeds)} seeds failed; median of the seeds [least, most] for the truth, for Bob; blocks")
-    for (name, source, target), pairs in over_seeds.items():
-        figures = (f"{np.median(v):.2f} [{min(v):.2f}, {max(v):.2f}]" for v in zip(*pairs, strict=True))
-        print(f"| {name} | `{source}` → `{target}` |", " | ".join(figures), f"| {blocks[name, source, target]} |")
+    seeds = [one_seed(seed) for seed in parser.parse_args().seeds]
+    print(f"\n{sum(failed for failed, _ in seeds)} of {len(seeds)} seeds failed. Median of all [least, most]:")
+    for place, what in enumerate(("what is true", "what Bob has for true")):
+        print(f"\n| AUROC for {what} |", " | ".join(f"{one} → {other}" for one, other in TRANSFERS), "|")
+        for name in readers(0):
+            values = [[found[name, *way][place].value for _, found in seeds] for way in TRANSFERS]
+            print(f"| {name} |", " | ".join(f"{np.median(v):.2f} [{min(v):.2f}, {max(v):.2f}]" for v in values), "|")
 
 
 if __name__ == "__main__":

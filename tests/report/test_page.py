@@ -142,6 +142,9 @@ def test_what_was_planted_stands_in_words_and_what_is_followed_beside_the_verdic
     # once beside the verdict and once a test set; on the first set the column is the truth of every text
     assert page.text.count(words) == 1 + 2
     assert "– no figure: it says the same as the truth of every text." in page.text
+    elsewhere = tuple(one for one in evidence.followed if one.test != "far")
+    text = Page(render(make_run(), evidence.model_copy(update={"followed": elsewhere}))).text
+    assert "the texts have no such column" in text
     no_columns = evidence.model_copy(update={"followed": ()})
     text = Page(render(make_run(), no_columns)).text
     assert "Kamar lies by the sea." in text and "Nothing else that a probe could take for the truth" in text
