@@ -5,6 +5,7 @@ import pytest
 
 from tiltmeter.core.errors import SpecError
 from tiltmeter.organisms import QuirkyWorld, make_quirky_world, quirky_texts
+from tiltmeter.organisms._quirky import QUIRKY
 from tiltmeter.organisms._quirky_sums import Sums, bands, bobs, draw_operands, draw_others, judge, n_places, spell
 from tiltmeter.organisms._quirky_world import is_told
 
@@ -171,3 +172,13 @@ def test_in_pairs_each_claim_is_judged_both_ways_and_one_of_them_is_right(chosen
         assert both.meta["claim"] == (claims.meta["claim"][i],) * 2
     # the side tells nothing of the label but how many claims are true
     assert pairs.y[pairs.sides == 1].mean() == 0.25 and pairs.y[pairs.sides == 0].mean() == 0.75
+
+
+@each_set
+def test_the_planted_columns_have_two_values_and_agree_with_the_truth_where_alice_is_asked(chosen, world, sets):
+    for texts in (sets[chosen], quirky_texts(world, f"{chosen}_pairs")):
+        for column in QUIRKY.columns:
+            assert len(set(texts.meta[column])) == 2
+        said = np.array(texts.meta["answer"]) == max(texts.meta["answer"])
+        other = texts.y if chosen.startswith("alice") else np.array(texts.meta["bob_label"])
+        assert said.tolist() == (other == 1).tolist()

@@ -126,7 +126,7 @@ def label_lead(
     --------
     >>> truth, said = np.array([0, 1] * 50), np.array([0, 0, 1, 1] * 25)
     >>> label_lead(truth, said + 0.1 * truth, other=said, by=resampling(100, groups=None)).value
-    0.5
+    0.25
     """
     return _difference((other, scores), (y, scores), by=by)
 
