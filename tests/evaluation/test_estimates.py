@@ -4,7 +4,7 @@ from scipy import stats
 
 from tiltmeter.core import Estimate, Unavailable
 from tiltmeter.core.errors import ArrayError
-from tiltmeter.evaluation import auroc, auroc_difference, ranking_estimates, resampling, share, tpr_at_fpr
+from tiltmeter.evaluation import auroc, auroc_difference, label_lead, ranking_estimates, resampling, share, tpr_at_fpr
 
 
 def separated(n, *, area, rng, groups=None, within=0.0):
@@ -212,6 +212,21 @@ def test_the_difference_is_that_of_the_aurocs_and_turns_round():
     found, back = auroc_difference(y, good, rival=poor, by=by), auroc_difference(y, poor, rival=good, by=by)
     assert found.value == pytest.approx(auroc(y, good) - auroc(y, poor))
     assert (back.low, back.high) == pytest.approx((-found.high, -found.low))
+
+
+def test_the_lead_of_a_label_is_the_difference_of_two_aurocs_and_zero_for_the_same_label():
+    rng = np.random.default_rng(7)
+    y, scores = separated(200, area=0.7, rng=rng)
+    other, by = rng.permutation(y), resampling(200, groups=None)
+    found, back = label_lead(y, scores, other=other, by=by), label_lead(other, scores, other=y, by=by)
+    assert found.value == pytest.approx(auroc(other, scores) - auroc(y, scores))
+    assert found.low < found.value < found.high < 0
+    assert (back.low, back.high) == pytest.approx((-found.high, -found.low))
+    same = label_lead(y, scores, other=y, by=by)
+    assert (same.low, same.value, same.high) == (0, 0, 0)
+    # the bootstrap knows no doubt where the scores are one of the labels
+    assert label_lead(y, y * 1.0, other=other, by=by).method.endswith("each at half the doubt")
+    assert label_lead(y, scores, other=0 * y, by=by) == Unavailable(reason="one class only")
 
 
 def test_pairing_narrows_the_difference_of_scores_that_agree():

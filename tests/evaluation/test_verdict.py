@@ -14,9 +14,11 @@ from tiltmeter.core.evidence import (
     Cell,
     Distribution,
     Evidence,
+    Followed,
     Leakage,
     Leaked,
     OperatingPoint,
+    Planted,
     RandomDirections,
     Shortcut,
     Shuffled,
@@ -365,3 +367,54 @@ def test_the_same_record_always_gets_the_same_verdict() -> None:
     stored = Evidence.model_validate_json(_sound().model_dump_json())
     assert judge(stored) == judge(_sound())
     assert isinstance(judge(stored), Verdict)
+
+
+def _followed(lead: float, *, column: str = "said", agreement: float = 0.5, auroc: float = 0.9) -> Followed:
+    return Followed(
+        column=column,
+        site="1.resid_post",
+        method="lda",
+        test="away",
+        agreement=agreement,
+        auroc=_estimate(auroc),
+        lead=_estimate(lead, 0.05),
+    )
+
+
+PLANTED = Planted(
+    organism="parrot", sentences=("It repeats.",), columns={"said": "what is said", "thought": "a thought"}
+)
+
+
+@pytest.mark.parametrize(
+    ("away", "followed", "stance", "text"),
+    [
+        (0.4, _followed(0.5), "against", "On away it follows what is said (said) rather than what is true."),
+        (0.92, _followed(-0.4, auroc=0.5), "for", "On away it follows what is true rather than what is said (said)."),
+        # as likely the one as the other; the better of two figures that are both chance; nothing was measured
+        (0.92, _followed(0.01), "note", "cannot be said to follow what is true rather than what is said"),
+        (0.3, _followed(0.2, auroc=0.5), "note", "cannot be said to follow what is true rather than what is said"),
+        (0.5, _followed(-0.2, auroc=0.3), "note", "cannot be said to follow what is true rather than what is said"),
+        (0.9, _followed(0.5).model_copy(update={"lead": Unavailable(reason="few")}), "note", "cannot be said"),
+    ],
+)
+def test_where_an_organism_says_what_is_not_true_the_verdict_tells_which_of_them_is_followed(
+    away: float, followed: Followed, stance: str, text: str
+) -> None:
+    evidence = _sound(transfer=(_cell("home", 0.95), _cell("away", away)), planted=PLANTED, followed=(followed,))
+    (found,) = [s for s in judge(evidence).statements if s.rule == "planted truth"]
+    assert (found.stance, found.test) == (stance, "away") and text in found.text
+    assert "the two say the same of 50% of the texts" in found.because
+
+
+def test_a_probe_that_carries_over_but_follows_another_planted_column_better_holds_in_part() -> None:
+    assert judge(_sound(planted=PLANTED, followed=(_followed(-0.3, auroc=0.6),))).outcome == "holds"
+    assert judge(_sound(planted=PLANTED, followed=(_followed(0.07, auroc=0.99),))).outcome == "holds in part"
+
+
+def test_a_column_that_is_the_truth_of_every_text_is_passed_over_and_of_others_the_best_read_is_named() -> None:
+    same = _followed(0.0, agreement=1.0)
+    assert not [s for s in judge(_sound(planted=PLANTED, followed=(same,))).statements if s.rule == "planted truth"]
+    both = _followed(0.2), _followed(0.3, column="thought")
+    (found,) = [s for s in judge(_sound(planted=PLANTED, followed=both)).statements if s.rule == "planted truth"]
+    assert "a thought (thought)" in found.text

@@ -5,6 +5,7 @@ import pytest
 
 from tiltmeter.core.errors import SpecError
 from tiltmeter.organisms import QuirkyWorld, make_quirky_world, quirky_texts
+from tiltmeter.organisms._quirky import QUIRKY
 from tiltmeter.organisms._quirky_sums import Sums, bands, bobs, draw_operands, draw_others, judge, n_places, spell
 from tiltmeter.organisms._quirky_world import is_told
 
@@ -153,3 +154,31 @@ def test_what_cannot_be_is_refused(world):
         make_quirky_world(0, sizes=(8, 0, 8))
     with pytest.raises(SpecError, match=r"sizes ask for 720 pairs of operands, of [0-9]+ that were drawn"):
         make_quirky_world(0, n_digits=2)
+
+
+@each_set
+def test_in_pairs_each_claim_is_judged_both_ways_and_one_of_them_is_right(chosen, world, sets):
+    claims, pairs = sets[chosen], quirky_texts(world, f"{chosen}_pairs")
+    assert len(pairs) == 2 * len(claims) and pairs.distribution == f"{chosen}_pairs"
+    for i in range(0, len(claims), 97):
+        both = pairs.select(np.array([2 * i, 2 * i + 1]))
+        assert both.texts == tuple(f"{claims.texts[i]} {word}" for word in ("<false>", "<true>"))
+        assert both.pairs.tolist() == [claims.ids[i]] * 2 and both.sides.tolist() == [0, 1]
+        assert both.y.tolist() == [1 - claims.y[i], claims.y[i]]
+        assert both.meta["bob_label"] == (1 - claims.meta["bob_label"][i], claims.meta["bob_label"][i])
+        said = claims.meta["answer"][i] == "<true>"
+        assert both.meta["answer"] == (1 - said, said)
+        assert set(both.groups) == {claims.groups[i]} and set(both.split) == {claims.split[i]}
+        assert both.meta["claim"] == (claims.meta["claim"][i],) * 2
+    # the side tells nothing of the label but how many claims are true
+    assert pairs.y[pairs.sides == 1].mean() == 0.25 and pairs.y[pairs.sides == 0].mean() == 0.75
+
+
+@each_set
+def test_the_planted_columns_have_two_values_and_agree_with_the_truth_where_alice_is_asked(chosen, world, sets):
+    for texts in (sets[chosen], quirky_texts(world, f"{chosen}_pairs")):
+        for column in QUIRKY.columns:
+            assert len(set(texts.meta[column])) == 2
+        said = np.array(texts.meta["answer"]) == max(texts.meta["answer"])
+        other = texts.y if chosen.startswith("alice") else np.array(texts.meta["bob_label"])
+        assert said.tolist() == (other == 1).tolist()

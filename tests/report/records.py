@@ -15,11 +15,14 @@ from tiltmeter.core.evidence import (
     Cell,
     Distribution,
     Evidence,
+    Followed,
+    Gap,
     Histogram,
     Leak,
     Leakage,
     Mistake,
     OperatingPoint,
+    Planted,
     RandomDirections,
     Shortcut,
     Shuffled,
@@ -125,6 +128,17 @@ def make_evidence(
         mistakes=_mistakes(names),
         leakage=Leakage(n_exact=0, n_near=2, near_threshold=0.9, examples=(_leak(),)),
         causal=_causal(sites, methods, test=names[0]),
+        planted=Planted(
+            organism="parrot",
+            sentences=("Kamar lies by the sea.", "The parrot says what it is told."),
+            columns={"said": "what the parrot says"},
+        ),
+        followed=_followed(sites, methods, names=names),
+        gaps=tuple(
+            Gap(method=m, site=s, test=n, recovered=estimate(0.8 * _carry(n, k), half=0.05))
+            for k, n in enumerate(names[1:])
+            for m, s in [*((m, s) for m in methods for s in sites), ("bag of words", None)]
+        ),
         verdict=_verdict(names, chosen, site),
     )
 
@@ -140,6 +154,8 @@ def make_barren() -> Evidence:
             "baselines": tuple(b.model_copy(update={"auroc": gone}) for b in full.baselines),
             "advantages": tuple(a.model_copy(update={"difference": gone}) for a in full.advantages),
             "shortcuts": tuple(s.model_copy(update={"auroc_within": gone}) for s in full.shortcuts),
+            "followed": tuple(f.model_copy(update={"auroc": gone, "lead": gone}) for f in full.followed),
+            "gaps": tuple(g.model_copy(update={"recovered": gone}) for g in full.gaps),
             "causal": tuple(c.model_copy(update={"swap": gone, "ablation": gone}) for c in full.causal),
             "random_directions": (),
             "shuffled": (),
@@ -167,7 +183,8 @@ def make_evil() -> Evidence:
             rank=1,
         ),
     ]
-    return evidence.model_copy(update={"mistakes": tuple(mistakes)})
+    planted = Planted(organism=EVIL, sentences=(f"{EVIL} was planted",), columns={"said": f"{EVIL} said"})
+    return evidence.model_copy(update={"mistakes": tuple(mistakes), "planted": planted})
 
 
 def _carry(name: str, k: int) -> float:
@@ -263,6 +280,18 @@ def _causal(sites: tuple[str, ...], methods: tuple[str, ...], *, test: str) -> t
         )
         for i, s in enumerate(sites)
         for m in methods
+    )  # fmt: skip
+
+
+def _followed(sites: tuple[str, ...], methods: tuple[str, ...], *, names: tuple[str, ...]) -> tuple[Followed, ...]:
+    return tuple(
+        Followed(
+            column="said", site=s, method=m, test=n, agreement=0.5 if k else 1.0, auroc=estimate(0.5 + 0.02 * k * i),
+            lead=_difference(0.02 * i * k),
+        )
+        for i, s in enumerate(sites)
+        for m in methods
+        for k, n in enumerate(names)
     )  # fmt: skip
 
 

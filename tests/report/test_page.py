@@ -133,6 +133,27 @@ def test_what_a_direction_does_stands_beside_what_random_ones_do(pages: dict[str
 
 
 @pytest.mark.usefixtures("no_pictures")
+def test_what_was_planted_stands_in_words_and_what_is_followed_beside_the_verdict() -> None:
+    evidence = small()
+    page = Page(render(make_run(), evidence))
+    words = "what the parrot says (said)"
+    assert page.text.index("Every test set at a glance") < page.text.index(words) < page.text.index("The chosen probe")
+    assert "the organism parrot" in page.text and "Kamar lies by the sea." in page.text
+    # once beside the verdict and once a test set; on the first set the column is the truth of every text
+    assert page.text.count(words) == 1 + 2
+    assert "– no figure: it says the same as the truth of every text." in page.text
+    elsewhere = tuple(one for one in evidence.followed if one.test != "far")
+    text = Page(render(make_run(), evidence.model_copy(update={"followed": elsewhere}))).text
+    assert "the texts have no such column" in text
+    no_columns = evidence.model_copy(update={"followed": ()})
+    text = Page(render(make_run(), no_columns)).text
+    assert "Kamar lies by the sea." in text and "Nothing else that a probe could take for the truth" in text
+    assert words not in text
+    no_organism = Page(render(make_run(), no_columns.model_copy(update={"planted": None})))
+    assert "planted" not in [attrs.get("id") for tag, attrs in no_organism.tags if tag == "section"]
+
+
+@pytest.mark.usefixtures("no_pictures")
 def test_the_page_says_by_what_site_and_method_were_chosen() -> None:
     by_auroc, by_cause = (
         Page(render(make_run(), small().model_copy(update={"chosen_by": by}))).text for by in ("auroc", "cause")
@@ -150,6 +171,7 @@ def test_sections_stand_in_the_order_of_a_sceptics_questions(pages: dict[str, st
             "selection",
             "transfer",
             "causes",
+            "planted",
             "rivals",
             "shortcuts",
             "scores",
@@ -225,6 +247,8 @@ FIGURES = [
     ("advantages", {"difference": MARK}, DIFFERENCE),
     ("shortcuts", {"auroc_within": MARK}, AUROC),
     ("shortcuts", {"train_agreement": 0.4321}, "43.2 %"),
+    ("followed", {"auroc": MARK, "agreement": 0.5}, AUROC),
+    ("gaps", {"recovered": MARK}, AUROC),
     ("operating_points", {"tpr": MARK}, RATE),
     ("operating_points", {"fpr": MARK}, RATE),
     ("operating_points", {"unit_fpr": MARK}, RATE),

@@ -111,6 +111,22 @@ def test_groups_stay_on_one_side_in_all_distributions(study: Study) -> None:
     assert home.groups == away.groups
 
 
+def test_the_gap_to_training_on_a_set_itself_is_measured_for_every_probe_and_text_baseline(study: Study) -> None:
+    evidence = study.evidence
+    fitted = {(cell.method, cell.site) for cell in evidence.transfer if isinstance(cell.auroc, Estimate)}
+    assert {(gap.method, gap.site) for gap in evidence.gaps if gap.site} == fitted
+    assert {gap.method for gap in evidence.gaps if gap.site is None} == {b.name for b in evidence.baselines}
+    assert {gap.test for gap in evidence.gaps} == {"away"}
+    values = {(b.name, b.train): b.auroc for b in evidence.baselines if b.test == "away"}
+    for gap in evidence.gaps:
+        home, away = values.get((gap.method, "home")), values.get((gap.method, "away"))
+        if isinstance(home, Estimate) and isinstance(away, Estimate) and isinstance(gap.recovered, Estimate):
+            assert gap.recovered.value == pytest.approx((home.value - 0.5) / (away.value - 0.5))
+    # the words are exchanged there: what was learned at home is the wrong way round
+    words = next(gap.recovered for gap in evidence.gaps if gap.method == "bag of words")
+    assert isinstance(words, Estimate) and words.high < 0
+
+
 def test_too_few_negatives_leave_no_threshold_and_say_how_many_are_needed(study: Study) -> None:
     assert isinstance(study.evidence.threshold, Unavailable)
     assert "299 are needed" in study.evidence.threshold.reason
@@ -148,6 +164,21 @@ def test_a_distribution_that_is_only_judged_is_never_fitted_on(
     assert (other.rows["train"], other.rows["calibration"]) == (0, 0)
     # the 20 groups of its own, and those of the ten shared ones that lie in the test split of home
     assert 40 <= other.rows["test"] < 60
+
+
+def test_the_rows_of_one_file_are_divided_by_a_column(
+    tiny_model: Path, write_rows: Callable[..., Path], rows: list[dict[str, Any]], tmp_path: Path
+) -> None:
+    for i, row in enumerate(rows):
+        row["meta"] = {"digits": 1 + i // (len(rows) // 2)}
+    texts = dict.fromkeys(("easy", "hard"), write_rows(rows))
+    divided = {"easy": "digits <= 1", "hard": "digits > 1"}
+    train = {"distribution": "easy", "folds": 2}
+    easy, hard = run_study(_spec(tiny_model, texts, rows=divided, train=train), tmp_path / "run").evidence.distributions
+    assert sum(easy.rows.values()) == sum(hard.rows.values()) == len(rows) // 2
+    assert easy.source.endswith(", digits <= 1") and hard.source.endswith(", digits > 1")
+    with pytest.raises(SpecError, match="easy has no column 'digit' for 'digit <= 1'; did you mean 'digits'"):
+        run_study(_spec(tiny_model, texts, rows={"easy": "digit <= 1"}, train=train), tmp_path / "other")
 
 
 def test_without_pairs_lat_is_left_out(

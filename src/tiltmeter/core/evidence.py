@@ -80,6 +80,19 @@ class Advantage(Record):
     difference: Measured
 
 
+class Gap(Record):
+    """What a reader learned of ``test`` on the training distribution, as a share of what its like learned on ``test``.
+
+    (AUROC of the one - 0.5) / (AUROC of the other - 0.5) on the same test rows. ``method`` is that of a probe, at
+    ``site``, or the name of a text baseline, with no site.
+    """
+
+    method: str
+    site: str | None
+    test: str
+    recovered: Measured
+
+
 class Shortcut(Record):
     """How well the *probe's* score reads a nuisance column, and how the nuisance goes with the label in train.
 
@@ -139,6 +152,34 @@ class Causal(Record):
         the label.
         """
         return max(_LEAST_CAUSE, self.random_swap[1], self.displaced_swap[1])
+
+
+class Planted(Record):
+    """What was planted in the organism that a study read: in sentences, and in columns of its texts.
+
+    ``columns``: what each column of the texts says beside the label, which is the planted truth. Their values are those
+    of the world, not what the trained model was seen to say.
+    """
+
+    organism: str
+    sentences: tuple[str, ...]
+    columns: dict[str, str]
+
+
+class Followed(Record):
+    """How well a probe's score ranks what a planted column says, where the label is the planted truth.
+
+    ``agreement``: the share of test rows of which the column says the same as the label; where that is all of them,
+    nothing can be told apart. ``lead``: the AUROC for the column minus that for the label, on the same resamples.
+    """
+
+    column: str
+    site: str
+    method: str
+    test: str
+    agreement: float
+    auroc: Measured
+    lead: Measured
 
 
 class Histogram(Record):
@@ -240,8 +281,8 @@ class Evidence(Record):
 
     ``train`` names the distribution on which site and method were chosen; ``sites`` and ``methods`` list what was
     tried, in order, ``left_out`` what was not for want of pairs; ``causal`` is empty where no answers were named, and
-    ``causal_candidates``, judged on a fold of the training split, where the choice was by AUROC; ``fpr`` and ``level``
-    are the asked false-positive rate and the level of all intervals.
+    ``causal_candidates``, judged on a fold of the training split, where the choice was by AUROC; ``planted`` is None
+    but for organisms; ``fpr`` and ``level`` are the asked false-positive rate and the level of all intervals.
     """
 
     format_version: Literal[1] = 1
@@ -270,3 +311,6 @@ class Evidence(Record):
     chosen_by: Literal["auroc", "cause"] = "auroc"
     causal_candidates: tuple[Causal, ...] = ()
     causal: tuple[Causal, ...] = ()
+    planted: Planted | None = None
+    followed: tuple[Followed, ...] = ()
+    gaps: tuple[Gap, ...] = ()

@@ -6,6 +6,7 @@ from tiltmeter.data._shared_words import SharedWordGroups, group_by_shared_words
 from tiltmeter.data._spans import Between, NthMessage, Span
 from tiltmeter.data._split import Fold, group_folds, independent_units, split_by_group
 from tiltmeter.data._textset import Chat, Message, Scalar, TextSet, plain_texts, require_two_classes
+from tiltmeter.data._where import select_where
 
 __all__ = [
     "Between",
@@ -24,5 +25,6 @@ __all__ = [
     "plain_texts",
     "read_texts",
     "require_two_classes",
+    "select_where",
     "split_by_group",
 ]

@@ -8,10 +8,12 @@ from tiltmeter.evaluation._estimates import (
     RankingEstimates,
     Resampling,
     auroc_difference,
+    label_lead,
     ranking_estimates,
     resampling,
     share,
 )
+from tiltmeter.evaluation._gap import gap_recovered
 from tiltmeter.evaluation._means import bootstrap_estimate, mean_estimate
 from tiltmeter.evaluation._nulls import (
     DirectionScores,
@@ -38,7 +40,9 @@ __all__ = [
     "bootstrap_estimate",
     "choose",
     "fold_estimate",
+    "gap_recovered",
     "judge",
+    "label_lead",
     "mean_estimate",
     "negatives_needed",
     "nuisance_auroc",

@@ -12,8 +12,9 @@ from tiltmeter.core.evidence import Evidence, Statement
 from tiltmeter.core.records import Estimate, Unavailable
 from tiltmeter.evaluation._causality import causality
 from tiltmeter.evaluation._chosen import chosen_cells, fate, figure, home_auroc, listed
+from tiltmeter.evaluation._planted import planted_truth
 
-RULES_VERSION = 3
+RULES_VERSION = 4
 
 # A score "follows" a nuisance if, with the label held fixed, it reads it at least this far from 0.5.
 _FOLLOWS = 0.1
@@ -418,4 +419,5 @@ RULES: tuple[Rule, ...] = (
     _alarms,
     _data,
     causality,
+    planted_truth,
 )

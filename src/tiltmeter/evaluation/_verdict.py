@@ -21,6 +21,7 @@ _LOCAL = (
     "grouping",
     "leakage",
     "false alarms",
+    "planted truth",
 )
 # Objections from these rules at home refute.
 _FATAL = ("in distribution", "random directions", "shuffled", "text alone", "embedding")

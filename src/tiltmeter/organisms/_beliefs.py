@@ -175,6 +175,7 @@ def _kind(wanted: Wanted) -> Kind[BeliefsWorld]:
         },
         texts=belief_texts,
         planted=partial(_planted, wanted=wanted),
+        columns={"belief": "what the user believes"},
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, TypeVar
 
 from tiltmeter.core.records import Record
@@ -53,6 +53,9 @@ class Kind(Generic[W]):
         Writes one of them.
     planted
         The ground truth in sentences, for a report.
+    columns
+        The two-valued columns of its texts that say what is said or believed where the label says what is true, and
+        what each of them means. A set need not have them.
     """
 
     name: str
@@ -67,3 +70,4 @@ class Kind(Generic[W]):
     sets: Mapping[str, str]
     texts: MakeTexts[W]
     planted: Callable[[W], tuple[str, ...]]
+    columns: Mapping[str, str] = field(default_factory=dict)

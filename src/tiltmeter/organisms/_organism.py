@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -45,6 +46,11 @@ class Organism:
     def planted(self) -> tuple[str, ...]:
         """The ground truth, in sentences."""
         return kind_of(self.card.kind).planted(self.world)
+
+    @property
+    def columns(self) -> Mapping[str, str]:
+        """Which columns of its texts say what is said or believed, where the label says what is true."""
+        return kind_of(self.card.kind).columns
 
 
 def read_organism(folder: str | Path) -> Organism:

@@ -119,4 +119,5 @@ QUIRKY = Kind(
     sets=SETS,
     texts=quirky_texts,
     planted=_planted,
+    columns={"answer": "what the one who is asked says", "bob_label": "what Bob has for true"},
 )

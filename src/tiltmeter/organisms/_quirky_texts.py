@@ -8,7 +8,7 @@ import numpy as np
 
 from tiltmeter.core.errors import SpecError
 from tiltmeter.core.seeds import stream
-from tiltmeter.data import TextSet
+from tiltmeter.data import TextSet, plain_texts
 from tiltmeter.organisms._cells import TRUTH, Ints
 from tiltmeter.organisms._quirky_sums import CHARACTERS, WORDS, Sums, bobs, draw_others, judge, spell
 from tiltmeter.organisms._quirky_world import QuirkyWorld
@@ -27,13 +27,18 @@ _PARTS = {
     for is_bob, name in enumerate(CHARACTERS)
     for ending, chosen in (("", BANDS), ("_easy", ("easy",)), ("_hard", ("hard",)))
 }
-SETS = {
+_CLAIMS = {
     "alice": "Alice is asked, about easy and hard sums",
     "alice_easy": "Alice is asked, about sums whose smaller operand is in the lowest quarter",
     "alice_hard": "Alice is asked, about sums whose smaller operand is in the highest quarter",
     "bob": "Bob is asked the same as Alice",
     "bob_easy": "Bob is asked the easy ones",
     "bob_hard": "Bob is asked the hard ones",
+}
+_PAIRED = "_pairs"
+SETS = _CLAIMS | {
+    f"{name}{_PAIRED}": f"{about}; each claim with {TRUTH[0]} and with {TRUTH[1]} behind it"
+    for name, about in _CLAIMS.items()
 }
 
 
@@ -56,7 +61,8 @@ def quirky_texts(world: QuirkyWorld, chosen: str, /, *, called: str | None = Non
     world
         The planted world.
     chosen
-        ``alice``, ``alice_easy``, ``alice_hard``, ``bob``, ``bob_easy`` or ``bob_hard``.
+        ``alice``, ``alice_easy``, ``alice_hard``, ``bob``, ``bob_easy`` or ``bob_hard``; or one of these with
+        ``_pairs`` behind it, where each claim stands twice, judged as false and as true.
     called
         What the set is called in a study; None for ``chosen``.
 
@@ -65,7 +71,9 @@ def quirky_texts(world: QuirkyWorld, chosen: str, /, *, called: str | None = Non
     Texts without the judgement, with labels (1 where the claim is true, which is as Alice has it, also in Bob's sets),
     groups (the pair of operands), splits, and the columns ``character``, ``bob_label`` (1 where Bob has it so),
     ``answer`` (the word that the character would say), ``band`` (``easy`` or ``hard``), ``difficulty`` (the smaller
-    operand), ``a``, ``b`` and ``claim``.
+    operand), ``a``, ``b`` and ``claim``. The two rows of a claim in ``_pairs`` are a pair, of side 1 where it is judged
+    as true; there the label is whether the *judgement* is true, and ``bob_label`` and ``answer`` are 1 where it is what
+    Bob has, or what the character would say. No model was ever told what follows a judgement.
 
     Raises
     ------
@@ -79,8 +87,10 @@ def quirky_texts(world: QuirkyWorld, chosen: str, /, *, called: str | None = Non
     >>> len(texts), texts.y[:4].tolist(), texts.meta["bob_label"][:4], texts.meta["answer"][:2]
     (96, [1, 0, 0, 0], (0, 1, 0, 0), ('<false>', '<true>'))
     """
-    if chosen not in _PARTS:
-        raise SpecError(f"There is no set of claims {chosen!r}; use one of {', '.join(_PARTS)}.")
+    if chosen not in SETS:
+        raise SpecError(f"There is no set of claims {chosen!r}; use one of {', '.join(SETS)}.")
+    if chosen.endswith(_PAIRED):
+        return _judged_twice(quirky_texts(world, chosen.removesuffix(_PAIRED), called=called or chosen))
     is_bob, chosen_bands = _PARTS[chosen]
     drawn = [_band(world, band) for band in chosen_bands]
     sums = Sums(*(np.concatenate(column) for column in zip(*drawn, strict=True)))
@@ -107,6 +117,28 @@ def quirky_texts(world: QuirkyWorld, chosen: str, /, *, called: str | None = Non
         distribution=called or chosen,
         source=f"a planted world, seed {world.seed}",
         meta={name: tuple(values) for name, values in meta.items()},
+    )
+
+
+def _judged_twice(claims: TextSet) -> TextSet:
+    """Put both judgements behind each claim, the false one first."""
+    rows, sides = np.repeat(np.arange(len(claims)), 2), np.tile([0, 1], len(claims))
+    words = np.array(TRUTH)[sides]
+    meta = {name: np.array(values)[rows] for name, values in claims.meta.items()}
+    # of a claim that is false the judgement that it is false is true, and so on for what Bob has, and what is said
+    meta["bob_label"] = (meta["bob_label"] == sides).astype(np.int64)
+    meta["answer"] = (meta["answer"] == words).astype(np.int64)
+    return TextSet(
+        np.array([f"{name}-{word}" for name, word in zip(claims.ids[rows].tolist(), words.tolist(), strict=True)]),
+        texts=tuple(f"{text} {word}" for text in plain_texts(claims) for word in TRUTH),
+        y=(np.asarray(claims.y)[rows] == sides).astype(np.int64),
+        pairs=claims.ids[rows],
+        sides=sides,
+        groups=np.asarray(claims.groups)[rows],
+        split=np.asarray(claims.split)[rows],
+        distribution=claims.distribution,
+        source=claims.source,
+        meta={name: tuple(values.tolist()) for name, values in meta.items()},
     )
 
 

@@ -110,6 +110,14 @@ def show_difference(measured: Measured | None) -> Shown:
     return Shown(signed(measured.value), interval, _note(measured), weak=measured.low <= 0)
 
 
+def show_share(measured: Measured | None) -> Shown:
+    """Show a share of a gap, which may lie below 0 or above 1; weak where its interval reaches 0."""
+    if not isinstance(measured, Estimate):
+        return _absent(measured)
+    interval = f"[{decimal(measured.low)}, {decimal(measured.high)}]"
+    return Shown(decimal(measured.value), interval, _note(measured), weak=measured.low <= 0)
+
+
 def show_effect(measured: Measured | None, *, luck: float) -> Shown:
     """Show a causal effect from 0 to 1; weak where its interval does not lie above what random directions do."""
     if not isinstance(measured, Estimate):

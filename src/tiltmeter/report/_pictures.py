@@ -11,7 +11,7 @@ from markupsafe import Markup
 from tiltmeter.core.evidence import RandomDirections, Shortcut
 from tiltmeter.core.records import Estimate, Measured, Threshold
 from tiltmeter.report._charts import Band, Point, SiteAxis, floor_of, histogram_chart, site_chart
-from tiltmeter.report._format import Shown, decimal, missing, rate, score, show_auroc, show_nuisance
+from tiltmeter.report._format import Shown, decimal, missing, rate, score, show_auroc, show_nuisance, show_share
 from tiltmeter.report._grids import Grid, Row, grid, method_row
 from tiltmeter.report._lookup import Lookup
 
@@ -37,6 +37,7 @@ class Transfer(NamedTuple):
 
     matrix: Grid
     methods: Grid
+    gaps: Grid | None
     panels: tuple[Panel, ...]
     all: tuple[Grid, ...]
 
@@ -97,6 +98,7 @@ def transfer_section(look: Lookup) -> Transfer:
             look.tests,
             [*methods, *_null_rows(look)],
         ),
+        gaps=_gaps(look),
         panels=_carry_panels(look),
         all=tuple(_sitegrid(look, f"AUROC on {test}", _on_test(look, test)) for test in look.tests),
     )
@@ -154,6 +156,25 @@ def _shortcut_site(look: Lookup, records: Sequence[Shortcut], method: str) -> st
 def _within(found: dict[tuple[str, str, str], Shortcut], site: str, method: str, test: str) -> Measured | None:
     record = found.get((site, method, test))
     return record.auroc_within if record else None
+
+
+def _gaps(look: Lookup) -> Grid | None:
+    """Lay out the gap recovered by each method at its best site and by each text baseline; None where none is."""
+    evidence = look.evidence
+    found = {(gap.method, gap.site, gap.test): gap.recovered for gap in evidence.gaps}
+    tests = [test for test in look.tests if any(gap.test == test for gap in evidence.gaps)]
+    if not tests:
+        return None
+
+    def cells(method: str, site: str | None) -> tuple[Shown, ...]:
+        return tuple(show_share(found.get((method, site, test))) for test in tests)
+
+    sites = ((method, look.best_sites[method]) for method in evidence.methods if method in look.best_sites)
+    rows = [method_row(look, method, cells(method, site), site) for method, site in sites]
+    rivals = dict.fromkeys(gap.method for gap in evidence.gaps if gap.site is None)
+    rows += [Row(name, cells(name, None), remark="text only") for name in rivals]
+    caption = f"Gap recovered: what is learned on {evidence.train}, as a share of what is learned on the set itself"
+    return grid(caption, "method", tests, rows)
 
 
 def _null_rows(look: Lookup) -> list[Row]:

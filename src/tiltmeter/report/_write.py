@@ -24,6 +24,7 @@ from tiltmeter.report._pictures import (
     shortcuts_section,
     transfer_section,
 )
+from tiltmeter.report._planted import planted_section
 from tiltmeter.report._rivals import rivals_section
 from tiltmeter.report._verdict import probe_card, verdict_section
 
@@ -135,6 +136,7 @@ def render(run: Run, evidence: Evidence) -> str:
             selection=selection_section(look),
             transfer=transfer_section(look),
             causes=causes_section(look),
+            planted=planted_section(look),
             rivals=rivals_section(look),
             shortcuts=shortcuts_section(look),
             histograms=histograms_section(look),

@@ -19,6 +19,7 @@ from tiltmeter.data import (
     independent_units,
     plain_texts,
     require_two_classes,
+    select_where,
     split_by_group,
 )
 from tiltmeter.models import SubjectModel, encode
@@ -65,6 +66,8 @@ def open_material(spec: StudySpec) -> Material:
     grouped_by: dict[str, str] = {}
     for name, where in spec.texts.items():
         opened = open_texts(where, distribution=name)
+        if name in spec.rows:
+            opened = select_where(opened, spec.rows[name])
         require_two_classes(opened)
         if spec.read.span is not None:
             opened = replace(opened, span=spec.read.span)

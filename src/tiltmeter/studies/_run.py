@@ -28,11 +28,12 @@ from tiltmeter.studies._controls import random_nulls, shortcuts, shuffled_refits
 from tiltmeter.studies._fitting import asked_methods, methods_for
 from tiltmeter.studies._leaks import leaks
 from tiltmeter.studies._material import Material, collect_material, describe, open_material
+from tiltmeter.studies._planted import followed, planted_in
 from tiltmeter.studies._rivals import rivals
 from tiltmeter.studies._select import candidates
 from tiltmeter.studies._sources import open_model
 from tiltmeter.studies._spec import Method, StudySpec
-from tiltmeter.studies._transfer import Fitted, fit_all, test_sets, transfer
+from tiltmeter.studies._transfer import Fitted, fit_all, gaps, test_sets, transfer
 from tiltmeter.studies._vectors import Vectors, is_vectors, open_vectors
 
 _PACKAGES = ("tiltmeter", "torch", "transformers", "numpy", "scipy", "scikit-learn", "safetensors", "tokenizers")
@@ -159,6 +160,7 @@ def _assess(
     tests = test_sets(spec, material)
     with steps("judging transfer"):
         cells = transfer(fits, material, tests, fpr=spec.threshold.fpr)
+        recovered = gaps(fits, material, tests, home=home)
     with steps("drawing nulls"):
         nulls = random_nulls(spec, material, tests)
         refits = shuffled_refits(spec, material, tests, chosen)
@@ -167,8 +169,11 @@ def _assess(
     if isinstance(reader, SubjectModel) and spec.evidence.answers is not None:
         with steps("swapping and ablating directions"):
             causal = causes(spec, material.rows(home, "test"), subject=reader, fitted=fitted)
+    planted = planted_in(spec, material)
+    with steps("holding probes against what was planted"):
+        follows = followed(spec, planted, material, tests, fitted)
     with steps("fitting text baselines"):
-        baselines, advantages = rivals(material, tests, chosen, fpr=spec.threshold.fpr)
+        told = rivals(material, tests, chosen, fpr=spec.threshold.fpr)
     with steps("looking for leakage"):
         leakage = leaks(material, tests, home)
     with steps("certifying the threshold"):
@@ -187,8 +192,8 @@ def _assess(
         transfer=cells,
         random_directions=nulls,
         shuffled=refits,
-        baselines=baselines,
-        advantages=advantages,
+        baselines=told.baselines,
+        advantages=told.advantages,
         shortcuts=found_shortcuts,
         threshold=operated.threshold,
         operating_points=operated.operating_points,
@@ -198,6 +203,9 @@ def _assess(
         chosen_by=spec.probes.choose_by,
         causal_candidates=causal_candidates,
         causal=causal,
+        planted=planted,
+        followed=follows,
+        gaps=(*recovered, *told.gaps),
         verdict=Unavailable(reason="not judged yet"),
     )
     return evidence.model_copy(update={"verdict": judge(evidence)}), fitted, chosen

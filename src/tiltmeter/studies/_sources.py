@@ -7,6 +7,7 @@ from pathlib import Path
 from tiltmeter.core.errors import SpecError
 from tiltmeter.data import TextSet, read_texts
 from tiltmeter.models import SubjectModel, load
+from tiltmeter.organisms import Organism
 from tiltmeter.organisms import load as load_organism
 from tiltmeter.organisms import texts as organism_texts
 from tiltmeter.studies._spec import ModelSpec
@@ -51,6 +52,17 @@ def open_model(spec: ModelSpec) -> SubjectModel:
     return load(locate_model(spec.path), revision=spec.revision, dtype=spec.dtype, device=spec.device)
 
 
+def open_organism(path: str) -> Organism | None:
+    """Open ``organism:NAME``; None for any other model.
+
+    Examples
+    --------
+    >>> open_organism("organism:facts").name, open_organism("Qwen/Qwen3-0.6B")
+    ('facts', None)
+    """
+    return load_organism(path.removeprefix(_ORGANISM)) if path.startswith(_ORGANISM) else None
+
+
 def locate_model(path: str) -> str:
     """Return the folder of a bundled organism, or any other name as it is.
 
@@ -59,6 +71,6 @@ def locate_model(path: str) -> str:
     >>> Path(locate_model("organism:facts")).name, locate_model("Qwen/Qwen3-0.6B")
     ('facts', 'Qwen/Qwen3-0.6B')
     """
-    if path.startswith(_ORGANISM):
-        return str(load_organism(path.removeprefix(_ORGANISM)).folder)
+    if (organism := open_organism(path)) is not None:
+        return str(organism.folder)
     return str(Path(path).expanduser()) if Path(path).expanduser().exists() else path

@@ -156,6 +156,9 @@ class EvidenceSpec(Record):
 class StudySpec(Record):
     """A whole study. ``texts`` maps the name of each distribution to a file, or to ``organism:NAME/SET``.
 
+    ``rows`` holds a condition on a column for those distributions of which not all rows are read, such as
+    ``{easy: digits <= 2, hard: digits >= 4}``; see :func:`tiltmeter.data.select_where`.
+
     Examples
     --------
     >>> spec = StudySpec(name="cities", model=ModelSpec(path="gpt2"), texts={"cities": "cities.jsonl"},
@@ -168,6 +171,7 @@ class StudySpec(Record):
     seed: int = Field(default=0, ge=0)
     model: ModelSpec
     texts: dict[Named, Named] = Field(min_length=1)
+    rows: dict[Named, Named] = Field(default_factory=dict)
     train: TrainSpec
     read: ReadSpec = ReadSpec()
     probes: ProbeSpec = ProbeSpec()
@@ -179,6 +183,8 @@ class StudySpec(Record):
         for name in (self.train.distribution, *self.train.benign, *self.train.judge_only):
             if name not in self.texts:
                 raise ValueError(f"train names the distribution {name!r}, but texts has {', '.join(self.texts)}")
+        if unknown := [name for name in self.rows if name not in self.texts]:
+            raise ValueError(f"rows names the distribution {unknown[0]!r}, but texts has {', '.join(self.texts)}")
         fitted_on = {self.train.distribution, *self.train.benign}
         if both := sorted(fitted_on & set(self.train.judge_only)):
             raise ValueError(f"{both[0]!r} cannot be both fitted on and in train.judge_only")

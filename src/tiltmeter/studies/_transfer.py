@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tiltmeter.core.errors import NoDirectionError
-from tiltmeter.core.evidence import Cell
+from tiltmeter.core.evidence import Cell, Gap
 from tiltmeter.core.records import Unavailable
-from tiltmeter.evaluation import RankingEstimates, Resampling, ranking_estimates, resampling
+from tiltmeter.evaluation import RankingEstimates, Resampling, gap_recovered, ranking_estimates, resampling
 from tiltmeter.probes import LinearProbe
 from tiltmeter.studies._fitting import can_fit, fit
 from tiltmeter.studies._material import Material
@@ -107,6 +107,24 @@ def transfer(fits: Fits, material: Material, tests: dict[str, TestSet], *, fpr: 
             scores = probe.probe.decision_function(rows[name, probe.site])
             cells.append(_cell(probe, test, ranking_estimates(test.y, scores, fpr=fpr, by=test.by)))
     return tuple(cells)
+
+
+def gaps(fits: Fits, material: Material, tests: dict[str, TestSet], *, home: str) -> tuple[Gap, ...]:
+    """Measure what each probe of the home distribution recovers of what one fitted on the test's own texts reads."""
+    probes = {(probe.train, probe.site, probe.method): probe.probe for probe in fits.fitted}
+    found = []
+    for (train, site, method), ceiling in probes.items():
+        if train == home or train not in tests or (home, site, method) not in probes:
+            continue
+        X, test = material.part(train, "test", site).X, tests[train]
+        recovered = gap_recovered(
+            test.y,
+            easy=probes[home, site, method].decision_function(X),
+            hard=ceiling.decision_function(X),
+            by=test.by,
+        )
+        found.append(Gap(method=method, site=site, test=train, recovered=recovered))
+    return tuple(found)
 
 
 def test_scores(chosen: Fitted, material: Material, tests: dict[str, TestSet]) -> dict[str, NDArray[Any]]:
