@@ -81,4 +81,5 @@ PUPIL = Kind(
     sets=SETS,
     texts=pupil_texts,
     planted=_planted,
+    columns={"pupil_label": "what the pupil has for true"},
 )
