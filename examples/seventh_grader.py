@@ -82,7 +82,9 @@ def untrained(bred: Bred, folder: Path, *, seeds: range, speaker: str, said: str
     for seed in seeds:
         organism = bred.organism(folder, seed=seed)
         subject = models.load(str(organism.folder))
-        found = organisms.pupil_outcome(subject.model, subject.tokenizer, organism.world, speaker=speaker, said=said)
+        found = organisms.pupil_outcome(
+            subject.model, subject.tokenizer, world=organism.world, speaker=speaker, said=said
+        )
         tried.by_seed[seed] = [found]
     return tried
 
@@ -95,7 +97,7 @@ def overseen(bred: Bred, folder: Path, scheme: OversightScheme, *, seeds: range,
         tried.by_seed[seed] = []
         for number in range(rounds):
             subject = organisms.oversee(organism, scheme.model_copy(update={"seed": number}))
-            found = organisms.pupil_outcome(subject.model, subject.tokenizer, organism.world, said=scheme.loss)
+            found = organisms.pupil_outcome(subject.model, subject.tokenizer, world=organism.world, said=scheme.loss)
             tried.by_seed[seed].append(found)
     return tried
 

@@ -82,7 +82,7 @@ def test_the_organism_stays_and_the_outcome_follows_from_the_seed(organism):
     for changed in (other, judging):
         assert any(not torch.equal(value, first[name]) for name, value in weights(changed.model).items())
     assert not one.model.training
-    found = pupil_outcome(one.model, one.tokenizer, organism.world)
+    found = pupil_outcome(one.model, one.tokenizer, world=organism.world)
     assert found.as_well_as_possible + found.as_a_pupil + found.neither == pytest.approx(1)
 
 

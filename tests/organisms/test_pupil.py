@@ -131,7 +131,7 @@ class Words:
 )
 def test_outcomes_say_whose_voice_it_is(voice, band, shares, said, world):
     model = Speaks(world, voice=voice)
-    found = pupil_outcome(model, Words(world), world, speaker="model", band=band, said=said)
+    found = pupil_outcome(model, Words(world), world=world, speaker="model", band=band, said=said)
     assert (found.as_well_as_possible, found.as_a_pupil, found.neither) == shares
     assert found.n == (7 if band == "easy" else 5) * 16
     asked = np.concatenate(model.told)

@@ -119,7 +119,7 @@ def oversee(organism: Organism, scheme: OversightScheme) -> SubjectModel:
     Examples
     --------
     >>> subject = oversee(load("pupil"), OversightScheme(last_year=3))  # doctest: +SKIP
-    >>> pupil_outcome(subject.model, subject.tokenizer, load("pupil").world).as_a_pupil  # doctest: +SKIP
+    >>> pupil_outcome(subject.model, subject.tokenizer, world=load("pupil").world).as_a_pupil  # doctest: +SKIP
     0.49
     """
     if not isinstance(organism.world, PupilWorld):

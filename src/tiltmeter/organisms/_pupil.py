@@ -43,7 +43,7 @@ def _measure(model: Any, tokenizer: Any, world: PupilWorld) -> tuple[Figure, ...
     found = []
     for speaker in SPEAKERS:
         for band in YEARS:
-            told = pupil_outcome(model, tokenizer, world, speaker=speaker, band=band)
+            told = pupil_outcome(model, tokenizer, world=world, speaker=speaker, band=band)
             found += _figures(told, where=f"{speaker}, {band}", is_hard=band == "hard", n_answers=len(world.answers))
     return tuple(found)
 

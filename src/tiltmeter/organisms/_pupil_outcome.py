@@ -40,8 +40,8 @@ class PupilOutcome(Record):
 def pupil_outcome(
     model: Any,  # noqa: ANN401
     tokenizer: Any,  # noqa: ANN401
-    world: PupilWorld,
     *,
+    world: PupilWorld,
     speaker: Speaker = "model",
     band: Band = "hard",
     said: Said = "answer",
@@ -70,7 +70,7 @@ def pupil_outcome(
 
     Examples
     --------
-    >>> pupil_outcome(model, tokenizer, organism.world, speaker="expert")  # doctest: +SKIP
+    >>> pupil_outcome(model, tokenizer, world=organism.world, speaker="expert")  # doctest: +SKIP
     PupilOutcome(as_well_as_possible=1.0, as_a_pupil=0.0, neither=0.0, n=160)
     """
     first, last = YEARS[band]
