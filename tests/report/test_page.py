@@ -147,7 +147,7 @@ def test_what_was_planted_stands_in_words_and_what_is_followed_beside_the_verdic
     assert "the texts have no such column" in text
     no_columns = evidence.model_copy(update={"followed": ()})
     text = Page(render(make_run(), no_columns)).text
-    assert "Kamar lies by the sea." in text and "Nothing else that a probe could take for the truth" in text
+    assert "Kamar lies by the sea." in text and "No column of these texts holds what is said or believed" in text
     assert words not in text
     no_organism = Page(render(make_run(), no_columns.model_copy(update={"planted": None})))
     assert "planted" not in [attrs.get("id") for tag, attrs in no_organism.tags if tag == "section"]
