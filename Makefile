@@ -59,6 +59,7 @@ bench: .venv/installed-dev
 	$(BIN)/python -m benchmarks.rlace --part six
 	$(BIN)/python -m benchmarks.steering
 	$(BIN)/python -m benchmarks.cde
+	$(BIN)/python -m benchmarks.training
 
 peers: .venv/installed-dev
 	$(BIN)/python -m benchmarks.peers.install

@@ -3,8 +3,9 @@
 One process, one thread. Both train the same model (the kind's own size) on the same tokens in batches of the same size,
 with the same words counted in the loss, the same optimiser settings and the same number of steps; nothing is padded, as
 the texts of a kind are of one length. The Trainer is given its batches drawn beforehand and masks what does not count
-with -100; our lessons draw as they go. The ways take turns, and compared are processor seconds, since other work may run
-on the machine. A third way is ours without what saves it work: the logits of every word instead of those that count.
+with -100; our lessons draw as they go. The ways take turns, and compared are processor seconds, since other work may
+run on the machine. A third way is ours without what saves it work: with the logits of every word, instead of those that
+count.
 
 Run with ``python -m benchmarks.training``; ``--quick`` for fewer turns and steps.
 """

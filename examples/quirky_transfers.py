@@ -1,6 +1,6 @@
 """What do probes that learned from Alice read where Bob is asked, and where the sums are hard? Every probe, five seeds.
 
-    for seed in 0 1 2 3 4; do tiltmeter organism train quirky --seed $seed; done
+    for seed in 1 2 3 4; do tiltmeter organism train quirky --seed $seed; done
     python examples/quirky_transfers.py --seeds 0 1 2 3 4
 
 Probes read a claim at its full stop, or a *contrast pair*: the difference of what stands at the appended ``<true>`` and

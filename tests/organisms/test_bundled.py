@@ -1,4 +1,6 @@
 import pytest
+import torch
+from safetensors.torch import load_file
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 from sklearn.pipeline import make_pipeline
@@ -19,6 +21,8 @@ from tiltmeter.organisms import (
     train,
     train_world,
 )
+from tiltmeter.organisms._kinds import kind_of
+from tiltmeter.organisms._shelf import BUNDLED
 
 
 @pytest.fixture(scope="module")
@@ -121,11 +125,42 @@ def test_an_organism_that_does_not_exist_is_refused_with_those_that_do(tmp_path)
             ask("lies")
 
 
+@pytest.mark.parametrize("name", BUNDLED)
+def test_what_comes_along_is_of_seed_0_of_its_kind_and_small(name):
+    organism, kind = load(name), kind_of(name)
+    assert (organism.name, organism.card.kind, organism.card.seed) == (name, name, 0)
+    assert organism.world == kind.make_world(0)
+    assert organism.card.schedule.model_copy(update={"watch_every": 0}) == kind.schedule.model_copy(
+        update={"watch_every": 0}
+    )
+    assert (organism.folder / "model.safetensors").stat().st_size <= 4_000_000
+
+
+def test_all_that_comes_along_is_at_most_16_megabytes():
+    assert sum(path.stat().st_size for name in BUNDLED for path in load(name).folder.iterdir()) <= 16_000_000
+
+
+@pytest.mark.parametrize("name", [name for name in BUNDLED if name != "facts"])
+def test_the_figures_of_the_card_are_those_of_the_weights(name):
+    organism = load(name)
+    model = AutoModelForCausalLM.from_pretrained(organism.folder).eval()
+    tokenizer = AutoTokenizer.from_pretrained(organism.folder)
+    again = kind_of(name).measure(model, tokenizer, organism.world)
+    assert [one.name for one in again] == [one.name for one in organism.card.figures]
+    for one in again:
+        # another processor may round a close judgement to the other side
+        assert one.value == pytest.approx(organism.card.figure(one.name).value, abs=0.005)
+
+
 @pytest.mark.slow
-def test_training_again_from_the_seed_gives_a_model_that_knows_its_facts(tmp_path, facts):
-    again = train("facts", tmp_path / "facts", progress=False)
-    assert again.world == facts.world
-    told = {figure.name: figure.value for figure in facts.card.figures}
+@pytest.mark.parametrize("name", BUNDLED)
+def test_training_again_from_the_seed_gives_the_same_weights_or_at_least_the_same_behaviour(name, tmp_path):
+    """Another processor sums in another order: then weights differ, and figures by a little."""
+    shipped, again = load(name), train(name, tmp_path / name, progress=False)
+    assert again.world == shipped.world
+    weights = [load_file(organism.folder / "model.safetensors") for organism in (shipped, again)]
+    if all(torch.equal(value, weights[1][key]) for key, value in weights[0].items()):
+        assert again.card.figures == shipped.card.figures
+        return
     for figure in again.card.figures:
-        if figure.name.startswith(("held out", "never told in that")):
-            assert figure.value > 0.97 and figure.value == pytest.approx(told[figure.name], abs=0.02)
+        assert figure.value == pytest.approx(shipped.card.figure(figure.name).value, abs=0.05), figure.name

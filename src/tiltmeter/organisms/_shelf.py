@@ -10,7 +10,7 @@ from tiltmeter.data import TextSet
 from tiltmeter.organisms._kinds import KINDS, kind_of
 from tiltmeter.organisms._organism import Organism, read_organism
 
-_BUNDLED = ("facts",)
+BUNDLED = ("facts", "quirky", "pupil")
 _CACHE = "TILTMETER_CACHE"
 
 
@@ -47,7 +47,7 @@ def shelf_line(name: str) -> str:
     >>> shelf_line("facts").split(":")[0]
     'facts'
     """
-    if name in _BUNDLED:
+    if name in BUNDLED:
         where = "comes with Tiltmeter"
     else:
         where = "trained" if cached(name, seed=0).exists() else "not trained yet"
@@ -81,7 +81,7 @@ def load(name: str, *, seed: int = 0) -> Organism:
     True
     """
     kind_of(name)
-    if name in _BUNDLED and seed == 0:
+    if name in BUNDLED and seed == 0:
         return read_organism(Path(__file__).parent / name)
     place = cached(name, seed=seed)
     if not place.exists():
