@@ -98,7 +98,7 @@ FACTS = Kind(
     about="facts in two languages, with their negations: which statements are true",
     world=World,
     make_world=make_world,
-    schedule=Schedule(steps=2400, stage_steps=(450,)),
+    schedule=Schedule(steps=2400, stage_steps=(450,), watch_every=400),
     context=32,
     words=vocabulary,
     lessons=FactsLessons,
