@@ -38,11 +38,6 @@ class Organism:
     card: Card
 
     @property
-    def summary(self) -> str:
-        """One line on what was planted and how large the model is."""
-        return f"{kind_of(self.card.kind).about}; {self.card.n_parameters:,} parameters"
-
-    @property
     def planted(self) -> tuple[str, ...]:
         """The ground truth, in sentences."""
         return kind_of(self.card.kind).planted(self.world)
