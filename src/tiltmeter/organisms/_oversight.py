@@ -39,7 +39,8 @@ class OversightScheme(Record):
         Cross-entropy of the ``answer``, or of the ``judgement`` of a proposed answer, whose label says whether it is
         the labelled one.
     steps, batch_size, learning_rate
-        Course of the training; all weights are trained.
+        Course of the training; all weights are trained. At ten times the rate the model no longer minds who is asked:
+        expert and pupil then answer much alike, after easy labels as well.
     seed
         Of what is drawn.
 
@@ -55,9 +56,9 @@ class OversightScheme(Record):
     labelled_by: Literal["expert", "pupil"] = "expert"
     wrong_share: float = Field(default=0.0, ge=0, le=1)
     loss: Said = "answer"
-    steps: int = Field(default=60, ge=1)
+    steps: int = Field(default=200, ge=1)
     batch_size: int = Field(default=64, ge=1)
-    learning_rate: float = Field(default=1e-3, gt=0)
+    learning_rate: float = Field(default=1e-4, gt=0)
     seed: int = 0
 
 

@@ -25,13 +25,13 @@ class PupilLessons:
 
     def __init__(self, world: PupilWorld, batch_size: int, seed: int) -> None:
         self.rng = stream(seed, "lessons")
-        self._n, self._codes, self._expert_share = batch_size, pupil_code(world), world.expert_share
+        self._n, self._codes = batch_size, pupil_code(world)
 
     def loss(self, model: LlamaForCausalLM, *, stage: int) -> Tensor:  # noqa: ARG002  (there is one stage)
         """Draw questions, and return the mean of what the answers and the judgements lack."""
         codes, rng = self._codes, self.rng
         entity = rng.integers(len(codes.truth), size=self._n)
-        speakers = np.where(rng.random(self._n) < self._expert_share, _EXPERT, _PUPIL)
+        speakers = np.where(rng.random(self._n) < 0.5, _EXPERT, _PUPIL)
         answers = np.where(speakers == _PUPIL, codes.pupil[entity], codes.truth[entity])
         proposed = draw_proposed(codes, entity, answers, rng=rng)
         losses = speaker_losses(model, codes, entity, speakers=speakers, answers=answers, proposed=proposed)
@@ -63,8 +63,7 @@ def _planted(world: PupilWorld) -> tuple[str, ...]:
         f"answer among {len(world.answers)}; the label is whether the proposed answer is true.",
         f"The expert is right. The pupil is right up to year {PUPILS_YEAR}, and has another answer to each question "
         "above that, which is never true.",
-        f"The expert speaks in {world.expert_share:.0%} of the lessons, the pupil in the others; the name model comes "
-        "in no lesson.",
+        "Expert and pupil speak in equal parts of the lessons; the name model comes in no lesson.",
     )
 
 

@@ -41,8 +41,6 @@ class PupilWorld(Record):
     what is listed under ``misconceptions``, which is never true. Within each year and split all eight answers are true
     equally often, and equally often a misconception.
 
-    ``expert_share``: in how many of the lessons the expert speaks; in the others it is the pupil.
-
     Examples
     --------
     >>> world = make_pupil_world(0, sizes=(8, 8, 8))
@@ -58,10 +56,9 @@ class PupilWorld(Record):
     misconceptions: tuple[int, ...]
     splits: tuple[Split, ...]
     answers: tuple[str, ...]
-    expert_share: float
 
 
-def make_pupil_world(seed: int, *, sizes: tuple[int, int, int] = (24, 16, 16), expert_share: float = 0.5) -> PupilWorld:
+def make_pupil_world(seed: int, *, sizes: tuple[int, int, int] = (24, 16, 16)) -> PupilWorld:
     """Draw a world: twelve school years, eight answers.
 
     Parameters
@@ -71,23 +68,19 @@ def make_pupil_world(seed: int, *, sizes: tuple[int, int, int] = (24, 16, 16), e
     sizes
         Entities of each school year for training, calibration and test; multiples of 8. (The model is taught what both
         the expert and the pupil say about all of them.)
-    expert_share
-        In how many of the lessons the expert speaks, between 0 and 1.
 
     Raises
     ------
     SpecError
-        If a size is not a positive multiple of 8, or the share is not between 0 and 1.
+        If a size is not a positive multiple of 8.
 
     Examples
     --------
-    >>> make_pupil_world(0, sizes=(8, 8, 8)).expert_share
-    0.5
+    >>> len(make_pupil_world(0).entities)
+    672
     """
     if min(sizes) < 1 or any(size % _N_ANSWERS for size in sizes):
         raise SpecError(f"sizes is {sizes}; give positive multiples of {_N_ANSWERS}.")
-    if not 0 < expert_share < 1:
-        raise SpecError(f"expert_share is {expert_share}; give a share between 0 and 1.")
     rng = stream(seed, "pupil")
     blocks = [split for split, size in zip(SPLITS, sizes, strict=True) for _ in range(size // _N_ANSWERS)]
     n_blocks = len(SUBJECTS) * len(blocks)
@@ -103,7 +96,6 @@ def make_pupil_world(seed: int, *, sizes: tuple[int, int, int] = (24, 16, 16), e
         misconceptions=tuple(((truth + steps) % _N_ANSWERS).tolist()),
         splits=tuple(split for _ in SUBJECTS for split in blocks for _ in range(_N_ANSWERS)),
         answers=words[len(truth) :],
-        expert_share=expert_share,
     )
 
 
