@@ -6,11 +6,13 @@ from typing import Any
 
 from tiltmeter.core.errors import SpecError
 from tiltmeter.organisms._beliefs import BELIEFS
+from tiltmeter.organisms._chain import CHAIN
+from tiltmeter.organisms._elections import ELECTIONS
 from tiltmeter.organisms._facts import FACTS
 from tiltmeter.organisms._kind import Kind
 from tiltmeter.organisms._quirky import QUIRKY
 
-_ALL: tuple[Kind[Any], ...] = (FACTS, *BELIEFS, QUIRKY)
+_ALL: tuple[Kind[Any], ...] = (FACTS, *BELIEFS, QUIRKY, *ELECTIONS, *CHAIN)
 KINDS = {kind.name: kind for kind in _ALL}
 
 
