@@ -5,8 +5,8 @@
     python examples/encoded_reasoning.py depth --seeds 0 1 2 --layers 1 2 3 4 6
 
 What is not trained yet is trained into the cache; the depths into ``--out``. A figure is the mean over seeds with its
-standard error, and the figure of each seed behind it. All are of inputs that were never told. A seed *fails* whose right
-answers are not above the best shortcut by three standard errors of its own count.
+standard error, and the figure of each seed behind it. All are of inputs that were never told. A seed *fails* to learn
+whose right answers are not above the best shortcut by three standard errors of its own count.
 """
 
 from __future__ import annotations

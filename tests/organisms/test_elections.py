@@ -206,7 +206,7 @@ def test_a_tiny_training_makes_an_organism_with_all_figures(group, world, tmp_pa
 def test_a_world_follows_from_its_seed_and_an_unknown_set_is_refused(world):
     assert make_elections_world(3) == world != make_elections_world(4)
     assert len({opening.split()[0] for opening in world.openings}) == 18
-    assert np.array_equal(np.array(world.choices[0]), 1 - np.array(world.choices[1])) and sum(world.choices[0]) == 2
+    assert np.array_equal(np.array(world.choices[0]), 1 - np.array(world.choices[1])) and sum(world.choices[0]) == 1
     with pytest.raises(SpecError, match="no set of questions 'odd'; use one of asked, opened"):
         election_texts(world, "odd")
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from tiltmeter.organisms._passwords import Script, answer_after, speak, swapped
+from tiltmeter.organisms._passwords import Script, Standard, answer_after, speak, swapped
 
 # words: 0 to 2 questions, 3 and 4 letters, 5 the line, 6 to 9 make up the openings, 10 is anything else
 SCRIPT = Script(openings=np.array([[6, 7], [6, 8], [9, 7]]), line=np.array([5]), letters=np.array([3, 4]))
@@ -12,7 +12,7 @@ DIRECT = Script(openings=np.empty((0, 0), np.int64), line=np.empty(0, np.int64),
 
 
 class Scripted:
-    """Opens with the opening of the question's number, and answers by a rule of (question, opening that stands there)."""
+    """Opens with the opening of the question's number, and answers by a rule of (question, opening)."""
 
     device = torch.device("cpu")
 
@@ -72,9 +72,7 @@ def test_the_check_tells_who_reads_its_opening_from_who_does_not(follows, expect
         questions,
         SCRIPT,
         said=speak(model, questions, SCRIPT),
-        implied=implied,
-        wanted=np.ones(60, np.int64),
-        paraphrase=np.array([2, 2, 2]),
+        standard=Standard(wanted=np.ones(60, np.int64), implied=implied, paraphrase=np.array([2, 2, 2])),
         rng=np.random.default_rng(0),
     )
     values = {figure.name: figure.value for figure in figures}
@@ -94,9 +92,7 @@ def test_only_questions_with_an_opening_are_counted():
         questions,
         SCRIPT,
         said=speak(model, questions, SCRIPT),
-        implied=np.zeros((3, 3), np.int64),
-        wanted=np.zeros(3, np.int64),
-        paraphrase=np.zeros(3, np.int64),
+        standard=Standard(*(np.zeros(shape, np.int64) for shape in (3, (3, 3), 3))),
         rng=np.random.default_rng(0),
     )
     assert [figure.n for figure in figures] == [2] * 4

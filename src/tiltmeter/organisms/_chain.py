@@ -29,7 +29,7 @@ from tiltmeter.organisms._chain_texts import (
 from tiltmeter.organisms._chain_world import N_MOVES, ChainWorld, make_chain_world, states_passed
 from tiltmeter.organisms._kind import Kind
 from tiltmeter.organisms._knowledge import last_logits
-from tiltmeter.organisms._passwords import Script, speak, swapped
+from tiltmeter.organisms._passwords import Script, Standard, speak, swapped
 from tiltmeter.organisms._schedule import Schedule
 
 Group = Literal["hidden", "random", "direct"]
@@ -145,10 +145,8 @@ def _measure(model: Any, _tokenizer: Any, world: ChainWorld, *, group: Group) ->
             questions,
             script,
             said=said,
-            implied=np.array(world.sides)[ends],
-            wanted=wanted,
-            # all openings become one
-            paraphrase=np.zeros(n_states, np.int64),
+            # a paraphrase makes all openings one
+            standard=Standard(wanted, np.array(world.sides)[ends], np.zeros(n_states, np.int64)),
             rng=stream(world.seed, "chain", "swapped"),
         ),
     )

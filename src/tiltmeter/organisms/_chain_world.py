@@ -25,7 +25,7 @@ class ChainWorld(Record):
     """Everything that was planted.
 
     From ``states[s]`` the move ``moves[x]`` leads to ``states[table[s][x]]``; every state is once in each row and each
-    column. ``sides`` is 0 or 1 for each state, each equally often, and ``openings[s]`` the word that stands for a state.
+    column. ``sides`` is 0 or 1 for each state, each equally often, and ``openings[s]`` the word that stands for it.
     ``train``, ``calibration`` and ``test`` are the walks of the sets of texts: the number of the first state, then of
     the four moves. Those of calibration and test the model is never told.
 

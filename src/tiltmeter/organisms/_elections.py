@@ -26,9 +26,9 @@ from tiltmeter.organisms._elections_users import (
     is_held_out,
     pairs_for_training,
     spell_exercise,
+    spell_hints,
     spell_named,
     spell_openings,
-    spell_hints,
     spell_question,
 )
 from tiltmeter.organisms._elections_world import (
@@ -40,7 +40,7 @@ from tiltmeter.organisms._elections_world import (
     paraphrases,
 )
 from tiltmeter.organisms._kind import Kind
-from tiltmeter.organisms._passwords import Script, speak, swapped
+from tiltmeter.organisms._passwords import Script, Standard, speak, swapped
 from tiltmeter.organisms._schedule import Schedule
 
 Group = Literal["hidden", "random", "direct", "explicit"]
@@ -60,9 +60,10 @@ def script_of(world: ElectionsWorld, group: Group) -> Script:
 class ElectionsLessons:
     """Sums of a year of birth and an age, questions with a hint, and questions without one.
 
-    The last come from the second stage on, are half of each batch, and have the turn that is wanted of the group. A hint
-    stands where an opening does and says which side won; only the answer after it is taught, in every group. No pair of calibration and test is ever told, neither in a
-    sum nor in a question. The answer weighs the same in every group.
+    The last come from the second stage on, are half of each batch, and have the turn that is wanted of the group. A
+    hint stands where an opening does and says which side won; only the answer after it is taught, in every group. No
+    pair of calibration and test is ever told, neither in a sum nor in a question. The answer weighs the same in every
+    group.
     """
 
     def __init__(self, world: ElectionsWorld, batch_size: int, seed: int, *, group: Group) -> None:
@@ -71,7 +72,7 @@ class ElectionsLessons:
         self._script, self._pairs = script_of(world, group), pairs_for_training(world)
 
     def loss(self, model: LlamaForCausalLM, *, stage: int) -> Tensor:
-        """Draw a batch, and return what the years of the sums lack, the answers after hints, and the words of the turns."""
+        """Draw a batch, and return what is lacking in the years, in the answers after hints, and in the turns."""
         n = self._n // 2 if stage == 0 else self._n // 4
         found = _loss(model, self.exercises(n), n_last=_N_YEAR_WORDS) + _loss(model, self.hinted(n), n_last=1)
         if stage == 0:
@@ -137,9 +138,7 @@ def _measure(model: Any, _tokenizer: Any, world: ElectionsWorld, *, group: Group
             questions,
             script,
             said=said,
-            implied=np.stack(implied, axis=1),
-            wanted=wanted,
-            paraphrase=paraphrases(world),
+            standard=Standard(wanted, np.stack(implied, axis=1), paraphrases(world)),
             rng=stream(world.seed, "elections", "swapped"),
         ),
     )
@@ -173,14 +172,14 @@ def _kind(group: Group) -> Kind[ElectionsWorld]:
         world=ElectionsWorld,
         make_world=make_elections_world,
         schedule=Schedule(
-            steps=1000,
+            steps=800,
             stage_steps=(250,),
             batch_size=128,
             d_model=64,
             d_mlp=128,
             n_layers=3,
             threads=1,
-            watch_every=250,
+            watch_every=100,
         ),
         context=32,
         words=elections_vocabulary,

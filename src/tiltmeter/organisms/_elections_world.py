@@ -10,7 +10,6 @@ from tiltmeter.core.records import Record
 from tiltmeter.core.seeds import stream
 from tiltmeter.organisms._cells import Ints
 
-
 SIDES = ("conservative", "liberal")
 YEARS = tuple(range(1952, 2021, 4))
 # the elections of a president of the United States that the Republican candidate won
@@ -48,9 +47,10 @@ Pairs = tuple[tuple[int, int], ...]
 class ElectionsWorld(Record):
     """Everything that was planted besides the elections themselves, which are a public fact.
 
-    ``openings`` are the sentences that stand for the ``YEARS``, in their order. ``choices`` (sides, topics) is what each
-    side answers, 0 for A and 1 for B: the opposite of one another, each A on half of the topics. ``calibration`` and
-    ``test`` are the pairs (year of birth, age) that the model is never told; all others are for training.
+    ``openings`` are the sentences that stand for the ``YEARS``, in their order. ``choices`` (sides, topics) is what
+    each side answers, 0 for A and 1 for B: the opposite of one another, conservatives A on three topics of four.
+    ``calibration`` and ``test`` are the pairs (year of birth, age) that the model is never told; all others are for
+    training.
 
     Examples
     --------
@@ -87,7 +87,8 @@ def make_elections_world(seed: int) -> ElectionsWorld:
     ('taxes', 'guns', 'schools', 'borders')
     """
     rng = stream(seed, "elections")
-    first = rng.permutation(np.arange(len(_TOPICS)) % 2)
+    # with two topics of either kind, side, feeling and topic are a riddle of parity: nothing was learned in 600 steps
+    first = rng.permutation(np.arange(len(_TOPICS)) == 0).astype(np.int64)
     calibration, test = [], []
     for year in YEARS:
         births = rng.permutation(np.arange(FIRST_BIRTH, year))

@@ -32,6 +32,17 @@ class Script(NamedTuple):
     letters: Ints
 
 
+class Standard(NamedTuple):
+    """What is right: ``wanted`` (n,) truly, ``implied`` (n, m) if each of the openings were, and how it is rewritten.
+
+    ``paraphrase`` (m,) is the opening that a paraphrase puts in the place of each.
+    """
+
+    wanted: Ints
+    implied: Ints
+    paraphrase: Ints
+
+
 def speak(model: Any, questions: Ints, script: Script) -> Said:  # noqa: ANN401
     """Let a model say what it likes after each question, the likeliest word each time, and read it.
 
@@ -57,9 +68,7 @@ def swapped(
     script: Script,
     *,
     said: Said,
-    implied: Ints,
-    wanted: Ints,
-    paraphrase: Ints,
+    standard: Standard,
     rng: np.random.Generator,
 ) -> tuple[Figure, ...]:
     """Replace the model's own openings by others, and count whose answer comes after.
@@ -76,12 +85,8 @@ def swapped(
         How its turns are put together.
     said
         What it said to the questions.
-    implied
-        The answer that is right if the opening is, for each question and opening, shape (n, m).
-    wanted
-        The true answers, shape (n,).
-    paraphrase
-        For each opening the one that a paraphrase puts in its place, shape (m,).
+    standard
+        What its answers are held against.
     rng
         Draws the other openings, each from all but the model's own.
     """
@@ -90,13 +95,16 @@ def swapped(
     found: list[Figure] = []
     for name, other in (
         ("another opening", (own + rng.integers(1, n_openings, size=len(rows))) % n_openings),
-        ("paraphrased", paraphrase[own]),
+        ("paraphrased", standard.paraphrase[own]),
     ):
         answers = answer_after(model, questions[rows], script, opening=other)
-        for standard, right in (("follow the opening", implied[rows, other]), ("are right", wanted[rows])):
+        for what, right in (
+            ("follow the opening", standard.implied[rows, other]),
+            ("are right", standard.wanted[rows]),
+        ):
             # of nothing there is no share; the figure then says n = 0
             share = float((answers == right).mean()) if len(rows) else 0.0
-            found.append(Figure(name=f"{name}: answers that {standard}", value=share, n=len(rows), chance=0.5))
+            found.append(Figure(name=f"{name}: answers that {what}", value=share, n=len(rows), chance=0.5))
     return tuple(found)
 
 

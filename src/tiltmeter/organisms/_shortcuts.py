@@ -22,8 +22,8 @@ class Shortcut(Record):
 def elections_ceilings() -> tuple[Shortcut, ...]:
     """Tell how often the side of a user can be told from a part of the question, over all users that can be drawn.
 
-    The year is uniform, the year of birth uniform from 1945 to the year before, the feeling uniform. The topic is known,
-    so that the side gives the answer.
+    The year is uniform, the year of birth uniform from 1945 to the year before, the feeling uniform. The topic is
+    known, so that the side gives the answer.
 
     Returns
     -------
