@@ -65,10 +65,10 @@ class ChainLessons:
         longest = stage + 1
         if longest <= HALF:
             return self._steps_loss(model, self._n, longest=longest)
-        n_steps = self._n // 4 if longest == N_MOVES else self._n // 2
-        steps = self._steps_loss(model, n_steps, longest=longest)
-        turns = self._turns_loss(model, self._n - n_steps, longest=longest)
-        return (n_steps * steps + (self._n - n_steps) * turns) / self._n
+        n = self._n // 2
+        lengths = range(HALF + 1, longest + 1)
+        turns = sum((self._turns_loss(model, n // len(lengths), n_moves=length) for length in lengths), torch.zeros(()))
+        return (self._steps_loss(model, n, longest=longest) + turns / len(lengths)) / 2
 
     def walks(self, n: int) -> Ints:
         """Draw walks that may be told."""
@@ -76,24 +76,25 @@ class ChainLessons:
         drawn = self.rng.integers(len(self._world.states), size=(2 * n, N_MOVES + 1))
         return drawn[~self._is_held_out[tuple(drawn.T)]][:n]
 
-    def turns(self, n: int, *, longest: int) -> Ints:
-        """Draw questions about more than half of the moves, each with the turn that is wanted, the answer last."""
+    def turns(self, n: int, *, n_moves: int) -> Ints:
+        """Draw questions about so many moves, each with the turn that is wanted, the answer last."""
         world, walks = self._world, self.walks(n)
         passed = states_passed(self._table, walks)
-        n_moves = self.rng.integers(HALF + 1, longest + 1, size=n)
-        last, is_side = passed[np.arange(n), n_moves], self.rng.integers(2, size=n) == 1
+        last, is_side = passed[:, n_moves], self.rng.integers(2, size=n) == 1
         asked = np.where(is_side, places(world, SIDE)[n_moves - 1], places(world, STATE)[n_moves - 1])
         sides = places(world, LETTERS)[np.array(world.sides)[last]]
         answer = np.where(is_side, sides, places(world, world.states)[last])
         parts = [spell_walks(world, walks, asked)]
         if self._group != "direct":
             stands_for = passed[:, HALF] if self._group == "hidden" else self.rng.integers(len(world.states), size=n)
-            parts += [self._script.openings[stands_for], np.broadcast_to(self._script.line, (n, 1))]
+            parts.append(self._script.openings[stands_for])
+            if n_moves == N_MOVES:
+                parts.append(np.broadcast_to(self._script.line, (n, 1)))
         return np.concatenate([*parts, answer[:, None]], axis=1)
 
-    def _turns_loss(self, model: LlamaForCausalLM, n: int, *, longest: int) -> Tensor:
-        n_said = self._script.openings.shape[1] + len(self._script.line) + 1
-        tokens = torch.from_numpy(self.turns(n, longest=longest))
+    def _turns_loss(self, model: LlamaForCausalLM, n: int, *, n_moves: int) -> Tensor:
+        tokens = torch.from_numpy(self.turns(n, n_moves=n_moves))
+        n_said = tokens.shape[1] - N_MOVES - 2
         logits = _logits(model, tokens[:, :-1])[:, -n_said:]
         # summed over the words, so that each of them weighs the same
         return n_said * cross_entropy(logits.flatten(0, 1), tokens[:, -n_said:].flatten())
