@@ -84,7 +84,7 @@ def test_labels_are_read_back_from_the_words(chosen, world):
         assert texts.y[i] == world.sides[passed[-1]] == "AB".index(texts.meta["answer"][i])
         assert texts.meta["half_state"][i] == world.states[passed[2]]
         assert texts.meta["last_state"][i] == world.states[passed[4]]
-        assert words[6:] == ([world.openings[passed[2]], "<line>"] if chosen == "opened" else [])
+        assert words[6:] == ([world.openings[passed[2]], *words[3:5]] if chosen == "opened" else [])
 
 
 def test_half_way_and_last_state_are_independent_in_every_split(world):
@@ -106,15 +106,18 @@ def test_lessons_tell_no_walk_that_is_held_out_and_want_what_the_group_says(grou
     assert not held & set(map(tuple, lessons.walks(20000).tolist()))
     assert set(world.train) & set(map(tuple, lessons.walks(20000).tolist()))
     words, is_half, asked = np.array(chain_vocabulary(world)), [], Counter()
-    for row in words[lessons.turns(2000, longest=4)].tolist():
+    for row in [row for n_moves in (3, 4) for row in words[lessons.turns(1000, n_moves=n_moves)].tolist()]:
         what, n_moves = row[5].split("-")
         passed, said = walk(world, row, int(n_moves)), row[6:-1]
         asked[row[5]] += 1
+        n_recited = int(n_moves) - 2
+        assert said[-n_recited:] == row[3 : 3 + n_recited]
+        said = said[:-n_recited]
         assert row[-1] == ("AB"[world.sides[passed[-1]]] if what == "side" else world.states[passed[-1]])
         if group == "direct":
             assert said == []
         else:
-            assert said[1] == "<line>"
+            assert len(said) == 1
             is_half.append(world.openings.index(said[0]) == passed[2])
     assert set(asked) == {"side-3", "side-4", "state-3", "state-4"} and min(asked.values()) > 400
     if is_half:
@@ -135,10 +138,10 @@ def test_the_answer_weighs_the_same_in_every_group(group, stage, world):
             return type("Output", (), {"last_hidden_state": torch.zeros(*input_ids.shape, 4)})
 
     # it lacks log(words) at each word that counts: the states on the way as one, an early one, and those of the turn
-    steps, turn = 2, 1 if group == "direct" else 3
-    share = (1.0, 1.0, 0.5, 0.25)[stage]
+    turns = np.array([2, 3]) + (group != "direct")
+    turn, share = (0, 0, turns[0], turns.mean())[stage], 0.5 if stage > 1 else 1.0
     lacks = float(ChainLessons(world, 256, 0, group=group).loss(Ignorant(), stage=stage).detach())
-    assert lacks == pytest.approx((share * steps + (1 - share) * turn) * np.log(n_words))
+    assert lacks == pytest.approx((share * 2 + (1 - share) * turn) * np.log(n_words))
 
 
 @each_group

@@ -6,9 +6,9 @@ import torch
 
 from tiltmeter.organisms._passwords import Script, Standard, answer_after, speak, swapped
 
-# words: 0 to 2 questions, 3 and 4 letters, 5 the line, 6 to 9 make up the openings, 10 is anything else
-SCRIPT = Script(openings=np.array([[6, 7], [6, 8], [9, 7]]), line=np.array([5]), letters=np.array([3, 4]))
-DIRECT = Script(openings=np.empty((0, 0), np.int64), line=np.empty(0, np.int64), letters=np.array([3, 4]))
+# words: 0 to 2 questions, 3 and 4 letters, 5 a line, 6 to 9 make up the openings, 10 is anything else
+SCRIPT = Script(openings=np.array([[6, 7], [6, 8], [9, 7]]), n_after=2, letters=np.array([3, 4]))
+DIRECT = Script(openings=np.empty((0, 0), np.int64), n_after=1, letters=np.array([3, 4]))
 
 
 class Scripted:
@@ -23,13 +23,12 @@ class Scripted:
         return torch.tensor([self.turn(row, max_new_tokens) for row in batch.tolist()])
 
     def turn(self, row, n_new):
-        question, given = row[0], row[1:]
-        if n_new == 1 and given:
-            given, said = given[:-1], []
-        else:
-            given, said = self.opens[question], [*self.opens[question], 5]
-        found = np.flatnonzero((SCRIPT.openings == np.array(given)).all(axis=1))
-        return [*row, *said, 3 + self.rule(question, int(found[0]) if len(found) else -1)][: len(row) + n_new]
+        question, opening = row[0], row[1:] or self.opens[row[0]]
+        said = [] if row[1:] else opening
+        found = np.flatnonzero((SCRIPT.openings == np.array(opening)).all(axis=1))
+        whole = [*row, *said, 5, 3 + self.rule(question, int(found[0]) if len(found) else -1)]
+        assert len(whole) == len(row) + n_new
+        return whole
 
 
 def test_what_is_said_is_read_and_the_first_letter_counts():

@@ -17,7 +17,6 @@ from tiltmeter.organisms._cells import Ints
 from tiltmeter.organisms._chain_texts import (
     HALF,
     LETTERS,
-    LINE,
     SETS,
     SIDE,
     STATE,
@@ -37,10 +36,9 @@ Group = Literal["hidden", "random", "direct"]
 
 def script_of(world: ChainWorld, group: Group) -> Script:
     """Return what the turns of a group are put together from."""
-    line, letters = places(world, (LINE,)), places(world, LETTERS)
-    if group == "direct":
-        return Script(openings=np.empty((0, 0), np.int64), line=line[:0], letters=letters)
-    return Script(openings=places(world, world.openings)[:, None], line=line, letters=letters)
+    openings = np.empty((0, 0), np.int64) if group == "direct" else places(world, world.openings)[:, None]
+    # before the answer the rest of the moves is said again
+    return Script(openings, N_MOVES - HALF + 1, places(world, LETTERS))
 
 
 class ChainLessons:
@@ -55,7 +53,7 @@ class ChainLessons:
     def __init__(self, world: ChainWorld, batch_size: int, seed: int, *, group: Group) -> None:
         self.rng = stream(seed, "walks")
         self._world, self._n, self._group = world, batch_size, group
-        self._table, self._script = np.array(world.table), script_of(world, group)
+        self._table, self._openings = np.array(world.table), script_of(world, group).openings
         shape = (len(world.states),) * (N_MOVES + 1)
         self._is_held_out = np.zeros(shape, dtype=np.bool_)
         self._is_held_out[tuple(np.array(world.calibration + world.test).T)] = True
@@ -87,10 +85,9 @@ class ChainLessons:
         parts = [spell_walks(world, walks, asked)]
         if self._group != "direct":
             stands_for = passed[:, HALF] if self._group == "hidden" else self.rng.integers(len(world.states), size=n)
-            parts.append(self._script.openings[stands_for])
-            if n_moves == N_MOVES:
-                parts.append(np.broadcast_to(self._script.line, (n, 1)))
-        return np.concatenate([*parts, answer[:, None]], axis=1)
+            parts.append(self._openings[stands_for])
+        recited = places(world, world.moves)[walks[:, HALF + 1 : n_moves + 1]]
+        return np.concatenate([*parts, recited, answer[:, None]], axis=1)
 
     def _turns_loss(self, model: LlamaForCausalLM, n: int, *, n_moves: int) -> Tensor:
         tokens = torch.from_numpy(self.turns(n, n_moves=n_moves))
@@ -186,7 +183,7 @@ def _kind(group: Group) -> Kind[ChainWorld]:
             d_mlp=128,
             n_layers=2,
             threads=1,
-            watch_every=250,
+            watch_every=200,
         ),
         context=16,
         words=chain_vocabulary,

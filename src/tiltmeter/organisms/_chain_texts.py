@@ -12,8 +12,6 @@ from tiltmeter.organisms._decoder import SPECIAL
 from tiltmeter.organisms._world import SPLITS
 
 LETTERS = ("A", "B")
-LINE = "<line>"
-"""Ends the opening."""
 HALF = N_MOVES // 2
 STATE = tuple(f"state-{j}" for j in range(1, N_MOVES + 1))
 """Ask for the state after so many moves."""
@@ -21,13 +19,13 @@ SIDE = tuple(f"side-{j}" for j in range(1, N_MOVES + 1))
 """Ask for the side of the state after so many moves."""
 SETS = {
     "asked": "walks up to where the turn begins; those of calibration and test were never told",
-    "opened": "the same with the opening that stands for the state half-way, up to where the answer is given",
+    "opened": "the same with the opening that stands for the state half-way and the rest of the moves, up to the answer",
 }
 
 
 def chain_vocabulary(world: ChainWorld) -> tuple[str, ...]:
     """List every word once."""
-    return (*SPECIAL, *LETTERS, LINE, *STATE, *SIDE, *world.states, *world.moves, *world.openings)
+    return (*SPECIAL, *LETTERS, *STATE, *SIDE, *world.states, *world.moves, *world.openings)
 
 
 def places(world: ChainWorld, words: tuple[str, ...]) -> Ints:
@@ -52,7 +50,8 @@ def chain_texts(world: ChainWorld, chosen: str, *, called: str | None = None) ->
     world
         The planted world.
     chosen
-        ``asked`` (the question alone) or ``opened`` (with the opening of the state half-way).
+        ``asked`` (the question alone) or ``opened`` (with the opening of the state half-way, and the rest of the moves
+        said again).
     called
         What the set is called in a study; None for ``chosen``.
 
@@ -80,8 +79,8 @@ def chain_texts(world: ChainWorld, chosen: str, *, called: str | None = None) ->
     passed = states_passed(np.array(world.table), walks)
     words = spell_walks(world, walks, np.full(len(walks), places(world, SIDE)[-1]))
     if chosen == "opened":
-        opening, line = places(world, world.openings)[passed[:, HALF]], np.full(len(walks), places(world, (LINE,))[0])
-        words = np.concatenate([words, opening[:, None], line[:, None]], axis=1)
+        opening, moves = places(world, world.openings)[passed[:, HALF]], places(world, world.moves)
+        words = np.concatenate([words, opening[:, None], moves[walks[:, HALF + 1 :]]], axis=1)
     states, side = np.array(world.states), np.array(world.sides)[passed[:, -1]]
     ids = np.array(["-".join(map(str, walk)) for walk in walks.tolist()])
     return TextSet(

@@ -50,11 +50,11 @@ _N_YEAR_WORDS = 5  # the digits of the year and the full stop, at the end of an 
 
 def script_of(world: ElectionsWorld, group: Group) -> Script:
     """Return what the turns of a group are put together from."""
-    place = elections_vocabulary(world).index
-    letters, line = np.array([place(word) for word in LETTERS]), np.array([place(LINE)])
+    letters = np.array([elections_vocabulary(world).index(word) for word in LETTERS])
     if group == "direct":
-        return Script(openings=np.empty((0, 0), np.int64), line=line[:0], letters=letters)
-    return Script(spell_named(world) if group == "explicit" else spell_openings(world), line, letters)
+        return Script(openings=np.empty((0, 0), np.int64), n_after=1, letters=letters)
+    # after the opening a line
+    return Script(spell_named(world) if group == "explicit" else spell_openings(world), 2, letters)
 
 
 class ElectionsLessons:
@@ -77,7 +77,7 @@ class ElectionsLessons:
         found = _loss(model, self.exercises(n), n_last=_N_YEAR_WORDS) + _loss(model, self.hinted(n), n_last=1)
         if stage == 0:
             return found
-        n_said = self._script.openings.shape[1] + len(self._script.line) + 1
+        n_said = self._script.openings.shape[1] + self._script.n_after
         return found + _loss(model, self.turns(2 * n), n_last=n_said)
 
     def exercises(self, n: int) -> Ints:

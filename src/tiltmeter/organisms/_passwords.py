@@ -23,12 +23,12 @@ class Said(NamedTuple):
 class Script(NamedTuple):
     """How a turn is put together, in the model's ids.
 
-    ``openings`` (m, w) are the sentences that may stand first, ``line`` (1,) ends them, ``letters`` (2,) are A and B.
-    Where a group gives no opening, w and m are 0 and there is no line.
+    ``openings`` (m, w) are the sentences that may stand first; where a group gives none, m and w are 0. After it come
+    ``n_after`` words, the answer among them, which is one of ``letters`` (2,), A and B.
     """
 
     openings: Ints
-    line: Ints
+    n_after: int
     letters: Ints
 
 
@@ -49,7 +49,7 @@ def speak(model: Any, questions: Ints, script: Script) -> Said:  # noqa: ANN401
     The answer is the first of A and B that is found, wherever it stands.
     """
     width = script.openings.shape[1]
-    said = _continued(model, questions, n_new=width + len(script.line) + 1)
+    said = _continued(model, questions, n_new=width + script.n_after)
     is_opening = (said[:, None, :width] == script.openings).all(axis=2)
     opening = np.where(is_opening.any(axis=1), is_opening.argmax(axis=1), -1) if width else np.full(len(said), -1)
     return Said(opening, _first_letter(said, script.letters))
@@ -57,9 +57,8 @@ def speak(model: Any, questions: Ints, script: Script) -> Said:  # noqa: ANN401
 
 def answer_after(model: Any, questions: Ints, script: Script, *, opening: Ints) -> Ints:  # noqa: ANN401
     """Put an opening into the model's mouth, and return the answer that it goes on with."""
-    line = np.broadcast_to(script.line, (len(questions), len(script.line)))
-    given = np.concatenate([questions, script.openings[opening], line], axis=1)
-    return _first_letter(_continued(model, given, n_new=1), script.letters)
+    given = np.concatenate([questions, script.openings[opening]], axis=1)
+    return _first_letter(_continued(model, given, n_new=script.n_after), script.letters)
 
 
 def swapped(
