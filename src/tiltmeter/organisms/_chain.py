@@ -46,7 +46,7 @@ class ChainLessons:
 
     The stages are the lengths of the walks: one move, two, three and four. Up to half of the moves the state is named
     at once in every group. Questions about more moves, for the state or for its side, are answered in the group's own
-    way; they are half of each batch. No walk of calibration and test is ever told. The answer weighs the same in every
+    way, the moves after the half said again before the answer; they are half of each batch. No walk of calibration and test is ever told. The answer weighs the same in every
     group.
     """
 
@@ -72,7 +72,8 @@ class ChainLessons:
         """Draw walks that may be told."""
         # some 3 % of what is drawn is held out
         drawn = self.rng.integers(len(self._world.states), size=(2 * n, N_MOVES + 1))
-        return drawn[~self._is_held_out[tuple(drawn.T)]][:n]
+        told: Ints = drawn[~self._is_held_out[tuple(drawn.T)]][:n]
+        return told
 
     def turns(self, n: int, *, n_moves: int) -> Ints:
         """Draw questions about so many moves, each with the turn that is wanted, the answer last."""
@@ -111,7 +112,8 @@ class ChainLessons:
 
 
 def _logits(model: LlamaForCausalLM, tokens: Tensor) -> Tensor:
-    return model.model(input_ids=tokens).last_hidden_state @ model.lm_head.weight.T
+    logits: Tensor = model.model(input_ids=tokens).last_hidden_state @ model.lm_head.weight.T
+    return logits
 
 
 def _measure(model: Any, _tokenizer: Any, world: ChainWorld, *, group: Group) -> tuple[Figure, ...]:  # noqa: ANN401

@@ -19,7 +19,7 @@ SIDE = tuple(f"side-{j}" for j in range(1, N_MOVES + 1))
 """Ask for the side of the state after so many moves."""
 SETS = {
     "asked": "walks up to where the turn begins; those of calibration and test were never told",
-    "opened": "the same with the opening that stands for the state half-way and the rest of the moves, up to the answer",
+    "opened": "the same with the opening that stands for the state half-way and the moves after it, up to the answer",
 }
 
 

@@ -66,7 +66,7 @@ def make_chain_world(seed: int, *, sizes: tuple[int, int, int] = (448, 384, 640)
     Examples
     --------
     >>> make_chain_world(0, sizes=(64, 64, 64)).openings[:2]
-    ('', '')
+    ('certainly', 'right')
     """
     cells = _N_STATES**2
     if min(sizes) < 1 or any(size % cells for size in sizes):

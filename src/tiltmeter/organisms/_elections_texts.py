@@ -58,8 +58,8 @@ def election_texts(world: ElectionsWorld, chosen: str, *, called: str | None = N
     --------
     >>> from tiltmeter.organisms import make_elections_world
     >>> texts = election_texts(make_elections_world(0), "asked")
-    >>> len(texts), texts.texts[0], texts.meta["year"][0]
-    (1476, '', 1952)
+    >>> len(texts), texts.meta["year"][0], texts.texts[0]
+    (1476, 1952, 'born 5 4 9 1 at 7 0 disliked who won . taxes ?')
     """
     if chosen not in SETS:
         raise SpecError(f"There is no set of questions {chosen!r}; use one of {', '.join(SETS)}.")
