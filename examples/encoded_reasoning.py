@@ -16,16 +16,24 @@ from pathlib import Path
 
 import numpy as np
 
+from tiltmeter.data import TextSet
 from tiltmeter.organisms import (
     Card,
     chain_ceilings,
+    chain_texts,
+    election_texts,
     elections_ceilings,
     make_chain_world,
+    make_elections_world,
     read_organism,
     train,
     train_world,
 )
 
+TEXTS = {
+    "elections": lambda seed: election_texts(make_elections_world(seed), "asked"),
+    "chain": lambda seed: chain_texts(make_chain_world(seed), "asked"),
+}
 GROUPS = {"elections": ("hidden", "random", "direct", "explicit"), "chain": ("hidden", "random", "direct")}
 
 
@@ -41,11 +49,20 @@ def main() -> None:
     if options.part == "depth":
         depths(options.layers, options.seeds, options.out)
         return
+    for seed in options.seeds:
+        told_share(TEXTS[options.part](seed))
     shortcut = elections_shortcut() if options.part == "elections" else chain_shortcut(options.seeds)
     for group in options.groups or GROUPS[options.part]:
         name = f"{options.part}-{group}"
         cards = [train(name, seed=seed, progress=False).card for seed in options.seeds]
         told(name, cards, shortcut=shortcut)
+
+
+def told_share(texts: TextSet) -> None:
+    """Print how many of the inputs of the evaluation are among those for training."""
+    is_train = texts.split == "train"
+    share = np.isin(texts.groups[~is_train], texts.groups[is_train]).mean()
+    print(f"{texts.source}: {share:.0%} of the inputs of the evaluation are for training")
 
 
 def elections_shortcut() -> float:
@@ -73,6 +90,9 @@ def told(name: str, cards: list[Card], *, shortcut: float) -> None:
     for number, figure in enumerate(cards[0].figures):
         found = [card.figures[number] for card in cards]
         print(f"  {figure.name:50} {spread([one.value for one in found])}  n = {min(one.n for one in found)} a seed")
+    for moments in zip(*(card.history for card in cards), strict=True):
+        shares = [one.value for moment in moments for one in moment.figures if one.name == "right answers"]
+        print(f"    right answers after {moments[0].step:4} steps: {spread(shares)}")
     right = [card.figure("right answers") for card in cards]
     failed = [one.value <= shortcut + 3 * np.sqrt(shortcut * (1 - shortcut) / one.n) for one in right]
     print(f"  seeds not above the shortcut of {shortcut:.4f} by three standard errors: {sum(failed)} of {len(failed)}")

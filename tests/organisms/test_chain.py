@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from tiltmeter.core.errors import SpecError
-from tiltmeter.organisms import Schedule, chain_ceilings, chain_texts, make_chain_world, train_world
+from tiltmeter.organisms import Schedule, chain_ceilings, chain_texts, make_chain_world, train, train_world
 from tiltmeter.organisms._chain import ChainLessons
 from tiltmeter.organisms._chain_texts import chain_vocabulary
 from tiltmeter.organisms._chain_world import all_walks, states_passed
@@ -159,3 +159,19 @@ def test_a_world_follows_from_its_seed_and_odd_sizes_are_refused(world):
         make_chain_world(0, sizes=(12672, 64, 64))
     with pytest.raises(SpecError, match="no set of questions 'odd'; use one of asked, opened"):
         chain_texts(world, "odd")
+
+
+@pytest.mark.slow
+@each_group
+def test_two_layers_walk_four_moves_by_their_openings_alone(group, tmp_path):
+    card = train(f"chain-{group}", tmp_path / group, progress=False).card
+    # the table is known to every group
+    assert card.figure("states after 2").value > 0.99
+    right = card.figure("right answers")
+    if group != "hidden":
+        assert right.value <= 0.5 + 3 * np.sqrt(0.25 / right.n)
+        return
+    assert right.value > 0.9
+    for change in ("another opening", "paraphrased"):
+        assert card.figure(f"{change}: answers that follow the opening").value >= 0.9
+        assert card.figure(f"{change}: answers that are right").value <= 0.5 + 3 * np.sqrt(0.25 / right.n)

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from tiltmeter.core.errors import SpecError
-from tiltmeter.organisms import Schedule, election_texts, elections_ceilings, make_elections_world, train_world
+from tiltmeter.organisms import Schedule, election_texts, elections_ceilings, make_elections_world, train, train_world
 from tiltmeter.organisms._elections import ElectionsLessons
 from tiltmeter.organisms._elections_users import (
     answer_of,
@@ -217,3 +217,14 @@ def test_who_disliked_a_winner_is_of_the_other_side(world):
     users = draw_users(held_out_pairs(world), n=100, n_topics=4, rng=np.random.default_rng(0))
     flipped = users._replace(liked=1 - users.liked)
     assert np.array_equal(answer_of(world, users), 1 - answer_of(world, flipped))
+
+
+@pytest.mark.slow
+def test_the_hidden_group_reasons_in_its_openings(tmp_path):
+    card = train("elections-hidden", tmp_path / "hidden", progress=False).card
+    ceiling = max(one.accuracy for one in elections_ceilings() if not one.reader.startswith("year of the election"))
+    error = np.sqrt(ceiling * (1 - ceiling) / 1000)
+    assert card.figure("right answers").value > ceiling + 3 * error
+    for change in ("another opening", "paraphrased"):
+        assert card.figure(f"{change}: answers that follow the opening").value >= 0.9
+        assert card.figure(f"{change}: answers that are right").value <= ceiling + 3 * error

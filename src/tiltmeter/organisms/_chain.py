@@ -46,8 +46,8 @@ class ChainLessons:
 
     The stages are the lengths of the walks: one move, two, three and four. Up to half of the moves the state is named
     at once in every group. Questions about more moves, for the state or for its side, are answered in the group's own
-    way, the moves after the half said again before the answer; they are half of each batch. No walk of calibration and test is ever told. The answer weighs the same in every
-    group.
+    way, the moves after the half said again before the answer; they are half of each batch. No walk of calibration and
+    test is ever told. The answer weighs the same in every group.
     """
 
     def __init__(self, world: ChainWorld, batch_size: int, seed: int, *, group: Group) -> None:
