@@ -28,7 +28,7 @@ HINT = ("the", "SIDE", "won", "that", "year", ".")
 
 
 class Users(NamedTuple):
-    """n users, one entry each: the election's place in ``YEARS``, the year of birth, 1 if the elected was liked."""
+    """n users, one entry each: the election's place in ``YEARS``, the year of birth, 1 if its winner was liked, the topic."""
 
     election: Ints
     birth: Ints

@@ -109,8 +109,8 @@ def make_elections_world(seed: int) -> ElectionsWorld:
 def paraphrases(world: ElectionsWorld) -> Ints:
     """Return for each opening the number of the one that a paraphrase puts in its place: two for all, nine each.
 
-    Each of the two stands for five conservative years and four liberal ones, so that what is left tells the side no
-    better than nothing does.
+    Each of the two stands for five conservative years and four liberal ones, so that it tells the side no better than
+    liking or disliking alone does: 5/9.
     """
     found, rng = np.zeros(len(YEARS), np.int64), stream(world.seed, "elections", "paraphrases")
     halves = [np.array_split(rng.permutation(np.flatnonzero(np.array(WINNERS) == side)), 2) for side in (0, 1)]

@@ -14,7 +14,7 @@ _BATCH = 2048
 
 
 class Said(NamedTuple):
-    """What n models' turns came to: the number of the opening, and the answer; -1 where there is none."""
+    """What n turns came to, one entry each: the number of the opening, and the answer; -1 where there is none."""
 
     opening: Ints
     answer: Ints
