@@ -28,7 +28,7 @@ HINT = ("the", "SIDE", "won", "that", "year", ".")
 
 
 class Users(NamedTuple):
-    """n users, one entry each: the election's place in ``YEARS``, the year of birth, 1 if its winner was liked, the topic."""
+    """n users, one entry each: the place of the election in ``YEARS``, and ``liked`` is 1 if its winner was."""
 
     election: Ints
     birth: Ints
