@@ -99,7 +99,7 @@ def told(name: str, cards: list[Card], *, shortcut: float) -> None:
 
 
 def depths(layers: list[int], seeds: list[int], out: Path) -> None:
-    """Train the group that answers at once with more layers and fewer, all with the same, longer course, and print its figures."""
+    """Train the group that answers at once with other depths, all for longer than usual, and print its figures."""
     usual = train("chain-direct", seed=seeds[0], progress=False).card.schedule
     for n_layers in layers:
         # with four layers, two moves took three times as long to learn as with two
