@@ -2,7 +2,7 @@
 
     python examples/encoded_reasoning.py elections --seeds 0 1 2 3 4
     python examples/encoded_reasoning.py chain --seeds 0 1 2 3 4
-    python examples/encoded_reasoning.py depth --seeds 0 1 2 --layers 1 2 3 4 6
+    python examples/encoded_reasoning.py depth --seeds 0 1 2 --layers 1 2 3 4
 
 What is not trained yet is trained into the cache; the depths into ``--out``. A figure is the mean over seeds with its
 standard error, and the figure of each seed behind it. All are of inputs that were never told. A seed *fails* to learn
@@ -19,6 +19,8 @@ import numpy as np
 from tiltmeter.data import TextSet
 from tiltmeter.organisms import (
     Card,
+    Organism,
+    Schedule,
     chain_ceilings,
     chain_texts,
     election_texts,
@@ -99,22 +101,21 @@ def told(name: str, cards: list[Card], *, shortcut: float) -> None:
 
 
 def depths(layers: list[int], seeds: list[int], out: Path) -> None:
-    """Train the group that answers at once with other depths, all for longer than usual, and print its figures."""
+    """Train the group that answers at once with other depths, all else the same, and print its figures."""
     usual = train("chain-direct", seed=seeds[0], progress=False).card.schedule
     for n_layers in layers:
-        # with four layers, two moves took three times as long to learn as with two
-        schedule = usual.model_copy(update={"n_layers": n_layers, "steps": 3600, "stage_steps": (100, 700, 500)})
-        cards = []
-        for seed in seeds:
-            place = out / f"chain-direct-{n_layers}-layers-seed{seed}"
-            found = (
-                read_organism(place)
-                if place.exists()
-                else train_world(make_chain_world(seed), place, kind="chain-direct", schedule=schedule, seed=seed)
-            )
-            cards.append(found.card)
+        schedule = usual.model_copy(update={"n_layers": n_layers})
+        cards = [at_depth(out, schedule, seed=seed).card for seed in seeds]
         for name in ("states after 2", "right answers"):
             print(f"{n_layers} layers: {name} {spread([card.figure(name).value for card in cards])}", flush=True)
+
+
+def at_depth(out: Path, schedule: Schedule, *, seed: int) -> Organism:
+    """Read what was trained, or train it."""
+    place = out / f"chain-direct-{schedule.n_layers}-layers-seed{seed}"
+    if place.exists():
+        return read_organism(place)
+    return train_world(make_chain_world(seed), place, kind="chain-direct", schedule=schedule, seed=seed)
 
 
 def spread(values: list[float]) -> str:
