@@ -45,7 +45,7 @@ def main() -> None:
     parser.add_argument("part", choices=("elections", "chain", "depth"))
     parser.add_argument("--groups", nargs="+", help="all of them, unless given")
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2, 3, 4])
-    parser.add_argument("--layers", nargs="+", type=int, default=[1, 2, 3, 4, 6])
+    parser.add_argument("--layers", nargs="+", type=int, default=[1, 2, 3, 4])
     parser.add_argument("--out", type=Path, default=Path("runs/depths"))
     options = parser.parse_args()
     if options.part == "depth":
