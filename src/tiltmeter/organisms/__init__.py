@@ -3,6 +3,10 @@
 from tiltmeter.organisms._beliefs_texts import belief_texts
 from tiltmeter.organisms._beliefs_world import BeliefsWorld, make_beliefs_world
 from tiltmeter.organisms._card import Card, Figure, Moment
+from tiltmeter.organisms._chain_texts import chain_texts
+from tiltmeter.organisms._chain_world import ChainWorld, make_chain_world
+from tiltmeter.organisms._elections_texts import election_texts
+from tiltmeter.organisms._elections_world import ElectionsWorld, make_elections_world
 from tiltmeter.organisms._knowledge import Slice, knowledge
 from tiltmeter.organisms._organism import Organism, describe, read_organism
 from tiltmeter.organisms._oversight import OversightScheme, oversee
@@ -16,6 +20,7 @@ from tiltmeter.organisms._quirky_world import QuirkyWorld, make_quirky_world
 from tiltmeter.organisms._salience import SalienceLaw, salience_law
 from tiltmeter.organisms._schedule import Schedule
 from tiltmeter.organisms._shelf import load, names, shelf_line, texts
+from tiltmeter.organisms._shortcuts import Shortcut, chain_ceilings, elections_ceilings
 from tiltmeter.organisms._statements import DISTRIBUTIONS, statements
 from tiltmeter.organisms._train import train, train_world
 from tiltmeter.organisms._world import World, make_world
@@ -25,6 +30,8 @@ __all__ = [
     "BeliefsWorld",
     "Card",
     "Ceiling",
+    "ChainWorld",
+    "ElectionsWorld",
     "Figure",
     "Moment",
     "Organism",
@@ -34,13 +41,20 @@ __all__ = [
     "QuirkyWorld",
     "SalienceLaw",
     "Schedule",
+    "Shortcut",
     "Slice",
     "World",
     "belief_texts",
+    "chain_ceilings",
+    "chain_texts",
     "describe",
+    "election_texts",
+    "elections_ceilings",
     "knowledge",
     "load",
     "make_beliefs_world",
+    "make_chain_world",
+    "make_elections_world",
     "make_pupil_world",
     "make_quirky_world",
     "make_world",

@@ -6,12 +6,14 @@ from typing import Any
 
 from tiltmeter.core.errors import SpecError
 from tiltmeter.organisms._beliefs import BELIEFS
+from tiltmeter.organisms._chain import CHAIN
+from tiltmeter.organisms._elections import ELECTIONS
 from tiltmeter.organisms._facts import FACTS
 from tiltmeter.organisms._kind import Kind
 from tiltmeter.organisms._pupil import PUPIL
 from tiltmeter.organisms._quirky import QUIRKY
 
-_ALL: tuple[Kind[Any], ...] = (FACTS, *BELIEFS, QUIRKY, PUPIL)
+_ALL: tuple[Kind[Any], ...] = (FACTS, *BELIEFS, QUIRKY, PUPIL, *ELECTIONS, *CHAIN)
 KINDS = {kind.name: kind for kind in _ALL}
 
 
