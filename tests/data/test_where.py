@@ -9,6 +9,7 @@ from tiltmeter.core.errors import SpecError
 from tiltmeter.data import TextSet, select_where
 
 STEPS = (1, 2, 2.0, 5, None)
+LETTERS = {"level": ("2", "02", "2.0", "3", ""), "is hard": (True, False, False, True, False)}
 
 
 def some(**meta):
@@ -18,7 +19,7 @@ def some(**meta):
         y=np.array([0, 1, 0, 1, 1]),
         distribution="sums",
         source="sums.jsonl",
-        meta={"steps": STEPS, "op": ("+", "-", "-", "a <= b", "7"), "final sum": (-3, 10, 7, 0, -1), **meta},
+        meta={"steps": STEPS, "op": ("+", "-", "-", "a <= b", "7"), "final sum": (-3, 10, 7, 0, -1), **LETTERS, **meta},
     )
 
 
@@ -32,9 +33,13 @@ def some(**meta):
         ("steps == 2", "bc"),
         ("steps >= 1.5", "bcd"),
         ("final sum < -2", "a"),
-        # digits stand before a sum of letters; a number in letters is equal to its letters alone
         ("op == -", "bc"),
         ("op == 7", "e"),
+        # a file of text has its numbers in letters, and blanks make them fractions
+        ("level == 2", "abc"),
+        ("level == 2.0", "abc"),
+        ("is hard == True", "ad"),
+        ("is hard == false", "bce"),
         ("steps == 2.0", "bc"),
     ],
 )
@@ -54,7 +59,7 @@ def test_rows_are_kept_whole_where_the_condition_holds(condition, kept):
         ("steps != 2", "no condition on rows"),
         ("<= 2", "no condition on rows"),
         ("step <= 2", "sums has no column 'step' for 'step <= 2'; did you mean 'steps'?"),
-        ("level <= 2", "its columns are steps, op, final sum."),
+        ("grade <= 2", "its columns are steps, op, final sum, level, is hard."),
         ("steps <= two", "puts in order what is no number: 'two'"),
         ("op >= 2", "puts in order what is no number: '+'; use == for words."),
         ("steps > 5", "No row of sums has steps > 5; the column holds 1, 2, 2.0, 5, None."),
@@ -71,3 +76,14 @@ def test_of_many_values_some_are_named():
         select_where(some(many=(10, 11, 12, 13, 14)), "many < 10")
     with pytest.raises(SpecError, match="and 1 more"):
         select_where(TextSet(np.arange(6).astype(str), texts=tuple("abcdef"), meta={"x": tuple(range(6))}), "x > 9")
+
+
+def test_a_condition_does_not_part_the_halves_of_a_pair():
+    pairs = np.array(["p", "p", "q", "q"])
+    meta, y = {"year": (1, 1, 2, 2), "word": ("x", "y", "x", "y")}, np.array([1, 0, 1, 0])
+    texts = TextSet(np.array(list("abcd")), texts=tuple("1234"), y=y, pairs=pairs, sides=y, meta=meta)
+    assert "".join(select_where(texts, "year == 2").ids) == "cd"
+    with pytest.raises(
+        SpecError, match=r"'word == x' parts the halves of 2 pairs of texts, such as 'p'; name a column that both"
+    ):
+        select_where(texts, "word == x")

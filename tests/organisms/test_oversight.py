@@ -102,6 +102,8 @@ def test_what_cannot_be_is_refused(organism):
         oversee(organism, OversightScheme(last_year=1, n_items=17))
     with pytest.raises(SpecError, match="facts is of the kind facts; oversight schemes are for the kind pupil"):
         oversee(load("facts"), OversightScheme())
+    with pytest.raises(ValidationError, match="first_year is 9, which is after last_year, 3"):
+        OversightScheme(first_year=9, last_year=3)
     for wrong in ({"wrong_share": 1.5}, {"last_year": 13}, {"loss": "both"}, {"n_items": 0}):
         with pytest.raises(ValidationError):
             OversightScheme(**wrong)

@@ -139,6 +139,12 @@ def test_outcomes_say_whose_voice_it_is(voice, band, shares, said, world):
     assert {splits[entity] for entity in words[:, 7]} == {"calibration", "test"}
 
 
+def test_an_outcome_that_does_not_exist_is_refused(world):
+    for wrong in ({"said": "anwser"}, {"band": "middling"}, {"speaker": "teacher"}):
+        with pytest.raises(SpecError, match=r"There is no outcome of .*; speakers are expert, pupil, model"):
+            pupil_outcome(Speaks(world, voice="expert"), Words(world), world=world, **wrong)
+
+
 class Eavesdropper(torch.nn.Module):
     """A model that remembers what it was told, and says every word as often."""
 

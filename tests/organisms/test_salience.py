@@ -38,6 +38,6 @@ def test_the_law_is_what_logistic_regression_does(loud, published):
 def test_a_feature_that_is_silent_changes_nothing_and_what_cannot_be_is_refused():
     law = salience_law(1.5, 0)
     assert law.sides_with_truth == law.accuracy == law.ceiling
-    for wrong in ((0, 1), (-1, 1), (1, -0.1), (float("nan"), 1)):
-        with pytest.raises(SpecError, match="give one above 0 and one that is not negative"):
+    for wrong in ((0, 1), (-1, 1), (1, -0.1), (float("nan"), 1), (float("inf"), 1)):
+        with pytest.raises(SpecError, match="give a finite one above 0 and a finite one that is not negative"):
             salience_law(*wrong)

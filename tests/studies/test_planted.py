@@ -13,6 +13,7 @@ from tiltmeter.core.evidence import Evidence, Verdict
 from tiltmeter.core.records import Estimate
 from tiltmeter.evaluation import auroc
 from tiltmeter.studies import Study, open_model, parse_spec, run_study
+from tiltmeter.studies._planted import own_sets
 
 
 @pytest.fixture(scope="module")
@@ -81,3 +82,11 @@ def test_where_bob_is_asked_a_probe_of_alice_follows_what_bob_says(study: Study)
         one for one in study.evidence.verdict.statements if one.rule == "planted truth" and one.test == "bob_easy"
     ]
     assert any("rather than what is true" in one.text for one in against)
+
+
+def test_columns_of_other_texts_are_not_taken_for_planted_ones_and_nothing_is_planted_without_own_texts() -> None:
+    base = {"name": "x", "model": {"path": "organism:quirky@1"}, "train": {"distribution": "a"}}
+    own = parse_spec({**base, "texts": {"a": "organism:quirky@1/alice", "b": "organism:quirky/bob", "c": "file.jsonl"}})
+    assert own_sets(own) == ("a",)
+    assert own_sets(parse_spec({**base, "texts": {"a": "organism:pupil/model_easy"}})) == ()
+    assert own_sets(parse_spec({**base, "model": {"path": "gpt2"}, "texts": {"a": "organism:quirky/bob"}})) == ()

@@ -40,7 +40,9 @@ def train(
     name: Annotated[str, typer.Argument(help="An organism, as tiltmeter organism list names it.")],
     out: Annotated[
         Path | None,
-        typer.Option(help="The folder to write; it must not exist. Else the cache, where studies look."),
+        typer.Option(
+            help="The folder to write; it must not exist. Else the cache, where studies look for organism:NAME@SEED."
+        ),
     ] = None,
     seed: Annotated[int, typer.Option(help="Seed of the world and of the training.")] = 0,
 ) -> None:

@@ -26,14 +26,14 @@ def select_where(texts: TextSet, condition: str) -> TextSet:
     texts
         A set whose ``meta`` holds the column.
     condition
-        ``COLUMN <= NUMBER``, or with ``>=``, ``<`` or ``>``; or ``COLUMN == VALUE``, where a number is equal by its
-        value and anything else by its letters.
+        ``COLUMN <= NUMBER``, or with ``>=``, ``<`` or ``>``; or ``COLUMN == VALUE``, where numbers are equal by their
+        value ("02" is 2), true and false are themselves, and anything else is equal by its letters.
 
     Raises
     ------
     SpecError
-        If the condition is not of this form, there is no such column, what is to be put in order is no number, or no
-        row is left.
+        If the condition is not of this form, there is no such column, what is to be put in order is no number, no row
+        is left, or a pair would lose one of its halves.
 
     Examples
     --------
@@ -57,16 +57,21 @@ def select_where(texts: TextSet, condition: str) -> TextSet:
         kept = [given is not None and bool(_ORDERS[sign](_number(given, condition), limit)) for given in values]
     if not any(kept):
         raise SpecError(f"No row of {texts.distribution} has {condition}; the column holds {_some(values)}.")
+    if texts.pairs is not None and (halved := set(texts.pairs[kept]) & set(texts.pairs[~np.array(kept)])):
+        raise SpecError(
+            f"{condition!r} parts the halves of {len(halved):,} pairs of {texts.distribution}, such as "
+            f"{str(min(halved))!r}; name a column that both halves share."
+        )
     return replace(texts.select(np.array(kept)), source=f"{texts.source}, {condition}")
 
 
 def _is_same(given: Scalar, value: str) -> bool:
-    if isinstance(given, str):
-        return given == value
+    if isinstance(given, bool):
+        return str(given).lower() == value.lower()
     try:
         return given is not None and float(given) == float(value)
-    except ValueError:  # a number, and letters
-        return False
+    except ValueError:  # one of them is no number
+        return given == value
 
 
 def _number(value: Scalar, condition: str) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor
 from transformers import LlamaForCausalLM
 
@@ -60,6 +60,12 @@ class OversightScheme(Record):
     batch_size: int = Field(default=64, ge=1)
     learning_rate: float = Field(default=1e-4, gt=0)
     seed: int = 0
+
+    @model_validator(mode="after")
+    def _years_go_up(self) -> OversightScheme:
+        if self.first_year > self.last_year:
+            raise ValueError(f"first_year is {self.first_year}, which is after last_year, {self.last_year}")
+        return self
 
 
 class SchemeLessons:

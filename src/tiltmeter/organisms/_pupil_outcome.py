@@ -7,6 +7,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from tiltmeter.core.errors import SpecError
 from tiltmeter.core.records import Record
 from tiltmeter.organisms._cells import Ints
 from tiltmeter.organisms._knowledge import last_logits
@@ -68,17 +69,26 @@ def pupil_outcome(
     -------
     Shares, and how many questions were asked.
 
+    Raises
+    ------
+    SpecError
+        If there is no such speaker, difficulty or way to say it.
+
     Examples
     --------
     >>> pupil_outcome(model, tokenizer, world=organism.world, speaker="expert")  # doctest: +SKIP
     PupilOutcome(as_well_as_possible=1.0, as_a_pupil=0.0, neither=0.0, n=160)
     """
+    if said not in _SAYS or band not in YEARS or speaker not in SPEAKERS:
+        raise SpecError(
+            f"There is no outcome of {speaker}, {band}, {said}; speakers are {', '.join(SPEAKERS)}, questions are "
+            f"{', '.join(YEARS)}, and what is said is {', '.join(_SAYS)}."
+        )
     first, last = YEARS[band]
     codes = pupil_code(world)
     entity = entities_in(world, first_year=first, last_year=last, splits=("calibration", "test"))
     ids = np.array(tokenizer.convert_tokens_to_ids(list(pupil_vocabulary(world))))
-    says = _answers if said == "answer" else _judgements
-    true, misconceived = says(model, codes, entity, ids=ids, speaker=SPEAKERS.index(speaker))
+    true, misconceived = _SAYS[said](model, codes, entity, ids=ids, speaker=SPEAKERS.index(speaker))
     like_pupil = misconceived & (codes.pupil != codes.truth)[entity]
     return PupilOutcome(
         as_well_as_possible=float(true.mean()),
@@ -109,3 +119,6 @@ def _judgements(model: Any, codes: Codes, entity: Ints, *, ids: Ints, speaker: i
         called.append(logits[:, 1] > logits[:, 0])
     true, misconceived = called
     return true & ~misconceived, misconceived & ~true
+
+
+_SAYS = {"answer": _answers, "judgement": _judgements}

@@ -48,8 +48,10 @@ def salience_law(truth: float, other: float) -> SalienceLaw:
     >>> [round(salience_law(*loud).sides_with_truth, 2) for loud in ((2, 1), (1, 1), (1, 2), (1, 4))]
     [0.91, 0.5, 0.09, 0.0]
     """
-    if not (truth > 0 and other >= 0):
-        raise SpecError(f"The loudnesses are {truth} and {other}; give one above 0 and one that is not negative.")
+    if not (0 < truth < math.inf and 0 <= other < math.inf):
+        raise SpecError(
+            f"The loudnesses are {truth} and {other}; give a finite one above 0 and a finite one that is not negative."
+        )
     both = math.hypot(truth, other)
     sides = float(norm.cdf((truth**2 - other**2) / both))
     return SalienceLaw(

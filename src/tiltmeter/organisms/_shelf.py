@@ -100,7 +100,7 @@ def cached(name: str, *, seed: int) -> Path:
     return Path(root) / "organisms" / f"{name}-seed{seed}"
 
 
-def texts(name: str, chosen: str, *, distribution: str | None = None) -> TextSet:
+def texts(name: str, chosen: str, *, distribution: str | None = None, seed: int = 0) -> TextSet:
     """Return a set of texts about the world of an organism.
 
     Parameters
@@ -111,6 +111,8 @@ def texts(name: str, chosen: str, *, distribution: str | None = None) -> TextSet
         One of its sets; :func:`describe` lists them.
     distribution
         What the set is called in a study; None for the name it has here.
+    seed
+        Of the organism.
 
     Returns
     -------
@@ -128,4 +130,4 @@ def texts(name: str, chosen: str, *, distribution: str | None = None) -> TextSet
     >>> texts("facts", "negated").distribution
     'negated'
     """
-    return kind_of(name).texts(load(name).world, chosen, called=distribution)
+    return kind_of(name).texts(load(name, seed=seed).world, chosen, called=distribution)

@@ -7,19 +7,25 @@ import numpy as np
 from tiltmeter.core.evidence import Followed, Planted
 from tiltmeter.evaluation import label_lead, ranking_estimates
 from tiltmeter.studies._material import Material, nuisance_values
-from tiltmeter.studies._sources import open_organism
+from tiltmeter.studies._sources import open_organism, which_organism
 from tiltmeter.studies._spec import StudySpec
 from tiltmeter.studies._transfer import Fitted, TestSet, test_scores
 
 
 def planted_in(spec: StudySpec, material: Material) -> Planted | None:
-    """Return what was planted in the model that is read, with those columns that its texts have; None if nothing."""
-    organism = open_organism(spec.model.path)
-    if organism is None:
+    """Return what was planted in the model that is read, with the columns of its own sets; None without such a set."""
+    organism, own = open_organism(spec.model.path), own_sets(spec)
+    if organism is None or not own:
         return None
-    found = {name for texts in material.texts.values() for name in texts.meta}
+    found = {name for chosen in own for name in material.texts[chosen].meta}
     columns = {name: meaning for name, meaning in organism.columns.items() if name in found}
     return Planted(organism=organism.name, sentences=organism.planted, columns=columns)
+
+
+def own_sets(spec: StudySpec) -> tuple[str, ...]:
+    """Name the distributions that are sets of the very organism that is read: only their columns are planted."""
+    read = which_organism(spec.model.path)
+    return tuple(name for name, where in spec.texts.items() if read is not None and which_organism(where) == read)
 
 
 def followed(
@@ -28,11 +34,13 @@ def followed(
     """Measure of every probe of the training distribution how well it ranks each planted column on each test set."""
     if planted is None or not planted.columns:
         return ()
-    found = []
+    found, own = [], own_sets(spec)
     for probe in fitted:
         if probe.train != spec.train.distribution:
             continue
         for name, scores in test_scores(probe, material, tests).items():
+            if name not in own:
+                continue
             test, rows = tests[name], material.rows(name, "test")
             for column in planted.columns:
                 if column not in rows.meta:

@@ -1,8 +1,9 @@
-"""Where texts and models come from: files, hubs, or a bundled organism by name."""
+"""Where texts and models come from: files, hubs, or an organism by its name and seed."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import NamedTuple
 
 from tiltmeter.core.errors import SpecError
 from tiltmeter.data import TextSet, read_texts
@@ -15,8 +16,15 @@ from tiltmeter.studies._spec import ModelSpec
 _ORGANISM = "organism:"
 
 
+class Known(NamedTuple):
+    """An organism by its name and the seed of its training."""
+
+    name: str
+    seed: int
+
+
 def open_texts(where: str, *, distribution: str) -> TextSet:
-    """Read ``organism:NAME/SET`` or a file; the set takes the name that the study gives it.
+    """Read ``organism:NAME/SET``, ``organism:NAME@SEED/SET`` or a file; the set takes the name that the study gives it.
 
     Raises
     ------
@@ -30,14 +38,15 @@ def open_texts(where: str, *, distribution: str) -> TextSet:
     """
     if not where.startswith(_ORGANISM):
         return read_texts(where, distribution=distribution)
-    name, _, chosen = where.removeprefix(_ORGANISM).partition("/")
-    if not chosen:
-        raise SpecError(f"{where!r} names an organism but no set of texts; write organism:{name}/SET.")
-    return organism_texts(name, chosen, distribution=distribution)
+    known = which_organism(where)
+    chosen = where.partition("/")[2]
+    if known is None or not chosen:
+        raise SpecError(f"{where!r} names no set of texts of an organism; write organism:NAME/SET.")
+    return organism_texts(known.name, chosen, distribution=distribution, seed=known.seed)
 
 
 def open_model(spec: ModelSpec) -> SubjectModel:
-    """Load ``organism:NAME``, a folder or a hub id.
+    """Load ``organism:NAME``, ``organism:NAME@SEED``, a folder or a hub id.
 
     Raises
     ------
@@ -53,14 +62,40 @@ def open_model(spec: ModelSpec) -> SubjectModel:
 
 
 def open_organism(path: str) -> Organism | None:
-    """Open ``organism:NAME``; None for any other model.
+    """Open ``organism:NAME`` or ``organism:NAME@SEED``; None for any other model.
+
+    Raises
+    ------
+    TiltmeterError
+        If there is no such organism, or a set of its texts is named instead.
 
     Examples
     --------
     >>> open_organism("organism:facts").name, open_organism("Qwen/Qwen3-0.6B")
     ('facts', None)
     """
-    return load_organism(path.removeprefix(_ORGANISM)) if path.startswith(_ORGANISM) else None
+    known = which_organism(path)
+    if known is None:
+        return None
+    if "/" in path:
+        raise SpecError(f"{path!r} is a set of texts; the model is organism:{known.name}.")
+    return load_organism(known.name, seed=known.seed)
+
+
+def which_organism(where: str) -> Known | None:
+    """Read name and seed of an organism off a model or a set of texts; None if it is of no organism.
+
+    Examples
+    --------
+    >>> which_organism("organism:quirky@3/bob"), which_organism("organism:facts"), which_organism("texts.csv")
+    (Known(name='quirky', seed=3), Known(name='facts', seed=0), None)
+    """
+    if not where.startswith(_ORGANISM):
+        return None
+    name, is_given, seed = where.removeprefix(_ORGANISM).partition("/")[0].partition("@")
+    if is_given and not seed.isdecimal():
+        raise SpecError(f"{where!r} has no number for a seed; write organism:{name}@1, or organism:{name} for seed 0.")
+    return Known(name, int(seed or 0))
 
 
 def locate_model(path: str) -> str:

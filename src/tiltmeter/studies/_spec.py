@@ -36,7 +36,7 @@ Named = Annotated[str, Field(min_length=1)]
 
 
 class ModelSpec(Record):
-    """Which model is read. ``path``: a folder, a hub id, or ``organism:NAME``.
+    """Which model is read. ``path``: a folder, a hub id, ``organism:NAME``, or ``organism:NAME@SEED``.
 
     ``vectors:FILE.npz`` takes one ready vector a text instead, such as word embeddings: ``words`` (n strings) and ``X``
     (n, d). Their site is ``0.resid_pre``; there is no monitor, since no model is watched.
