@@ -32,7 +32,7 @@ def write_texts(texts: TextSet, path: Path) -> None:
     FileError
         If the file exists, or is not called ``.jsonl``, by which readers know it.
     DataError
-        If a column of ``meta`` has a name that means something else to a reader.
+        If a column of ``meta`` has a name that means something else to a reader, or a number that JSON lacks.
 
     Examples
     --------
@@ -63,5 +63,9 @@ def write_texts(texts: TextSet, path: Path) -> None:
         for name, values in columns.items()
         if values is not None
     }
-    rows = (dict(zip(plain, values, strict=True)) for values in zip(*plain.values(), strict=True))
-    write_text(path, "".join(json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n" for row in rows))
+    rows = [dict(zip(plain, values, strict=True)) for values in zip(*plain.values(), strict=True)]
+    try:
+        lines = [json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n" for row in rows]
+    except ValueError:
+        raise DataError(f"{texts.distribution} has a number in meta that is NaN or infinite; write None.") from None
+    write_text(path, "".join(lines))
