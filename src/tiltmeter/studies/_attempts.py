@@ -56,10 +56,10 @@ def build_attempts(spec: AttemptsSpec, out: Path) -> AttemptsCard:
     --------
     >>> import tempfile
     >>> folder = tempfile.TemporaryDirectory()
-    >>> spec = AttemptsSpec(sizes=(4, 2, 2), formats=("log",), languages=("en",), difficulties=("blatant",))
+    >>> spec = AttemptsSpec(sizes=(4, 1, 3), formats=("log",), languages=("en",), difficulties=("blatant",))
     >>> card = build_attempts(spec, Path(folder.name) / "attempts.jsonl")
     >>> card.rows, card.leakage.n_exact, card.baselines[1].auroc.value
-    ({'train': 48, 'calibration': 24, 'test': 24}, 0, 0.5)
+    ({'train': 48, 'calibration': 12, 'test': 36}, 0, 0.5)
     >>> folder.cleanup()
     """
     texts = write_attempts(spec)
