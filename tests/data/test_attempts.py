@@ -4,6 +4,7 @@ import json
 import re
 from collections import Counter
 from itertools import combinations, product
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -198,3 +199,18 @@ def test_all_bundles_can_be_had_and_no_two_texts_are_equal():
         )
         texts = write_attempts(spec)
         assert len(set(texts.texts)) == len(texts) == 343 * (4 if paired else 2)
+
+
+def test_the_page_shows_attempts_and_twins_as_they_are_written():
+    page = (Path(__file__).parents[2] / "docs" / "attempts.md").read_text(encoding="utf-8")
+    texts = write_attempts(AttemptsSpec(sizes=(1, 1, 1), languages=("en",)))
+    labels = dict(zip(texts.texts, texts.y.tolist(), strict=True))
+    fences = re.findall(r"```(\w*)\n(.*?)\n```", page, re.DOTALL)
+    blocks = [block for language, block in fences if not language and not block.startswith("attempt ")]
+    shown = [
+        ["\n".join(side) for side in zip(*(re.split(" {2,}", line) for line in text.splitlines()), strict=True)]
+        for block in blocks
+        for text in block.split("\n\n")
+    ]
+    assert len(shown) == 3
+    assert [[labels[text] for text in pair] for pair in shown] == [[1, 0]] * 3

@@ -47,11 +47,11 @@ def attempts(
     card = studies.build_attempts(spec, out)
     counts = ", ".join(f"{card.rows[part]:,} {part} ({card.groups[part]} groups)" for part in card.rows)
     print(f"{out}: texts: {counts}")
-    print(f"held-out texts among the train texts: {card.leakage.n_exact} copies, {card.leakage.n_near} near copies")
+    print(f"pairs of a train and a held-out text: {card.leakage.n_exact} copies, {card.leakage.n_near} near copies")
     for found in card.baselines:
         figure = found.auroc
         shown = (
-            f"{figure.value:.3f} [{figure.low:.3f}, {figure.high:.3f}], n = {figure.n} groups"
+            f"{figure.value:.3f} [{figure.low:.3f}, {figure.high:.3f}] ({figure.method}, n = {figure.n})"
             if isinstance(figure, Estimate)
             else figure.reason
         )
