@@ -9,6 +9,7 @@ from typing import Annotated, TextIO
 import typer
 
 from tiltmeter import __version__
+from tiltmeter.cli._attempts import attempts
 from tiltmeter.cli._collect import collect
 from tiltmeter.cli._organism import organism_app
 from tiltmeter.cli._report import report
@@ -41,6 +42,7 @@ app.command(short_help="Write a run's report again, and say where it is.")(repor
 app.command(short_help="Score texts with a monitor.")(score)
 app.command(short_help="Read activations into a store that a later run goes on with.")(collect)
 app.command(short_help="What a model says with and without a direction, side by side.")(steer)
+app.command(short_help="Write texts of an agent that attempts what it must not, and harmless ones.")(attempts)
 app.add_typer(store_app, name="store")
 app.add_typer(organism_app, name="organism")
 

@@ -1,5 +1,13 @@
-"""Labelled and paired texts: reading, grouping and splitting them. Pairs and groups stay whole, and leaks are found."""
+"""Labelled and paired texts: read, written, grouped and split. Pairs and groups stay whole, and leaks are found."""
 
+from tiltmeter.data._attempts import (
+    AttemptDifficulty,
+    AttemptFormat,
+    AttemptKind,
+    AttemptLanguage,
+    AttemptsSpec,
+    write_attempts,
+)
 from tiltmeter.data._leakage import find_leakage
 from tiltmeter.data._read import read_texts
 from tiltmeter.data._shared_words import SharedWordGroups, group_by_shared_words
@@ -7,8 +15,14 @@ from tiltmeter.data._spans import Between, NthMessage, Span
 from tiltmeter.data._split import Fold, group_folds, independent_units, split_by_group
 from tiltmeter.data._textset import Chat, Message, Scalar, TextSet, plain_texts, require_two_classes
 from tiltmeter.data._where import select_where
+from tiltmeter.data._write import write_texts
 
 __all__ = [
+    "AttemptDifficulty",
+    "AttemptFormat",
+    "AttemptKind",
+    "AttemptLanguage",
+    "AttemptsSpec",
     "Between",
     "Chat",
     "Fold",
@@ -27,4 +41,6 @@ __all__ = [
     "require_two_classes",
     "select_where",
     "split_by_group",
+    "write_attempts",
+    "write_texts",
 ]

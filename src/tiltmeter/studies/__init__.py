@@ -1,5 +1,6 @@
 """Whole studies: a spec in, a run directory out, with evidence, report and monitor. A failed one leaves nothing."""
 
+from tiltmeter.studies._attempts import AttemptsCard, build_attempts
 from tiltmeter.studies._run import Study, run_study
 from tiltmeter.studies._sources import locate_model, open_model, open_texts
 from tiltmeter.studies._spec import (
@@ -17,6 +18,7 @@ from tiltmeter.studies._spec import (
 
 __all__ = [
     "AnswersSpec",
+    "AttemptsCard",
     "EvidenceSpec",
     "ModelSpec",
     "ProbeSpec",
@@ -25,6 +27,7 @@ __all__ = [
     "StudySpec",
     "ThresholdSpec",
     "TrainSpec",
+    "build_attempts",
     "locate_model",
     "open_model",
     "open_texts",
