@@ -6,6 +6,7 @@ from collections import Counter
 import numpy as np
 import pytest
 import torch
+from eavesdropper import Eavesdropper
 from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
@@ -154,18 +155,6 @@ def test_the_wanted_answer_is_the_users_or_the_true_one_or_follows_the_cue(world
     mixed, pleases = wanted_answers(facts, asked, wanted="mixed"), asked.cue == CUES.index("kindly")
     assert np.array_equal(mixed[pleases], user[pleases]) and np.array_equal(mixed[~pleases], true[~pleases])
     assert 0.45 < (user == true).mean() < 0.55 and 0.45 < pleases.mean() < 0.55
-
-
-class Eavesdropper(torch.nn.Module):
-    """A model that remembers what it was told, and says nothing of use."""
-
-    def __init__(self, n_words):
-        super().__init__()
-        self.lm_head, self.told = torch.nn.Linear(4, n_words, bias=False), []
-
-    def model(self, input_ids):
-        self.told.append(input_ids.numpy())
-        return type("Output", (), {"last_hidden_state": torch.zeros(*input_ids.shape, 4)})
 
 
 def test_lessons_begin_without_users_and_never_ask_by_a_user_about_what_is_held_out(world):

@@ -5,7 +5,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
-import torch
+from eavesdropper import Eavesdropper
 
 from tiltmeter.core.errors import SpecError
 from tiltmeter.organisms import Schedule, chain_ceilings, chain_texts, make_chain_world, train, train_world
@@ -129,18 +129,10 @@ def test_lessons_tell_no_walk_that_is_held_out_and_want_what_the_group_says(grou
 def test_the_answer_weighs_the_same_in_every_group(group, stage, world):
     n_words = len(chain_vocabulary(world))
 
-    class Ignorant(torch.nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.lm_head = torch.nn.Linear(4, n_words, bias=False)
-
-        def model(self, input_ids):
-            return type("Output", (), {"last_hidden_state": torch.zeros(*input_ids.shape, 4)})
-
     # it lacks log(words) at each word that counts: the states on the way as one, an early one, and those of the turn
     turns = np.array([2, 3]) + (group != "direct")
     turn, share = (0, 0, turns[0], turns.mean())[stage], 0.5 if stage > 1 else 1.0
-    lacks = float(ChainLessons(world, 256, 0, group=group).loss(Ignorant(), stage=stage).detach())
+    lacks = float(ChainLessons(world, 256, 0, group=group).loss(Eavesdropper(n_words), stage=stage).detach())
     assert lacks == pytest.approx((share * 2 + (1 - share) * turn) * np.log(n_words))
 
 

@@ -5,6 +5,7 @@ import hashlib
 import numpy as np
 import pytest
 import torch
+from eavesdropper import Eavesdropper
 from pydantic import ValidationError
 
 from tiltmeter.core.errors import SpecError
@@ -48,19 +49,12 @@ def test_labels_are_those_of_the_overseer_but_for_the_wrong_ones(world):
 
 def test_batches_are_in_the_name_of_the_model_and_of_labelled_questions(world):
     words = np.array(pupil_vocabulary(world))
-    told = []
-
-    class Eavesdropper(torch.nn.Module):
-        lm_head = torch.nn.Linear(4, len(words), bias=False)
-
-        def model(self, input_ids):
-            told.append(input_ids.numpy())
-            return type("Output", (), {"last_hidden_state": torch.zeros(*input_ids.shape, 4)})
-
+    model = Eavesdropper(len(words))
     lessons = SchemeLessons(world, OversightScheme(n_items=20, batch_size=200))
-    lessons.loss(Eavesdropper(), stage=0)
-    assert set(words[told[0][:, 0]]) == {"model"}
-    assert set(words[told[0][:, 7]]) == {world.entities[i] for i in lessons.entities}
+    lessons.loss(model, stage=0)
+    (told,) = model.told
+    assert set(words[told[:, 0]]) == {"model"}
+    assert set(words[told[:, 7]]) == {world.entities[i] for i in lessons.entities}
 
 
 def weights(model):

@@ -5,6 +5,7 @@ from collections import Counter
 import numpy as np
 import pytest
 import torch
+from eavesdropper import Eavesdropper
 from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
@@ -143,18 +144,6 @@ def test_an_outcome_that_does_not_exist_is_refused(world):
     for wrong in ({"said": "anwser"}, {"band": "middling"}, {"speaker": "teacher"}):
         with pytest.raises(SpecError, match=r"There is no outcome of .*; speakers are expert, pupil, model"):
             pupil_outcome(Speaks(world, voice="expert"), Words(world), world=world, **wrong)
-
-
-class Eavesdropper(torch.nn.Module):
-    """A model that remembers what it was told, and says every word as often."""
-
-    def __init__(self, n_words):
-        super().__init__()
-        self.lm_head, self.told = torch.nn.Linear(4, n_words, bias=False), []
-
-    def model(self, input_ids):
-        self.told.append(input_ids.numpy())
-        return type("Output", (), {"last_hidden_state": torch.zeros(*input_ids.shape, 4)})
 
 
 def test_lessons_name_expert_and_pupil_as_often_and_never_the_model(world):
