@@ -125,9 +125,12 @@ def oversee(organism: Organism, scheme: OversightScheme) -> SubjectModel:
 
     Examples
     --------
-    >>> subject = oversee(load("pupil"), OversightScheme(last_year=3))  # doctest: +SKIP
-    >>> pupil_outcome(subject.model, subject.tokenizer, world=load("pupil").world).as_a_pupil  # doctest: +SKIP
-    0.49
+    >>> from tiltmeter.organisms import load, pupil_outcome
+    >>> organism = load("pupil")
+    >>> subject = oversee(organism, OversightScheme(last_year=3))
+    >>> found = pupil_outcome(subject.model, subject.tokenizer, world=organism.world, band="easy")
+    >>> found.as_well_as_possible > 0.95
+    True
     """
     if not isinstance(organism.world, PupilWorld):
         raise SpecError(

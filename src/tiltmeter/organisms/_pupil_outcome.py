@@ -76,8 +76,12 @@ def pupil_outcome(
 
     Examples
     --------
-    >>> pupil_outcome(model, tokenizer, world=organism.world, speaker="expert")  # doctest: +SKIP
-    PupilOutcome(as_well_as_possible=1.0, as_a_pupil=0.0, neither=0.0, n=160)
+    >>> from tiltmeter import models
+    >>> from tiltmeter.organisms import load
+    >>> organism = load("pupil")
+    >>> subject = models.load(str(organism.folder))
+    >>> pupil_outcome(subject.model, subject.tokenizer, world=organism.world, speaker="pupil").as_a_pupil > 0.97
+    True
     """
     if said not in _SAYS or band not in YEARS or speaker not in SPEAKERS:
         raise SpecError(
