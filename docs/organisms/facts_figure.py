@@ -1,7 +1,7 @@
-"""Draw the picture of the page on facts from an organism that was watched while it was trained.
+"""Draw the picture of the page on facts.
 
-tiltmeter organism train facts --out FOLDER
-python docs/organisms/facts_figure.py FOLDER
+python docs/organisms/facts_figure.py            what comes along, which was not watched in training
+python docs/organisms/facts_figure.py FOLDER     one that was, with behaviour against steps
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy as np
 import vl_convert
 
 from tiltmeter import activations, evaluation, models
-from tiltmeter.organisms import Organism, read_organism, statements
+from tiltmeter.organisms import Organism, load, read_organism, statements
 from tiltmeter.probes import MeanDifference
 
 SHOWN = {
@@ -74,9 +74,10 @@ def lines(rows: list[dict[str, object]], *, x: alt.X, y: str, by: str, order: tu
 def main() -> None:
     """Write the picture."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("folder", type=Path)
+    parser.add_argument("folder", type=Path, nargs="?", default=load("facts").folder)
     organism = read_organism(parser.parse_args().folder)
-    chart = alt.hconcat(behaviour(organism), probes(organism)).resolve_scale(color="independent")
+    panels = [behaviour(organism)] if organism.card.history else []
+    chart = alt.hconcat(*panels, probes(organism)).resolve_scale(color="independent")
     svg = vl_convert.vegalite_to_svg(chart.to_dict())
     (Path(__file__).parent / "facts.svg").write_text(svg, encoding="utf-8")
 
