@@ -4,7 +4,7 @@
     python examples/salience.py FOLDER ...      and what probes make of activations of these ``pupil`` organisms
 
 Beside the law stand the share of disagreements in which a model sides with the truth that learned on easy items, its
-accuracy on hard ones, and that of a model that learned on hard ones; the interval resamples seeds. The gap recovered is
+accuracy on hard ones, and that of a model that learned on hard ones; the range is over seeds. The gap recovered is
 given from the floor of a coin (.50) and from .43, which an untrained direction has by luck.
 
 Of an organism, the two loudnesses are those of the truth and of the pupil's view at the proposed answer, along whatever
@@ -85,20 +85,14 @@ def on_rows(seeds: range) -> None:
         print(f"{loud}: law {law.sides_with_truth:.2f}, {law.accuracy:.2f} of at most {law.ceiling:.2f}", flush=True)
         for offset, kind in enumerate(("linear", "transformer")):
             rows = np.array(found[offset::2])
-            (low, high), (sides, easy_accuracy, hard_accuracy) = interval(rows[:, 0]), rows.mean(axis=0)
+            low, high = rows[:, 0].min(), rows[:, 0].max()
+            sides, easy_accuracy, hard_accuracy = rows.mean(axis=0)
             gaps = [(easy_accuracy - floor) / (hard_accuracy - floor) for floor in (0.5, 0.43)]
             print(
                 f"  {kind:12s} {sides:.2f} [{low:.2f}, {high:.2f}], {easy_accuracy:.2f} of at most {hard_accuracy:.2f};"
                 f" gap recovered {gaps[0]:.2f} from a floor of .50, {gaps[1]:.2f} from .43",
                 flush=True,
             )
-
-
-def interval(values: np.ndarray) -> tuple[float, float]:
-    """Return a bootstrap interval of the mean, 95 %."""
-    drawn = np.random.default_rng(0).integers(len(values), size=(2000, len(values)))
-    low, high = np.quantile(values[drawn].mean(axis=1), [0.025, 0.975])
-    return float(low), float(high)
 
 
 def on_activations(folder: str) -> None:

@@ -58,9 +58,9 @@ def answer_of(world: ElectionsWorld, users: Users) -> Ints:
 
 def is_held_out(world: ElectionsWorld, birth: Ints, age: Ints) -> NDArray[np.bool_]:
     """Return whether the model may not be told of a pair of a year of birth and an age."""
-    held = np.zeros((YEARS[-1], YEARS[-1]), dtype=np.bool_)
-    held[tuple(np.array(world.calibration + world.test).T)] = True
-    found: NDArray[np.bool_] = held[birth, age]
+    held = held_out_pairs(world)
+    # years are below the last one, so that a pair is one number
+    found: NDArray[np.bool_] = np.isin(birth * YEARS[-1] + age, held[:, 0] * YEARS[-1] + held[:, 1])
     return found
 
 

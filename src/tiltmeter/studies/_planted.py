@@ -34,27 +34,30 @@ def followed(
     """Measure of every probe of the training distribution how well it ranks each planted column on each test set."""
     if planted is None or not planted.columns:
         return ()
-    found, own = [], own_sets(spec)
+    values = {
+        (name, column): nuisance_values(material.texts[name], column)[material.splits[name] == "test"]
+        for name in own_sets(spec)
+        for column in planted.columns
+        if column in material.texts[name].meta
+    }
+    found = []
     for probe in fitted:
         if probe.train != spec.train.distribution:
             continue
-        for name, scores in test_scores(probe, material, tests).items():
-            if name not in own:
+        scores = test_scores(probe, material, tests)
+        for (name, column), labels in values.items():
+            if name not in scores:
                 continue
-            test, rows = tests[name], material.rows(name, "test")
-            for column in planted.columns:
-                if column not in rows.meta:
-                    continue
-                values = nuisance_values(material.texts[name], column)[material.splits[name] == "test"]
-                found.append(
-                    Followed(
-                        column=column,
-                        site=probe.site,
-                        method=probe.method,
-                        test=name,
-                        agreement=float(np.mean(values == test.y)),
-                        auroc=ranking_estimates(values, scores, fpr=spec.threshold.fpr, by=test.by).auroc,
-                        lead=label_lead(test.y, scores, other=values, by=test.by),
-                    )
+            test = tests[name]
+            found.append(
+                Followed(
+                    column=column,
+                    site=probe.site,
+                    method=probe.method,
+                    test=name,
+                    agreement=float(np.mean(labels == test.y)),
+                    auroc=ranking_estimates(labels, scores[name], fpr=spec.threshold.fpr, by=test.by).auroc,
+                    lead=label_lead(test.y, scores[name], other=labels, by=test.by),
                 )
+            )
     return tuple(found)
