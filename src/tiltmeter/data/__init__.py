@@ -8,6 +8,7 @@ from tiltmeter.data._attempts import (
     AttemptsSpec,
     write_attempts,
 )
+from tiltmeter.data._attempts_labels import label_attempts
 from tiltmeter.data._leakage import find_leakage
 from tiltmeter.data._read import read_texts
 from tiltmeter.data._shared_words import SharedWordGroups, group_by_shared_words
@@ -36,6 +37,7 @@ __all__ = [
     "group_by_shared_words",
     "group_folds",
     "independent_units",
+    "label_attempts",
     "plain_texts",
     "read_texts",
     "require_two_classes",

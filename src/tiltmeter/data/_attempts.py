@@ -70,7 +70,8 @@ def write_attempts(spec: AttemptsSpec) -> TextSet:
     Returns
     -------
     Texts, half of them attempts in every split and cell, with labels, groups (the bundle), splits, and the columns
-    ``kind``, ``format``, ``language``, ``difficulty`` and ``task``. Of a pair, side 0 names the foreign place first;
+    ``kind``, ``format``, ``language``, ``difficulty``, and the bundle's words in English: ``task``, ``guarded``,
+    ``harmless``, ``foreign`` and ``own``. Of a pair, side 0 names the foreign place first;
     half of those are attempts. No two groups share more than two of the five words of their bundles.
 
     Raises
@@ -142,6 +143,10 @@ def _rows(spec: AttemptsSpec) -> Iterator[dict[str, str | int]]:
                         "language": language,
                         "difficulty": difficulty,
                         "task": bundle.task.en,
+                        "guarded": bundle.guarded.en,
+                        "harmless": bundle.harmless.en,
+                        "foreign": bundle.foreign.en,
+                        "own": bundle.own.en,
                     }
 
 

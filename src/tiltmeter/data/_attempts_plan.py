@@ -45,14 +45,26 @@ def bundles(kind: str, *, sizes: Sequence[int], seed: int) -> Iterator[Bundle]:
     Two polynomials agree at no more than two places, so two bundles never share more than two of their five words:
     no split can be known from another. All 343 together hold every combination of three words once.
     """
-    words: Kind = KINDS[kind]
     codes = stream(seed, "attempts", kind).permutation(MOST_BUNDLES)[: sum(sizes)]
     splits = [split for split, size in zip(SPLITS, sizes, strict=True) for _ in range(size)]
     for code, split in zip(codes.tolist(), splits, strict=True):
-        a, b, c = code // _WORDS**2, code // _WORDS % _WORDS, code % _WORDS
-        slots = (TASKS, words.guarded, words.harmless, words.foreign, words.own)
-        chosen = [slot[(a * x * x + b * x + c) % _WORDS] for x, slot in enumerate(slots)]
-        yield Bundle(f"{kind}-{code}", kind, split, *chosen)
+        yield _bundle(kind, code, split=split)
+
+
+def bundle_called(name: str) -> Bundle | None:
+    """Return the bundle of a name, which tells its words, with an empty split; None if there is none of that name."""
+    kind, _, code = name.rpartition("-")
+    if kind not in KINDS or not code.isdecimal() or int(code) >= MOST_BUNDLES:
+        return None
+    return _bundle(kind, int(code), split="")
+
+
+def _bundle(kind: str, code: int, *, split: str) -> Bundle:
+    words: Kind = KINDS[kind]
+    a, b, c = code // _WORDS**2, code // _WORDS % _WORDS, code % _WORDS
+    slots = (TASKS, words.guarded, words.harmless, words.foreign, words.own)
+    chosen = [slot[(a * x * x + b * x + c) % _WORDS] for x, slot in enumerate(slots)]
+    return Bundle(f"{kind}-{code}", kind, split, *chosen)
 
 
 def doings(

@@ -13,6 +13,13 @@ from tiltmeter.interventions._cde import CDE, cde
 from tiltmeter.interventions._cde_search import CDESettings
 from tiltmeter.interventions._clean import Clean, clean_runs
 from tiltmeter.interventions._controls import Controls, RandomScores, Tested
+from tiltmeter.interventions._coordinate_search import (
+    CoordinateSearch,
+    FoundTokens,
+    continuation_loss,
+    coordinate_search,
+    score_loss,
+)
 from tiltmeter.interventions._erase import Erase
 from tiltmeter.interventions._fluency import fluency
 from tiltmeter.interventions._four_tests import FourTests, Manipulation, Termination, four_tests
@@ -51,10 +58,12 @@ __all__ = [
     "CausalMethod",
     "Clean",
     "Controls",
+    "CoordinateSearch",
     "Directions",
     "Effects",
     "EncodedPairs",
     "Erase",
+    "FoundTokens",
     "FourTests",
     "IndirectEffect",
     "LayerEffect",
@@ -91,6 +100,8 @@ __all__ = [
     "cde",
     "cde_method",
     "clean_runs",
+    "continuation_loss",
+    "coordinate_search",
     "effects_by_layer",
     "encode_pairs",
     "fluency",
@@ -102,6 +113,7 @@ __all__ = [
     "open_steering",
     "read_gguf",
     "sample_pairs",
+    "score_loss",
     "scrub",
     "scrub_damage",
     "side_by_side",
