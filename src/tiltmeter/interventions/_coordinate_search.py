@@ -6,14 +6,12 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Literal, NamedTuple
 
-import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
 from tiltmeter.core.direction import Direction
 from tiltmeter.core.errors import SpecError
-from tiltmeter.core.site import Site
 from tiltmeter.models import SubjectModel, frozen_weights, output_embedding
 
 TokenLoss = Callable[[Tensor], Tensor]
@@ -196,6 +194,8 @@ def score_loss(
     ...     vocab_size=9, hidden_size=8, intermediate_size=8, num_hidden_layers=2, num_attention_heads=2
     ... )
     >>> subject = bind(LlamaForCausalLM(config).eval(), tokenizer, name="tiny")
+    >>> import numpy as np
+    >>> from tiltmeter.core import Site
     >>> direction = Direction(np.eye(8)[0], site=Site(1, "resid_post"), sign=1)
     >>> score_loss(subject, direction, positions=[0, 2])(torch.tensor([[1, 2, 3]])).shape
     torch.Size([1])
