@@ -14,6 +14,7 @@ from tiltmeter.probes._census_record import Census, CensusNull
 from tiltmeter.probes._contrast_logistic import ContrastLogistic, contrast_logistic
 from tiltmeter.probes._crc import CRC, crc
 from tiltmeter.probes._fact_groups import FactGroups, independent_fact_groups
+from tiltmeter.probes._few_shot import FewShotCurve, few_shot_curve
 from tiltmeter.probes._kmeans import KMeansDifferences, kmeans_differences
 from tiltmeter.probes._lat import LAT, lat, lat_shuffled
 from tiltmeter.probes._lda import LDA, lda
@@ -70,6 +71,7 @@ __all__ = [
     "Classifier",
     "ContrastLogistic",
     "FactGroups",
+    "FewShotCurve",
     "FitsMoments",
     "Found",
     "KMeansDifferences",
@@ -109,6 +111,7 @@ __all__ = [
     "ccs_sweep",
     "contrast_logistic",
     "crc",
+    "few_shot_curve",
     "independent_fact_groups",
     "kmeans_differences",
     "lat",
