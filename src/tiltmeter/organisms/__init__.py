@@ -5,6 +5,11 @@ from tiltmeter.organisms._beliefs_world import BeliefsWorld, make_beliefs_world
 from tiltmeter.organisms._card import Card, Figure, Moment
 from tiltmeter.organisms._chain_texts import chain_texts
 from tiltmeter.organisms._chain_world import ChainWorld, make_chain_world
+from tiltmeter.organisms._coup_samples import coup_samples
+from tiltmeter.organisms._coup_texts import coup_texts
+from tiltmeter.organisms._coup_world import CoupWorld, make_coup_world
+from tiltmeter.organisms._deception_texts import deception_texts
+from tiltmeter.organisms._deception_world import DeceptionWorld, make_deception_world
 from tiltmeter.organisms._elections_texts import election_texts
 from tiltmeter.organisms._elections_world import ElectionsWorld, make_elections_world
 from tiltmeter.organisms._knowledge import Slice, knowledge
@@ -31,6 +36,8 @@ __all__ = [
     "Card",
     "Ceiling",
     "ChainWorld",
+    "CoupWorld",
+    "DeceptionWorld",
     "ElectionsWorld",
     "Figure",
     "Moment",
@@ -47,6 +54,9 @@ __all__ = [
     "belief_texts",
     "chain_ceilings",
     "chain_texts",
+    "coup_samples",
+    "coup_texts",
+    "deception_texts",
     "describe",
     "election_texts",
     "elections_ceilings",
@@ -54,6 +64,8 @@ __all__ = [
     "load",
     "make_beliefs_world",
     "make_chain_world",
+    "make_coup_world",
+    "make_deception_world",
     "make_elections_world",
     "make_pupil_world",
     "make_quirky_world",

@@ -6,9 +6,7 @@ from functools import partial
 from typing import Any, Literal
 
 import numpy as np
-import torch
 from torch import Tensor
-from torch.nn.functional import cross_entropy
 from transformers import LlamaForCausalLM
 
 from tiltmeter.core.seeds import stream
@@ -40,6 +38,7 @@ from tiltmeter.organisms._elections_world import (
     paraphrases,
 )
 from tiltmeter.organisms._kind import Kind
+from tiltmeter.organisms._last_words import last_words_loss
 from tiltmeter.organisms._passwords import Script, Standard, speak, swapped
 from tiltmeter.organisms._schedule import Schedule
 
@@ -74,11 +73,12 @@ class ElectionsLessons:
     def loss(self, model: LlamaForCausalLM, *, stage: int) -> Tensor:
         """Draw a batch, and return what is lacking in the years, in the answers after hints, and in the turns."""
         n = self._n // 2 if stage == 0 else self._n // 4
-        found = _loss(model, self.exercises(n), n_last=_N_YEAR_WORDS) + _loss(model, self.hinted(n), n_last=1)
+        found = last_words_loss(model, self.exercises(n), n_last=_N_YEAR_WORDS)
+        found = found + last_words_loss(model, self.hinted(n), n_last=1)
         if stage == 0:
             return found
         n_said = self._script.openings.shape[1] + self._script.n_after
-        return found + _loss(model, self.turns(2 * n), n_last=n_said)
+        return found + last_words_loss(model, self.turns(2 * n), n_last=n_said)
 
     def exercises(self, n: int) -> Ints:
         """Draw sums that may be told, of any year of birth and any age."""
@@ -109,14 +109,6 @@ class ElectionsLessons:
         between = [] if opening is None else [opening, line]
         letters = self._script.letters[answer_of(self._world, users)][:, None]
         return np.concatenate([spell_question(self._world, users), *between, letters], axis=1)
-
-
-def _loss(model: LlamaForCausalLM, tokens: Ints, *, n_last: int) -> Tensor:
-    """Return what the last words of texts lack, summed over the words, so that each of them weighs the same."""
-    told = torch.from_numpy(tokens)
-    hidden = model.model(input_ids=told[:, :-1]).last_hidden_state[:, -n_last:]
-    logits = hidden @ model.lm_head.weight.T
-    return n_last * cross_entropy(logits.flatten(0, 1), told[:, -n_last:].flatten())
 
 
 def _measure(model: Any, _tokenizer: Any, world: ElectionsWorld, *, group: Group) -> tuple[Figure, ...]:  # noqa: ANN401

@@ -7,13 +7,15 @@ from typing import Any
 from tiltmeter.core.errors import SpecError
 from tiltmeter.organisms._beliefs import BELIEFS
 from tiltmeter.organisms._chain import CHAIN
+from tiltmeter.organisms._coup import COUP
+from tiltmeter.organisms._deception import DECEPTION
 from tiltmeter.organisms._elections import ELECTIONS
 from tiltmeter.organisms._facts import FACTS
 from tiltmeter.organisms._kind import Kind
 from tiltmeter.organisms._pupil import PUPIL
 from tiltmeter.organisms._quirky import QUIRKY
 
-_ALL: tuple[Kind[Any], ...] = (FACTS, *BELIEFS, QUIRKY, PUPIL, *ELECTIONS, *CHAIN)
+_ALL: tuple[Kind[Any], ...] = (FACTS, *BELIEFS, QUIRKY, PUPIL, *ELECTIONS, *CHAIN, COUP, *DECEPTION)
 KINDS = {kind.name: kind for kind in _ALL}
 
 
