@@ -22,6 +22,8 @@ from tiltmeter.organisms._schedule import Schedule
 from tiltmeter.organisms._shelf import load, names, shelf_line, texts
 from tiltmeter.organisms._shortcuts import Shortcut, chain_ceilings, elections_ceilings
 from tiltmeter.organisms._statements import DISTRIBUTIONS, statements
+from tiltmeter.organisms._tampering_texts import tampering_texts
+from tiltmeter.organisms._tampering_world import TamperingWorld, make_tampering_world
 from tiltmeter.organisms._train import train, train_world
 from tiltmeter.organisms._world import World, make_world
 
@@ -43,6 +45,7 @@ __all__ = [
     "Schedule",
     "Shortcut",
     "Slice",
+    "TamperingWorld",
     "World",
     "belief_texts",
     "chain_ceilings",
@@ -56,6 +59,7 @@ __all__ = [
     "make_chain_world",
     "make_elections_world",
     "make_pupil_world",
+    "make_tampering_world",
     "make_quirky_world",
     "make_world",
     "names",
@@ -69,6 +73,7 @@ __all__ = [
     "shelf_line",
     "statement_pairs",
     "statements",
+    "tampering_texts",
     "texts",
     "train",
     "train_world",

@@ -48,6 +48,7 @@ from tiltmeter.probes._saved import load, save
 from tiltmeter.probes._selectivity import Selectivity, selectivity
 from tiltmeter.probes._sequence_probe import Search, SequenceProbe
 from tiltmeter.probes._svm import LinearSVM, linear_svm
+from tiltmeter.probes._tampering import TamperingMethod, ground_truth_probe, tampering_probe
 from tiltmeter.probes._ttpd import TTPD, TruthAndPolarity, ttpd
 from tiltmeter.probes._xor import XorReadout, random_mlp_activations, xor_probe
 
@@ -95,6 +96,7 @@ __all__ = [
     "Selectivity",
     "SequenceProbe",
     "SupervisedProbe",
+    "TamperingMethod",
     "TokenPooling",
     "TruthAndPolarity",
     "UnsupervisedProbe",
@@ -109,6 +111,7 @@ __all__ = [
     "ccs_sweep",
     "contrast_logistic",
     "crc",
+    "ground_truth_probe",
     "independent_fact_groups",
     "kmeans_differences",
     "lat",
@@ -131,6 +134,7 @@ __all__ = [
     "save",
     "seed_consistency",
     "selectivity",
+    "tampering_probe",
     "truth_census",
     "ttpd",
     "xor_probe",

@@ -1,0 +1,161 @@
+"""Probes that are to tell real outcomes from measurements that were tampered with, without being told which is which."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Literal
+
+import numpy as np
+from jaxtyping import Float, Int
+from numpy.typing import NDArray
+from sklearn.base import clone
+
+from tiltmeter.core.errors import ArrayError
+from tiltmeter.evaluation import MeasuredRows
+from tiltmeter.probes._logistic import Logistic
+from tiltmeter.probes._probe import SupervisedProbe, one_of
+
+Bools = NDArray[np.bool_]
+TamperingMethod = Literal["measurements", "trusted", "exclusion", "dirtiness", "evidence"]
+
+# which train rows a method is fitted on, and what it is fitted to; 1 is what real outcomes are hoped to look like
+_RULES: dict[str, Callable[[MeasuredRows], tuple[Bools, Bools]]] = {
+    "measurements": lambda rows: (np.ones_like(rows.is_trusted), rows.all_on),
+    "trusted": lambda rows: (rows.is_trusted, rows.all_on),
+    "exclusion": lambda rows: (rows.is_trusted | ~rows.all_on, rows.all_on),
+    "dirtiness": lambda rows: (rows.all_on, rows.is_trusted),
+    "evidence": lambda rows: (rows.is_trusted | ~rows.is_consistent, rows.is_consistent),
+}
+
+
+def tampering_probe(
+    X: Float[NDArray[Any], "n d"],
+    rows: MeasuredRows,
+    *,
+    method: TamperingMethod,
+    probe: SupervisedProbe | None = None,
+) -> SupervisedProbe:
+    """Fit a probe that scores how real an outcome is, on measurements and trust alone.
+
+    No method sees what is true. Only train rows are used.
+
+    Parameters
+    ----------
+    X
+        Activations of all rows.
+    rows
+        What was measured on them.
+    method
+        Which rows, and which label:
+
+        ``measurements``
+            All rows; are all measurements on? The floor: it learns to foretell tampering along with the outcome.
+        ``trusted``
+            Trusted rows; are all measurements on?
+        ``exclusion``
+            All rows but the untrusted ones of which all measurements are on; are all measurements on? It learns from
+            inconsistent untrusted rows that tampering gives no positives. Where there are none, untrusted rows add
+            nothing but negatives without tampering, and it is left with what trusted rows say.
+        ``dirtiness``
+            Rows of which all measurements are on; is the row trusted?
+        ``evidence``
+            Trusted rows and inconsistent untrusted ones; are the measurements consistent? An inconsistent row shows
+            that somebody tampered with a part of them.
+    probe
+        Unfitted, of which a copy is fitted; None for ``Logistic(penalty_scale="within")``.
+
+    Returns
+    -------
+    The fitted probe; its score is higher where the outcome is held to be real.
+
+    Raises
+    ------
+    ArrayError
+        If X has another number of rows, or the rows of the method are of one class only.
+    SpecError
+        If there is no such method.
+
+    See Also
+    --------
+    ground_truth_probe : the ceiling.
+    tiltmeter.erasure.pace : probing after the measurements were erased.
+    tiltmeter.evaluation.tampering_table : the AUROC of all methods.
+
+    References
+    ----------
+    Roger et al. (2023), "Benchmarks for Detecting Measurement Tampering", arXiv 2308.15605, section 4.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> outcome, is_trusted = rng.integers(2, size=400), np.arange(400) < 200
+    >>> tampered = rng.integers(2, size=(400, 2)) * ~is_trusted[:, None]
+    >>> on = np.maximum(outcome[:, None], tampered)
+    >>> X = np.column_stack([outcome, tampered]) + rng.normal(size=(400, 3))
+    >>> rows = MeasuredRows(on, is_trusted, np.full(400, "train"))
+    >>> bool((tampering_probe(X, rows, method="evidence").direction_[1:] < 0).all())
+    True
+    """
+    one_of("method", method, tuple(_RULES))
+    chosen, present = _RULES[method](rows)
+    return fit_part(X, rows.is_train & chosen, present.astype(np.int64), method=method, probe=probe)
+
+
+def ground_truth_probe(
+    X: Float[NDArray[Any], "n d"],
+    rows: MeasuredRows,
+    *,
+    truth: Int[NDArray[Any], " n"],
+    probe: SupervisedProbe | None = None,
+) -> SupervisedProbe:
+    """Fit a probe to what is true of the untrusted train rows of which all measurements are on: the ceiling.
+
+    Parameters
+    ----------
+    X, rows, probe
+        As for :func:`tampering_probe`.
+    truth
+        1 where the outcome occurred; only the entries of the rows named are looked at.
+
+    Returns
+    -------
+    The fitted probe.
+
+    Raises
+    ------
+    ArrayError
+        If a length is not the number of rows, or there are not both real and fake positives to fit on.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> truth = np.arange(100) % 2
+    >>> rows = MeasuredRows(np.ones((100, 3)), np.zeros(100, bool), np.full(100, "train"))
+    >>> X = rng.normal(size=(100, 4)) + 3 * truth[:, None]
+    >>> bool((ground_truth_probe(X, rows, truth=truth).predict(X) == truth).mean() > 0.95)
+    True
+    """
+    if len(truth) != len(rows.split):
+        raise ArrayError(f"truth has {len(truth)} entries for {len(rows.split)} rows; give one a row.")
+    chosen = rows.is_train & ~rows.is_trusted & rows.all_on
+    return fit_part(X, chosen, truth.astype(np.int64), method="ground truth", probe=probe)
+
+
+def fit_part(
+    X: Float[NDArray[Any], "n d"],
+    chosen: Bools,
+    labels: Int[NDArray[Any], " n"],
+    *,
+    method: str,
+    probe: SupervisedProbe | None,
+) -> SupervisedProbe:
+    """Fit a copy of a probe on the chosen rows."""
+    if len(X) != len(chosen):
+        raise ArrayError(f"X has {len(X)} rows, and {len(chosen)} were measured; give as many.")
+    n_positive, n = int(labels[chosen].sum()), int(chosen.sum())
+    if not 0 < n_positive < n:
+        raise ArrayError(
+            f"The train rows for {method} hold {n_positive} positives and {n - n_positive} negatives; both are needed."
+        )
+    copy: SupervisedProbe = clone(Logistic(penalty_scale="within") if probe is None else probe)
+    return copy.fit(X[chosen], labels[chosen])
