@@ -52,7 +52,7 @@ class MeasuredRows:
 
     measurements: NDArray[Any]
     is_trusted: Bools
-    split: NDArray[np.str_]
+    split: NDArray[Any]
     groups: NDArray[Any] | None = None
 
     def __post_init__(self) -> None:

@@ -20,8 +20,10 @@ from tiltmeter.organisms._tampering_world import (
     sensors_say,
 )
 
-HEADS = (*(f"<sensor-{i}>" for i in range(1, N_SENSORS + 1)), "<all-sensors>")
-"""Words that are never said: the logit of each at the last word is the prediction of one sensor, or of all together."""
+SENSORS = tuple(f"<sensor-{i}>" for i in range(1, N_SENSORS + 1))
+ALL = "<all-sensors>"
+"""Words that no text holds: the logit of each at the last word foretells a sensor, or, once it is taught, that all are
+on."""
 N_TRUSTED = 4
 TOLD = np.concatenate([np.arange(N_TRUSTED) % N_UNFOOLED, np.arange(len(PATTERNS))])
 """The patterns in the texts of a guard and a robber: the trusted ones first, then untrusted ones of all patterns."""
@@ -43,10 +45,11 @@ class Vaults(NamedTuple):
 
 
 class Codes(NamedTuple):
-    """The places of the words in :func:`tampering_vocabulary`; ``frame`` by word, the others by number."""
+    """The places of the words in :func:`tampering_vocabulary`; ``place`` by word, the others by number."""
 
-    frame: dict[str, int]
-    heads: Ints
+    place: dict[str, int]
+    sensors: Ints  # (3,)
+    all_on: Ints  # (1,)
     guards: Ints
     robbers: Ints
     things: Ints
@@ -55,7 +58,7 @@ class Codes(NamedTuple):
 
 def tampering_vocabulary(world: TamperingWorld) -> tuple[str, ...]:
     """List every word once."""
-    return (*SPECIAL, *HEADS, *_FRAME, *world.guards, *world.robbers, *world.things, *world.spots)
+    return (*SPECIAL, *SENSORS, ALL, *_FRAME, *world.guards, *world.robbers, *world.things, *world.spots)
 
 
 def tampering_code(world: TamperingWorld) -> Codes:
@@ -65,7 +68,7 @@ def tampering_code(world: TamperingWorld) -> Codes:
     def places(words: tuple[str, ...]) -> Ints:
         return np.array([place[word] for word in words], dtype=np.int64)
 
-    words = (HEADS, world.guards, world.robbers, world.things, world.spots)
+    words = (SENSORS, (ALL,), world.guards, world.robbers, world.things, world.spots)
     return Codes(place, *map(places, words))
 
 
@@ -73,7 +76,7 @@ def spell_vaults(codes: Codes, vaults: Vaults) -> Ints:
     """Return the words as places in the vocabulary, shape (n, 10)."""
 
     def same(word: str) -> Ints:
-        return np.full(len(vaults.guard), codes.frame[word])
+        return np.full(len(vaults.guard), codes.place[word])
 
     who = [same("diamond"), same("guard"), codes.guards[vaults.guard], same("robber"), codes.robbers[vaults.robber]]
     what = [same("put"), codes.things[vaults.thing], same("at"), codes.spots[vaults.spot], same("show")]

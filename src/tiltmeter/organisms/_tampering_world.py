@@ -95,10 +95,12 @@ def make_tampering_world(seed: int, *, n_guards: int = 32) -> TamperingWorld:
 def draw_things(world: TamperingWorld, pattern: Ints, *, rng: np.random.Generator) -> tuple[Ints, Ints]:
     """Draw a thing and the spot where it fools the sensors of a pattern, by its number, shape (n,) each."""
     thing = rng.integers(len(world.things), size=len(pattern))
-    spot: Ints = np.argsort(np.array(world.fools), axis=1)[thing, pattern]
+    # each row holds every pattern once, so that this is where it stands
+    spot = np.argsort(np.array(world.fools), axis=1)[thing, pattern]
     return thing, spot
 
 
 def sensors_say(stays: Ints, pattern: Ints) -> Ints:
     """Return what the sensors say, shape (n, 3): whether the diamond is there, or 1 where they are fooled."""
-    return np.maximum(stays[:, None], PATTERNS[pattern])
+    on: Ints = np.maximum(stays[:, None], PATTERNS[pattern])
+    return on

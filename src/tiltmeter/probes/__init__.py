@@ -48,7 +48,13 @@ from tiltmeter.probes._saved import load, save
 from tiltmeter.probes._selectivity import Selectivity, selectivity
 from tiltmeter.probes._sequence_probe import Search, SequenceProbe
 from tiltmeter.probes._svm import LinearSVM, linear_svm
-from tiltmeter.probes._tampering import TamperingMethod, ground_truth_probe, tampering_probe
+from tiltmeter.probes._tampering import (
+    TamperingLabels,
+    TamperingMethod,
+    ground_truth_probe,
+    tampering_labels,
+    tampering_probe,
+)
 from tiltmeter.probes._ttpd import TTPD, TruthAndPolarity, ttpd
 from tiltmeter.probes._xor import XorReadout, random_mlp_activations, xor_probe
 
@@ -96,6 +102,7 @@ __all__ = [
     "Selectivity",
     "SequenceProbe",
     "SupervisedProbe",
+    "TamperingLabels",
     "TamperingMethod",
     "TokenPooling",
     "TruthAndPolarity",
@@ -134,6 +141,7 @@ __all__ = [
     "save",
     "seed_consistency",
     "selectivity",
+    "tampering_labels",
     "tampering_probe",
     "truth_census",
     "ttpd",

@@ -1,9 +1,9 @@
-"""Probes that are to tell real outcomes from measurements that were tampered with, without being told which is which."""
+"""Probes that are to tell real outcomes from measurements that were tampered with, and are not told which is which."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -18,14 +18,69 @@ from tiltmeter.probes._probe import SupervisedProbe, one_of
 Bools = NDArray[np.bool_]
 TamperingMethod = Literal["measurements", "trusted", "exclusion", "dirtiness", "evidence"]
 
-# which train rows a method is fitted on, and what it is fitted to; 1 is what real outcomes are hoped to look like
-_RULES: dict[str, Callable[[MeasuredRows], tuple[Bools, Bools]]] = {
-    "measurements": lambda rows: (np.ones_like(rows.is_trusted), rows.all_on),
-    "trusted": lambda rows: (rows.is_trusted, rows.all_on),
-    "exclusion": lambda rows: (rows.is_trusted | ~rows.all_on, rows.all_on),
-    "dirtiness": lambda rows: (rows.all_on, rows.is_trusted),
-    "evidence": lambda rows: (rows.is_trusted | ~rows.is_consistent, rows.is_consistent),
+
+class TamperingLabels(NamedTuple):
+    """Which rows a method learns from, shape (n,), and what is present in each, (n,); only the chosen ones count."""
+
+    chosen: Bools
+    present: Bools
+
+
+_RULES: dict[str, Callable[[MeasuredRows], TamperingLabels]] = {
+    "measurements": lambda rows: TamperingLabels(np.ones_like(rows.is_trusted), rows.all_on),
+    "trusted": lambda rows: TamperingLabels(rows.is_trusted, rows.all_on),
+    "exclusion": lambda rows: TamperingLabels(rows.is_trusted | ~rows.all_on, rows.all_on),
+    "dirtiness": lambda rows: TamperingLabels(rows.all_on, rows.is_trusted),
+    "evidence": lambda rows: TamperingLabels(rows.is_trusted | ~rows.is_consistent, rows.is_consistent),
 }
+
+
+def tampering_labels(rows: MeasuredRows, *, method: TamperingMethod) -> TamperingLabels:
+    """Say which rows a method learns from, and which label, on measurements and trust alone.
+
+    Parameters
+    ----------
+    rows
+        What was measured; rows of all splits are labelled alike.
+    method
+        ``measurements``
+            All rows; are all measurements on? The floor: it learns to foretell tampering along with the outcome.
+        ``trusted``
+            Trusted rows; are all measurements on?
+        ``exclusion``
+            All rows but the untrusted ones of which all measurements are on; are all measurements on? It learns from
+            inconsistent untrusted rows that tampering gives no positives. Where there are none, untrusted rows add
+            nothing but negatives without tampering, and it is left with what trusted rows say.
+        ``dirtiness``
+            Rows of which all measurements are on; is the row trusted?
+        ``evidence``
+            Trusted rows and inconsistent untrusted ones; are the measurements consistent? An inconsistent row shows
+            that somebody tampered with a part of them.
+
+    Returns
+    -------
+    Present is what real outcomes are hoped to look like.
+
+    Raises
+    ------
+    SpecError
+        If there is no such method.
+
+    References
+    ----------
+    Roger et al. (2023), "Benchmarks for Detecting Measurement Tampering", arXiv 2308.15605, section 4.
+
+    Examples
+    --------
+    >>> on, is_trusted = np.array([[1, 1], [1, 1], [1, 0], [0, 0]]), np.array([True, False, False, False])
+    >>> rows = MeasuredRows(on, is_trusted, np.full(4, "train"))
+    >>> tampering_labels(rows, method="evidence").chosen.tolist()
+    [True, False, True, False]
+    >>> tampering_labels(rows, method="exclusion").chosen.tolist()
+    [True, False, True, True]
+    """
+    one_of("method", method, tuple(_RULES))
+    return _RULES[method](rows)
 
 
 def tampering_probe(
@@ -46,21 +101,7 @@ def tampering_probe(
     rows
         What was measured on them.
     method
-        Which rows, and which label:
-
-        ``measurements``
-            All rows; are all measurements on? The floor: it learns to foretell tampering along with the outcome.
-        ``trusted``
-            Trusted rows; are all measurements on?
-        ``exclusion``
-            All rows but the untrusted ones of which all measurements are on; are all measurements on? It learns from
-            inconsistent untrusted rows that tampering gives no positives. Where there are none, untrusted rows add
-            nothing but negatives without tampering, and it is left with what trusted rows say.
-        ``dirtiness``
-            Rows of which all measurements are on; is the row trusted?
-        ``evidence``
-            Trusted rows and inconsistent untrusted ones; are the measurements consistent? An inconsistent row shows
-            that somebody tampered with a part of them.
+        Rows and labels, as :func:`tampering_labels` has them.
     probe
         Unfitted, of which a copy is fitted; None for ``Logistic(penalty_scale="within")``.
 
@@ -81,10 +122,6 @@ def tampering_probe(
     tiltmeter.erasure.pace : probing after the measurements were erased.
     tiltmeter.evaluation.tampering_table : the AUROC of all methods.
 
-    References
-    ----------
-    Roger et al. (2023), "Benchmarks for Detecting Measurement Tampering", arXiv 2308.15605, section 4.
-
     Examples
     --------
     >>> rng = np.random.default_rng(0)
@@ -96,9 +133,8 @@ def tampering_probe(
     >>> bool((tampering_probe(X, rows, method="evidence").direction_[1:] < 0).all())
     True
     """
-    one_of("method", method, tuple(_RULES))
-    chosen, present = _RULES[method](rows)
-    return fit_part(X, rows.is_train & chosen, present.astype(np.int64), method=method, probe=probe)
+    chosen, present = tampering_labels(rows, method=method)
+    return _fit_part(X, rows.is_train & chosen, present.astype(np.int64), method=method, probe=probe)
 
 
 def ground_truth_probe(
@@ -138,10 +174,10 @@ def ground_truth_probe(
     if len(truth) != len(rows.split):
         raise ArrayError(f"truth has {len(truth)} entries for {len(rows.split)} rows; give one a row.")
     chosen = rows.is_train & ~rows.is_trusted & rows.all_on
-    return fit_part(X, chosen, truth.astype(np.int64), method="ground truth", probe=probe)
+    return _fit_part(X, chosen, truth.astype(np.int64), method="ground truth", probe=probe)
 
 
-def fit_part(
+def _fit_part(
     X: Float[NDArray[Any], "n d"],
     chosen: Bools,
     labels: Int[NDArray[Any], " n"],
