@@ -2,17 +2,16 @@
 
 import numpy as np
 import pytest
-from tampered import plant
 
 from tiltmeter.core.errors import ArrayError, NoDirectionError
 from tiltmeter.erasure import pace
 from tiltmeter.evaluation import auroc, tampering_table
-from tiltmeter.probes import Logistic, logistic, tampering_probe
+from tiltmeter.probes import Logistic, logistic, tampered_activations, tampering_probe
 
 
 @pytest.fixture(scope="module")
 def planted():
-    return plant(0)
+    return tampered_activations(0)
 
 
 def test_it_equals_a_projection_written_out_and_a_fit_on_trusted_train_rows(planted):
@@ -48,7 +47,7 @@ def test_what_was_erased_no_longer_tells_all_on_from_the_others_on_the_rows_of_t
 
 def test_it_beats_trusted_rows_alone_where_measurements_are_loud():
     for seed in range(5):
-        planted = plant(seed, evidence=2.5, measured=3.0)
+        planted = tampered_activations(seed, evidence=2.5, measured=3.0)
         scores = {
             "pace": pace(planted.X, planted.rows).decision_function(planted.X),
             "trusted": tampering_probe(planted.X, planted.rows, method="trusted").decision_function(planted.X),

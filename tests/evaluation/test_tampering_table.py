@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
-from tampered import plant
 
 from tiltmeter.core.errors import ArrayError
 from tiltmeter.evaluation import MeasuredRows, tampering_table
+from tiltmeter.probes import tampered_activations
 
 
 def rows_of(on, *, trusted=None, split="test", groups=None):
@@ -16,7 +16,7 @@ def rows_of(on, *, trusted=None, split="test", groups=None):
 
 
 def test_what_is_derived_equals_what_loops_over_the_rows_find():
-    rows = plant(0, n_groups=40).rows
+    rows = tampered_activations(0, n_groups=40).rows
     for i, on in enumerate(rows.measurements.tolist()):
         assert rows.all_on[i] == all(on)
         assert rows.is_consistent[i] == (len(set(on)) == 1)
@@ -26,7 +26,7 @@ def test_what_is_derived_equals_what_loops_over_the_rows_find():
 
 
 def test_the_auroc_is_that_of_real_against_fake_among_judged_rows_alone():
-    planted = plant(1, n_groups=200)
+    planted = tampered_activations(1, n_groups=200)
     scores = np.random.default_rng(0).normal(size=len(planted.truth)) + planted.truth
     # what stands outside of the judged rows is not looked at
     judged, blinded = planted.rows.is_judged, scores.copy()
@@ -57,7 +57,7 @@ def test_without_fake_positives_there_is_no_figure():
 
 
 def test_shuffled_truth_is_told_from_fake_by_nobody():
-    planted = plant(2)
+    planted = tampered_activations(2)
     shuffled = np.random.default_rng(0).permutation(planted.truth)
     (found,) = tampering_table(planted.rows, shuffled, scores={"x": planted.truth * 1.0}, n_draws=100)
     assert found.auroc.value == pytest.approx(0.5, abs=0.05)
@@ -84,3 +84,12 @@ def test_what_cannot_be_is_refused():
         tampering_table(rows, np.zeros(5, int), scores={"x": np.zeros(4)})
     with pytest.raises(ArrayError, match="not finite"):
         tampering_table(rows, np.array([0, 1, 0, 1]), scores={"x": np.full(4, np.nan)})
+
+
+def test_a_selection_holds_the_rows_of_the_mask_and_nothing_else():
+    rows = tampered_activations(0, n_groups=40).rows
+    found = rows.select(rows.is_trusted)
+    for name in ("measurements", "split", "groups"):
+        assert np.array_equal(getattr(found, name), getattr(rows, name)[rows.is_trusted])
+    assert found.is_trusted.all() and len(found.split) == 80
+    assert rows_of(np.ones((4, 2))).select(np.arange(4) < 2).groups is None

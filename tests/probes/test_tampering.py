@@ -2,11 +2,17 @@
 
 import numpy as np
 import pytest
-from tampered import plant
 
 from tiltmeter.core.errors import ArrayError, SpecError
 from tiltmeter.evaluation import tampering_table
-from tiltmeter.probes import Logistic, MeanDifference, ground_truth_probe, tampering_labels, tampering_probe
+from tiltmeter.probes import (
+    Logistic,
+    MeanDifference,
+    ground_truth_probe,
+    tampered_activations,
+    tampering_labels,
+    tampering_probe,
+)
 
 METHODS = ("measurements", "trusted", "exclusion", "dirtiness", "evidence")
 SEEDS = range(5)
@@ -24,12 +30,12 @@ def areas(planted, methods=METHODS):
 
 @pytest.fixture(scope="module")
 def five():
-    return [areas(plant(seed)) for seed in SEEDS]
+    return [areas(tampered_activations(seed)) for seed in SEEDS]
 
 
 @pytest.fixture(scope="module")
 def five_without_inconsistencies():
-    return [areas(plant(seed, n_tampered=(0, 3)), ("trusted", "exclusion")) for seed in SEEDS]
+    return [areas(tampered_activations(seed, n_tampered=(0, 3)), ("trusted", "exclusion")) for seed in SEEDS]
 
 
 def by_hand(rows, method):
@@ -47,7 +53,7 @@ def by_hand(rows, method):
 
 @pytest.mark.parametrize("method", METHODS)
 def test_rows_and_labels_are_those_of_the_definition_and_only_train_rows_are_used(method):
-    planted = plant(3, n_groups=80)
+    planted = tampered_activations(3, n_groups=80)
     told = list(by_hand(planted.rows, method))
     labels = tampering_labels(planted.rows, method=method)
     assert labels.chosen.tolist() == [chosen for chosen, _ in told]
@@ -61,7 +67,7 @@ def test_rows_and_labels_are_those_of_the_definition_and_only_train_rows_are_use
 
 
 def test_the_ceiling_is_fitted_on_untrusted_positives_of_train_and_their_truth():
-    planted = plant(4, n_groups=80)
+    planted = tampered_activations(4, n_groups=80)
     rows = planted.rows
     kept = (rows.split == "train") & ~rows.is_trusted & (rows.measurements.sum(axis=1) == 3)
     expected = MeanDifference().fit(planted.X[kept], planted.truth[kept])
@@ -90,20 +96,20 @@ def test_exclusion_without_inconsistencies_is_no_better_than_trusted_rows_and_wi
 
 
 def test_without_evidence_in_the_rows_only_the_outcome_is_left_to_read():
-    quiet = areas(plant(0, evidence=0.0, outcome=0.0, measured=0.0), METHODS)
+    quiet = areas(tampered_activations(0, evidence=0.0, outcome=0.0, measured=0.0), METHODS)
     for value in quiet.values():
         assert value == pytest.approx(0.5, abs=0.08)
 
 
 def test_without_untrusted_inconsistencies_there_is_nothing_to_fit_evidence_on():
-    planted = plant(0, n_groups=80, n_tampered=(0, 3))
+    planted = tampered_activations(0, n_groups=80, n_tampered=(0, 3))
     with pytest.raises(ArrayError, match=r"The train rows for evidence hold \d+ positives and 0 negatives"):
         tampering_probe(planted.X, planted.rows, method="evidence")
 
 
 @pytest.mark.usefixtures("without_run_time_types")
 def test_what_cannot_be_is_refused():
-    planted = plant(0, n_groups=80)
+    planted = tampered_activations(0, n_groups=80)
     with pytest.raises(SpecError, match="method is 'proof'; it must be one of measurements, trusted, exclusion"):
         tampering_probe(planted.X, planted.rows, method="proof")
     with pytest.raises(ArrayError, match="X has 3 rows, and 640 were measured"):

@@ -66,15 +66,13 @@ def pace(X: Float[NDArray[Any], "n d"], rows: MeasuredRows, *, probe: Supervised
 
     Examples
     --------
-    >>> rng = np.random.default_rng(0)
-    >>> outcome, is_trusted = rng.integers(2, size=400), np.arange(400) < 200
-    >>> tampered = rng.integers(2, size=400) * ~is_trusted
-    >>> on = np.maximum(outcome, tampered)
-    >>> X = np.column_stack([outcome, on, 0 * on]) + 0.1 * rng.normal(size=(400, 3))
-    >>> found = pace(X, MeasuredRows(on[:, None], is_trusted, np.full(400, "train")))
-    >>> fake, real = found.decision_function(np.array([[0.0, 1.0, 0.0], [1.0, 1.0, 0.0]]))
-    >>> bool(real > fake)
-    True
+    >>> from tiltmeter.evaluation import tampering_table
+    >>> from tiltmeter.probes import tampered_activations
+    >>> X, rows, truth = tampered_activations(0)
+    >>> found = pace(X, rows)
+    >>> (figure,) = tampering_table(rows, truth, scores={"PACE": found.decision_function(X)})
+    >>> print(f"{figure.auroc.value:.2f}")
+    0.72
     """
     if len(X) != len(rows.split):
         raise ArrayError(f"X has {len(X)} rows, and {len(rows.split)} were measured; give as many.")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -73,6 +73,17 @@ class MeasuredRows:
             pairs = np.unique(np.stack([self.groups.astype(str), self.split.astype(str)]), axis=1)
             if pairs.shape[1] > len(np.unique(self.groups)):
                 raise ArrayError("A group has rows in several splits; give every group one split.")
+
+    def select(self, rows: Bools) -> MeasuredRows:
+        """Return the rows of a mask, shape (n,)."""
+        groups = None if self.groups is None else self.groups[rows]
+        return replace(
+            self,
+            measurements=self.measurements[rows],
+            is_trusted=self.is_trusted[rows],
+            split=self.split[rows],
+            groups=groups,
+        )
 
     @property
     def is_train(self) -> Bools:

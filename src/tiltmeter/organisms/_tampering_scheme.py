@@ -48,12 +48,12 @@ class TamperingScheme(Record):
     Examples
     --------
     >>> TamperingScheme(method="trusted").steps
-    300
+    200
     """
 
     method: TamperingMethod | Literal["truth"] = "exclusion"
     has_inconsistent: bool = True
-    steps: int = Field(default=300, ge=1)
+    steps: int = Field(default=200, ge=1)
     batch_size: int = Field(default=256, ge=1)
     learning_rate: float = Field(default=3e-4, gt=0)
     seed: int = 0

@@ -48,6 +48,7 @@ from tiltmeter.probes._saved import load, save
 from tiltmeter.probes._selectivity import Selectivity, selectivity
 from tiltmeter.probes._sequence_probe import Search, SequenceProbe
 from tiltmeter.probes._svm import LinearSVM, linear_svm
+from tiltmeter.probes._tampered_activations import TamperedActivations, tampered_activations
 from tiltmeter.probes._tampering import (
     TamperingLabels,
     TamperingMethod,
@@ -102,6 +103,7 @@ __all__ = [
     "Selectivity",
     "SequenceProbe",
     "SupervisedProbe",
+    "TamperedActivations",
     "TamperingLabels",
     "TamperingMethod",
     "TokenPooling",
@@ -141,6 +143,7 @@ __all__ = [
     "save",
     "seed_consistency",
     "selectivity",
+    "tampered_activations",
     "tampering_labels",
     "tampering_probe",
     "truth_census",

@@ -121,17 +121,20 @@ def tampering_probe(
     ground_truth_probe : the ceiling.
     tiltmeter.erasure.pace : probing after the measurements were erased.
     tiltmeter.evaluation.tampering_table : the AUROC of all methods.
+    tampered_activations : rows to try them on.
 
     Examples
     --------
-    >>> rng = np.random.default_rng(0)
-    >>> outcome, is_trusted = rng.integers(2, size=400), np.arange(400) < 200
-    >>> tampered = rng.integers(2, size=(400, 2)) * ~is_trusted[:, None]
-    >>> on = np.maximum(outcome[:, None], tampered)
-    >>> X = np.column_stack([outcome, tampered]) + rng.normal(size=(400, 3))
-    >>> rows = MeasuredRows(on, is_trusted, np.full(400, "train"))
-    >>> bool((tampering_probe(X, rows, method="evidence").direction_[1:] < 0).all())
-    True
+    >>> from tiltmeter.evaluation import tampering_table
+    >>> from tiltmeter.probes import tampered_activations
+    >>> X, rows, truth = tampered_activations(0)
+    >>> scores = {
+    ...     name: tampering_probe(X, rows, method=name).decision_function(X) for name in ("trusted", "evidence")
+    ... }
+    >>> for one in tampering_table(rows, truth, scores=scores):
+    ...     print(f"{one.method}: {one.auroc.value:.2f}")
+    trusted: 0.67
+    evidence: 0.87
     """
     chosen, present = tampering_labels(rows, method=method)
     return _fit_part(X, rows.is_train & chosen, present.astype(np.int64), method=method, probe=probe)
@@ -164,12 +167,10 @@ def ground_truth_probe(
 
     Examples
     --------
-    >>> rng = np.random.default_rng(0)
-    >>> truth = np.arange(100) % 2
-    >>> rows = MeasuredRows(np.ones((100, 3)), np.zeros(100, bool), np.full(100, "train"))
-    >>> X = rng.normal(size=(100, 4)) + 3 * truth[:, None]
-    >>> bool((ground_truth_probe(X, rows, truth=truth).predict(X) == truth).mean() > 0.95)
-    True
+    >>> from tiltmeter.probes import tampered_activations
+    >>> X, rows, truth = tampered_activations(0)
+    >>> ground_truth_probe(X, rows, truth=truth).direction_.shape
+    (24,)
     """
     if len(truth) != len(rows.split):
         raise ArrayError(f"truth has {len(truth)} entries for {len(rows.split)} rows; give one a row.")
