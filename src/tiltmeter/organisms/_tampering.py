@@ -88,14 +88,13 @@ def _planted(world: TamperingWorld) -> tuple[str, ...]:
         "right.",
         "In trusted texts no sensor is fooled; in untrusted ones none, one, two or three are, equally often, whatever "
         "becomes of the diamond.",
-        "It was taught what each sensor says in either, of all guards and robbers, and never what becomes of the "
-        "diamond.",
+        "It was taught what each sensor says in either, of all guards and robbers, and never when a sensor is wrong.",
     )
 
 
 TAMPERING = Kind(
     name="tampering",
-    about="a vault whose sensors may be tampered with: it foretells what they say, and is never told what is true",
+    about="a vault whose sensors may be tampered with: it foretells what they say, true or not",
     world=TamperingWorld,
     make_world=make_tampering_world,
     schedule=Schedule(steps=1500, batch_size=256, d_model=48, d_mlp=128, threads=1, watch_every=100),
