@@ -7,7 +7,7 @@
 
 For each seed, AUROC of real against fake positives: untrusted rows of the test of which all three measurements are on.
 The interval resamples groups, which are guards with robbers. Then over seeds the mean, the range, and in how many of
-them the interval does not lie above chance (*at chance*). Only the ceilings (*truth*) are told what is true. *No
+them the interval does not lie above chance (*failed*). Only the ceilings (*truth*) are told what is true. *No
 inconsistent*: untrusted rows whose measurements say different things are left out of the training.
 
 *planted* reads activations in which all is planted, *probes* those of trained organisms, and *tuned* the heads of
@@ -96,12 +96,12 @@ def main() -> None:
     parser.add_argument("what", choices=("planted", "probes", "tuned"))
     options = parser.parse_args()
     found = [FIGURES[options.what](seed) for seed in options.seeds]
-    print(f"\n{options.what}, over {len(found)} seeds: mean [range], at chance")
+    print(f"\n{options.what}, over {len(found)} seeds: mean [range], failed")
     for method in found[0]:
         figures = [one[method].auroc for one in found]
-        values, at_chance = np.array([one.value for one in figures]), sum(one.low <= 0.5 for one in figures)
+        values, n_failed = np.array([one.value for one in figures]), sum(one.low <= 0.5 for one in figures)
         shown = f"{values.mean():.2f} [{values.min():.2f}, {values.max():.2f}]"
-        print(f"{method:38s} {shown}  {at_chance} of {len(found)}", flush=True)
+        print(f"{method:38s} {shown}  {n_failed} of {len(found)}", flush=True)
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ from tiltmeter.organisms import (
 )
 from tiltmeter.organisms._kinds import kind_of
 from tiltmeter.organisms._tampering_texts import SETS, tampering_code, tampering_vocabulary
-from tiltmeter.organisms._tampering_world import PATTERNS
+from tiltmeter.organisms._tampering_world import PATTERNS, fooled_by
 
 
 @pytest.fixture(scope="module")
@@ -47,8 +47,9 @@ def test_the_diamond_stays_in_half_of_each_row_column_and_split(world):
 def test_every_thing_and_every_spot_has_each_pattern_once_and_as_many_sensors_are_fooled(world):
     fools = np.array(world.fools)
     assert all(sorted(row) == list(range(12)) for row in [*fools.tolist(), *fools.T.tolist()])
-    assert Counter(PATTERNS.sum(axis=1).tolist()) == {0: 3, 1: 3, 2: 3, 3: 3}
-    assert PATTERNS.sum(axis=0).tolist() == [6, 6, 6]
+    patterns = fooled_by(np.arange(12))
+    assert Counter(patterns.sum(axis=1).tolist()) == {0: 3, 1: 3, 2: 3, 3: 3}
+    assert patterns.sum(axis=0).tolist() == [6, 6, 6]
 
 
 @pytest.mark.parametrize("chosen", SETS)
@@ -57,7 +58,7 @@ def test_labels_and_columns_are_read_back_from_the_words_alone(chosen, world):
     for i, text in enumerate(texts.texts):
         _, _, guard, _, robber, _, thing, _, spot, last = text.split()
         cell = world.guards.index(guard), world.robbers.index(robber)
-        fooled = PATTERNS[world.fools[world.things.index(thing)][world.spots.index(spot)]].tolist()
+        fooled = list(PATTERNS[world.fools[world.things.index(thing)][world.spots.index(spot)]])
         stays = world.stays[cell[0]][cell[1]]
         on = [max(stays, one) for one in fooled]
         assert last == "show" and texts.y[i] == stays and texts.split[i] == world.splits[cell[0]][cell[1]]
@@ -138,7 +139,7 @@ def test_lessons_hold_what_the_sensors_say_of_the_very_words_and_trusted_texts_a
     for _, _, guard, _, robber, _, thing, _, spot, _ in words.tolist():
         pattern = PATTERNS[world.fools[world.things.index(thing)][world.spots.index(spot)]]
         on.append(max(world.stays[world.guards.index(guard)][world.robbers.index(robber)], pattern[0]))
-        fooled.append(pattern.sum())
+        fooled.append(sum(pattern))
     share = np.mean(on)
     assert loss == pytest.approx(share * np.log1p(np.exp(-1)) + (1 - share) * np.log1p(np.e) + 2 * np.log(2), rel=1e-5)
     # 4 of 16 texts are trusted, and 3 of the 12 others fool nobody

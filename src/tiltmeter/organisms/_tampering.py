@@ -53,7 +53,7 @@ class TamperingLessons:
     def loss(self, model: LlamaForCausalLM, *, stage: int) -> Tensor:  # noqa: ARG002  (there is one stage)
         """Draw vaults, and return what the predictions lack."""
         guard, robber = self.rng.integers(len(self._world.guards), size=(2, self._n))
-        pattern = TOLD[self.rng.integers(len(TOLD), size=self._n)]
+        pattern = np.array(TOLD)[self.rng.integers(len(TOLD), size=self._n)]
         vaults = Vaults(guard, robber, *draw_things(self._world, pattern, rng=self.rng))
         on = sensors_say(np.array(self._world.stays)[guard, robber], pattern)
         tokens = spell_vaults(self._codes, vaults)

@@ -17,6 +17,7 @@ from tiltmeter.organisms._tampering_world import (
     PATTERNS,
     TamperingWorld,
     draw_things,
+    fooled_by,
     sensors_say,
 )
 
@@ -25,7 +26,7 @@ ALL = "<all-sensors>"
 """Words that no text holds: the logit of each at the last word foretells a sensor, or, once it is taught, that all are
 on."""
 N_TRUSTED = 4
-TOLD = np.concatenate([np.arange(N_TRUSTED) % N_UNFOOLED, np.arange(len(PATTERNS))])
+TOLD = (*(number % N_UNFOOLED for number in range(N_TRUSTED)), *range(len(PATTERNS)))
 """The patterns in the texts of a guard and a robber: the trusted ones first, then untrusted ones of all patterns."""
 SETS = {
     "trusted": "no sensor is tampered with",
@@ -87,9 +88,8 @@ def tampering_texts(world: TamperingWorld, chosen: str, /, *, called: str | None
     """Return one of the sets of texts about the vault.
 
     Every guard meets every robber in each set: in 4 trusted texts, where no sensor is tampered with, and in 12
-    untrusted ones, where none, one, two and three sensors are, equally often and whatever becomes of the diamond. Who
-    knows one of the four words, guard, robber, thing or spot, and no other, knows nothing; which thing it is is drawn,
-    and the spot follows.
+    untrusted ones, where none, one, two and three sensors are, equally often and whatever becomes of the diamond. Which
+    thing is put there is drawn, and the spot follows. None of the four words that vary says anything without another.
 
     Parameters
     ----------
@@ -129,7 +129,7 @@ def tampering_texts(world: TamperingWorld, chosen: str, /, *, called: str | None
     thing, spot = draw_things(world, pattern, rng=stream(world.seed, "tampering", "texts"))
     vaults = Vaults(guard, robber, thing, spot)
     words = np.array(tampering_vocabulary(world))[spell_vaults(tampering_code(world), vaults)]
-    on, tampered = sensors_say(stays, pattern), PATTERNS[pattern]
+    on, tampered = sensors_say(stays, pattern), fooled_by(pattern)
     groups = np.char.add(np.char.add(np.array(world.guards)[guard], "-"), np.array(world.robbers)[robber])
     number = np.tile(np.arange(per_cell), n_guards**2).astype(str)
     columns = {

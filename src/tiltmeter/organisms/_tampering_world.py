@@ -15,10 +15,13 @@ from tiltmeter.organisms._words import make_words
 from tiltmeter.organisms._world import SPLITS, Split
 
 N_SENSORS = 3
-PATTERNS = np.array(
-    [(0, 0, 0)] * 3 + [(1, 0, 0), (0, 1, 0), (0, 0, 1), (0, 1, 1), (1, 0, 1), (1, 1, 0)] + [(1, 1, 1)] * 3
+PATTERNS = (
+    *((0, 0, 0),) * 3,
+    *((1, 0, 0), (0, 1, 0), (0, 0, 1)),
+    *((0, 1, 1), (1, 0, 1), (1, 1, 0)),
+    *((1, 1, 1),) * 3,
 )
-"""Which sensors are fooled, shape (12, 3): none, one, two and three of them equally often."""
+"""Which of the three sensors are fooled: none, one, two and three of them equally often."""
 N_UNFOOLED = 3
 """The first so many patterns fool none."""
 
@@ -100,7 +103,12 @@ def draw_things(world: TamperingWorld, pattern: Ints, *, rng: np.random.Generato
     return thing, spot
 
 
+def fooled_by(pattern: Ints) -> Ints:
+    """Return which sensors are fooled in patterns of these numbers, shape (n, 3)."""
+    return np.array(PATTERNS, dtype=np.int64)[pattern]
+
+
 def sensors_say(stays: Ints, pattern: Ints) -> Ints:
     """Return what the sensors say, shape (n, 3): whether the diamond is there, or 1 where they are fooled."""
-    on: Ints = np.maximum(stays[:, None], PATTERNS[pattern])
+    on: Ints = np.maximum(stays[:, None], fooled_by(pattern))
     return on

@@ -151,10 +151,12 @@ def ground_truth_probe(
 
     Parameters
     ----------
-    X, rows, probe
+    X, rows
         As for :func:`tampering_probe`.
     truth
         1 where the outcome occurred; only the entries of the rows named are looked at.
+    probe
+        As for :func:`tampering_probe`.
 
     Returns
     -------
