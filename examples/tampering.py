@@ -11,7 +11,7 @@ them the interval does not lie above chance (*failed*). Only the ceilings (*trut
 inconsistent*: untrusted rows whose measurements say different things are left out of the training.
 
 *planted* reads activations in which all is planted, *probes* those of trained organisms, and *tuned* the heads of
-copies that were fine-tuned.
+copies that were fine-tuned. The *chosen block* is the one after which a probe best tells its own label on calibration.
 """
 
 from __future__ import annotations
@@ -63,7 +63,17 @@ def probed(seed: int) -> Figures:
     for block, acts in enumerate(activations.collect(subject, texts, sites=sites).values()):
         found = read(acts.X.astype(np.float64), rows, texts.y)
         scores |= {f"{name}, block {block}": score for name, score in found.items()}
+    for method in METHODS:
+        blocks = [scores[f"{method}, block {block}"] for block in range(len(sites))]
+        scores[f"{method}, chosen block"] = max(blocks, key=lambda found: own_auroc(rows, found, method=method))
     return judged(f"seed {seed}", rows, texts.y, scores=scores)
+
+
+def own_auroc(rows: MeasuredRows, scores: np.ndarray, *, method: str) -> float:
+    """Return how well scores tell the method's own label on rows of calibration, for which nobody needs the truth."""
+    chosen, present = probes.tampering_labels(rows, method=method)
+    kept = chosen & (rows.split == "calibration")
+    return evaluation.auroc(present[kept].astype(np.int64), scores[kept])
 
 
 def tuned(seed: int) -> Figures:

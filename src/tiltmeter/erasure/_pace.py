@@ -62,7 +62,7 @@ def pace(X: Float[NDArray[Any], "n d"], rows: MeasuredRows, *, probe: Supervised
 
     References
     ----------
-    Roger et al. (2023), "Benchmarks for Detecting Measurement Tampering", arXiv 2308.15605, section 4.
+    Roger et al. (2023), "Benchmarks for Detecting Measurement Tampering", arXiv 2308.15605.
 
     Examples
     --------

@@ -117,7 +117,7 @@ def train_against_tampering(organism: Organism, scheme: TamperingScheme) -> Subj
 
     References
     ----------
-    Roger et al. (2023), "Benchmarks for Detecting Measurement Tampering", arXiv 2308.15605, section 4.
+    Roger et al. (2023), "Benchmarks for Detecting Measurement Tampering", arXiv 2308.15605.
 
     Examples
     --------

@@ -68,7 +68,7 @@ def tampering_labels(rows: MeasuredRows, *, method: TamperingMethod) -> Tamperin
 
     References
     ----------
-    Roger et al. (2023), "Benchmarks for Detecting Measurement Tampering", arXiv 2308.15605, section 4.
+    Roger et al. (2023), "Benchmarks for Detecting Measurement Tampering", arXiv 2308.15605.
 
     Examples
     --------
