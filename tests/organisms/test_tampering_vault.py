@@ -174,6 +174,8 @@ def test_all_on_is_foretold_by_the_product_of_the_sensors_or_by_a_head_of_its_ow
     product = np.log([1 / (1 + np.exp(-x)) for x in (1, 2, -1)]).sum()
     assert foretold_all_on(Model(), Words(vocabulary), texts=texts) == pytest.approx(np.full(256, product))
     assert set(foretold_all_on(Model(), Words(vocabulary), texts=texts, head="all")) == {7}
+    with pytest.raises(SpecError, match="There is no head 'one'; use sensors or all"):
+        foretold_all_on(Model(), Words(vocabulary), texts=texts, head="one")
     with pytest.raises(ModelError, match="does not know <sensor-1>, <sensor-2>, <sensor-3>"):
         foretold_all_on(Model(), Words(["<pad>", "<unk>"]), texts=texts)
 

@@ -79,11 +79,14 @@ def foretold_all_on(
 
     Examples
     --------
-    >>> from tiltmeter.organisms import make_tampering_world, tampering_texts
-    >>> texts = tampering_texts(make_tampering_world(0, n_guards=8), "trusted")
-    >>> foretold_all_on(None, None, texts=texts, head="none")
-    Traceback (most recent call last):
-    tiltmeter.core.errors.SpecError: There is no head 'none'; use sensors or all.
+    >>> from tiltmeter import models
+    >>> from tiltmeter.organisms import load, tampering_texts
+    >>> organism = load("tampering")
+    >>> subject = models.load(str(organism.folder))
+    >>> texts = tampering_texts(organism.world, "trusted")
+    >>> is_foretold = foretold_all_on(subject.model, subject.tokenizer, texts=texts) > np.log(0.5)
+    >>> bool((is_foretold == (texts.y == 1)).mean() > 0.99)
+    True
     """
     if head not in ("sensors", "all"):
         raise SpecError(f"There is no head {head!r}; use sensors or all.")

@@ -122,9 +122,9 @@ def train_against_tampering(organism: Organism, scheme: TamperingScheme) -> Subj
     Examples
     --------
     >>> from tiltmeter.organisms import load
-    >>> train_against_tampering(load("facts"), TamperingScheme())
-    Traceback (most recent call last):
-    tiltmeter.core.errors.SpecError: facts is of the kind facts; tampering schemes are for the kind tampering.
+    >>> subject = train_against_tampering(load("tampering"), TamperingScheme(method="trusted", steps=5))
+    >>> subject.model.training
+    False
     """
     if not isinstance(organism.world, TamperingWorld):
         raise SpecError(
