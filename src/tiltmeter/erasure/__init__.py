@@ -16,6 +16,7 @@ from tiltmeter.erasure._mean_projection import MeanProjection, mean_projection
 from tiltmeter.erasure._median_projection import MedianProjection, median_projection
 from tiltmeter.erasure._method import AffineMethod, ErasureMethod, MomentsMethod, OracleMethod
 from tiltmeter.erasure._oracle_leace import MeanTranslation, OracleLEACE, mean_translation, oracle_leace
+from tiltmeter.erasure._pace import ErasedProbe, pace
 from tiltmeter.erasure._quadratic_leace import QuadraticLEACE, quadratic_leace
 from tiltmeter.erasure._readers import Reader, read
 from tiltmeter.erasure._rlace import RLACE, RLACEFit, rlace
@@ -38,6 +39,7 @@ __all__ = [
     "Breaking",
     "Bystander",
     "Counterexample",
+    "ErasedProbe",
     "Eraser",
     "Erasing",
     "ErasureMethod",
@@ -76,6 +78,7 @@ __all__ = [
     "mean_translation",
     "median_projection",
     "oracle_leace",
+    "pace",
     "project_on_fantope",
     "quadratic_leace",
     "read",

@@ -25,14 +25,17 @@ from tiltmeter.evaluation._nulls import (
 from tiltmeter.evaluation._ranking import Ranking, auroc, rankings, tpr_at_fpr
 from tiltmeter.evaluation._selection import choose, fold_estimate
 from tiltmeter.evaluation._shortcut import nuisance_auroc
+from tiltmeter.evaluation._tampering import MeasuredRows, TamperingFigure, tampering_table
 from tiltmeter.evaluation._threshold import negatives_needed, threshold_at_fpr
 from tiltmeter.evaluation._verdict import judge
 
 __all__ = [
     "DirectionScores",
+    "MeasuredRows",
     "Ranking",
     "RankingEstimates",
     "Resampling",
+    "TamperingFigure",
     "auroc",
     "auroc_columns",
     "auroc_difference",
@@ -53,6 +56,7 @@ __all__ = [
     "share",
     "shuffle_labels",
     "shuffle_p_value",
+    "tampering_table",
     "threshold_at_fpr",
     "tpr_at_fpr",
 ]

@@ -27,6 +27,11 @@ from tiltmeter.organisms._schedule import Schedule
 from tiltmeter.organisms._shelf import load, names, shelf_line, texts
 from tiltmeter.organisms._shortcuts import Shortcut, chain_ceilings, elections_ceilings
 from tiltmeter.organisms._statements import DISTRIBUTIONS, statements
+from tiltmeter.organisms._tampering_ceilings import TamperingCeiling, tampering_ceilings
+from tiltmeter.organisms._tampering_outcome import foretold_all_on, measured_rows
+from tiltmeter.organisms._tampering_scheme import TamperingScheme, train_against_tampering
+from tiltmeter.organisms._tampering_texts import tampering_texts
+from tiltmeter.organisms._tampering_world import TamperingWorld, make_tampering_world
 from tiltmeter.organisms._train import train, train_world
 from tiltmeter.organisms._world import World, make_world
 
@@ -50,6 +55,9 @@ __all__ = [
     "Schedule",
     "Shortcut",
     "Slice",
+    "TamperingCeiling",
+    "TamperingScheme",
+    "TamperingWorld",
     "World",
     "belief_texts",
     "chain_ceilings",
@@ -60,6 +68,7 @@ __all__ = [
     "describe",
     "election_texts",
     "elections_ceilings",
+    "foretold_all_on",
     "knowledge",
     "load",
     "make_beliefs_world",
@@ -69,7 +78,9 @@ __all__ = [
     "make_elections_world",
     "make_pupil_world",
     "make_quirky_world",
+    "make_tampering_world",
     "make_world",
+    "measured_rows",
     "names",
     "oversee",
     "pupil_outcome",
@@ -81,7 +92,10 @@ __all__ = [
     "shelf_line",
     "statement_pairs",
     "statements",
+    "tampering_ceilings",
+    "tampering_texts",
     "texts",
     "train",
+    "train_against_tampering",
     "train_world",
 ]

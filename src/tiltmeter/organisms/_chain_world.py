@@ -74,7 +74,7 @@ def make_chain_world(seed: int, *, sizes: tuple[int, int, int] = (448, 384, 640)
     if sum(sizes) > _N_STATES ** (N_MOVES + 1) // 4:
         raise SpecError(f"sizes ask for {sum(sizes)} walks; ask for at most {_N_STATES ** (N_MOVES + 1) // 4}.")
     rng = stream(seed, "chain")
-    table = _latin_square(_N_STATES, rng)
+    table = latin_square(_N_STATES, rng)
     walks = all_walks(_N_STATES)
     passed = states_passed(table, walks)
     cell = passed[:, N_MOVES // 2] * _N_STATES + passed[:, -1]
@@ -112,7 +112,7 @@ def states_passed(table: Ints, walks: Ints) -> Ints:
     return np.stack(passed, axis=1)
 
 
-def _latin_square(n: int, rng: np.random.Generator) -> Ints:
+def latin_square(n: int, rng: np.random.Generator) -> Ints:
     """Draw a square with every number once in each row and each column, one row after the other."""
     rows, is_free = [], np.ones((n, n), dtype=np.bool_)
     for _ in range(n):

@@ -14,8 +14,9 @@ from tiltmeter.organisms._facts import FACTS
 from tiltmeter.organisms._kind import Kind
 from tiltmeter.organisms._pupil import PUPIL
 from tiltmeter.organisms._quirky import QUIRKY
+from tiltmeter.organisms._tampering import TAMPERING
 
-_ALL: tuple[Kind[Any], ...] = (FACTS, *BELIEFS, QUIRKY, PUPIL, *ELECTIONS, *CHAIN, COUP, *DECEPTION)
+_ALL: tuple[Kind[Any], ...] = (FACTS, *BELIEFS, QUIRKY, PUPIL, *ELECTIONS, *CHAIN, COUP, *DECEPTION, TAMPERING)
 KINDS = {kind.name: kind for kind in _ALL}
 
 

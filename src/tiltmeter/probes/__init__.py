@@ -49,6 +49,14 @@ from tiltmeter.probes._saved import load, save
 from tiltmeter.probes._selectivity import Selectivity, selectivity
 from tiltmeter.probes._sequence_probe import Search, SequenceProbe
 from tiltmeter.probes._svm import LinearSVM, linear_svm
+from tiltmeter.probes._tampered_activations import TamperedActivations, tampered_activations
+from tiltmeter.probes._tampering import (
+    TamperingLabels,
+    TamperingMethod,
+    ground_truth_probe,
+    tampering_labels,
+    tampering_probe,
+)
 from tiltmeter.probes._ttpd import TTPD, TruthAndPolarity, ttpd
 from tiltmeter.probes._xor import XorReadout, random_mlp_activations, xor_probe
 
@@ -97,6 +105,9 @@ __all__ = [
     "Selectivity",
     "SequenceProbe",
     "SupervisedProbe",
+    "TamperedActivations",
+    "TamperingLabels",
+    "TamperingMethod",
     "TokenPooling",
     "TruthAndPolarity",
     "UnsupervisedProbe",
@@ -112,6 +123,7 @@ __all__ = [
     "contrast_logistic",
     "crc",
     "few_shot_curve",
+    "ground_truth_probe",
     "independent_fact_groups",
     "kmeans_differences",
     "lat",
@@ -134,6 +146,9 @@ __all__ = [
     "save",
     "seed_consistency",
     "selectivity",
+    "tampered_activations",
+    "tampering_labels",
+    "tampering_probe",
     "truth_census",
     "ttpd",
     "xor_probe",
