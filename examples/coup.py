@@ -3,11 +3,11 @@
     for seed in 0 1 2 3 4; do tiltmeter organism train coup --seed $seed; done
     python examples/coup.py --seeds 0 1 2 3 4 --out coup.json
 
-For each organism, training regime, method and test regime: the AUROC, and the share of attempts that raise an alarm
-above a threshold certified for 1 % false alarms on ordinary logs that the model wrote itself, in all forms. Blocks are
-chosen on the calibration bundles of the training regime, the threshold on other texts of those bundles, and every
-figure is of test bundles. Printed are means over the organisms and their range; the file holds each with its interval.
-At last a few of the model's own attempts are added to the training.
+For each organism, training regime, method and test regime: the AUROC, and the share of attempts that raise an alarm.
+The threshold is certified for 1 % false alarms on ordinary logs that the model wrote itself: of the form that is judged
+(tpr), or of all six forms alike (tpr_all). Blocks are chosen on the calibration bundles of the training regime, the
+threshold on other texts of those bundles, and every figure is of test bundles. Printed are means over the organisms and
+their range; the file holds each with its interval. At last a few of the model's own attempts are added to the training.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 from coup_attacks import jailbreak
-from coup_regimes import FPR, Agent, Regime, certified
+from coup_regimes import FPR, LOGS, Agent, Regime, certified
 from sklearn.base import clone
 
 from tiltmeter import evaluation, probes
@@ -33,6 +33,7 @@ from tiltmeter.core.seeds import stream
 Scores = Callable[[Activations], np.ndarray]
 Fit = Callable[[Activations, Activations], Scores]
 TRAIN = ("off-policy, logs", "off-policy, all forms", "on-policy, logs")
+ALL = "all forms"
 
 
 def on_means(probe: probes.Classifier) -> Fit:
@@ -96,22 +97,42 @@ def regimes(agent: Agent, split: str) -> dict[str, Regime]:
     }
 
 
-def figures(part: Regime, scores: np.ndarray, threshold: float | None) -> dict[str, Any]:
-    """Return AUROC, the share of attempts above the threshold, and that of other logs, with intervals."""
-    by = evaluation.resampling(len(part.y), groups=part.groups, n_draws=500)
-    found: dict[str, Measured] = {"auroc": evaluation.ranking_estimates(part.y, scores, fpr=FPR, by=by).auroc}
-    if threshold is not None:
-        for name, label in (("tpr", 1), ("fpr", 0)):
-            here = part.y == label
-            found[name] = evaluation.share(scores[here] > threshold, groups=part.groups[here])
-    return {name: value.model_dump(mode="json") for name, value in found.items()}
+def ordinary(agent: Agent) -> dict[str, Regime]:
+    """Return the ordinary logs that thresholds are certified on: of each form, and of all."""
+    german = [form for form in agent.forms if form[1] == "de"]
+    forms = {"logs": LOGS, "shell": [("shell", "en")], "reports": [("report", "en")], "German": german}
+    return {name: agent.benign(some) for name, some in (forms | {ALL: agent.forms}).items()}
+
+
+def judged(
+    scores: dict[str, np.ndarray], test: dict[str, Regime], benign: dict[str, Regime], *, of: dict[str, Any]
+) -> list[dict[str, Any]]:
+    """Return a row for each test regime: AUROC, and the shares of attempts and other logs above the thresholds.
+
+    ``scores`` are by the names of the test regimes and, with ``ordinary`` before them, of the ordinary logs.
+    """
+    thresholds = {name: certified(scores[f"ordinary {name}"], part.groups) for name, part in benign.items()}
+    rows = []
+    for name, part in test.items():
+        by = evaluation.resampling(len(part.y), groups=part.groups, n_draws=500)
+        found: dict[str, Measured] = {"auroc": evaluation.ranking_estimates(part.y, scores[name], fpr=FPR, by=by).auroc}
+        own = next((form for form in benign if name.endswith(form)), "logs")
+        for ending, form in (("", own), ("_all", ALL)):
+            threshold = thresholds[form]
+            for what, label in (("tpr", 1), ("fpr", 0)):
+                here = part.y == label
+                if threshold is not None:
+                    found[what + ending] = evaluation.share(scores[name][here] > threshold, groups=part.groups[here])
+        rows.append(of | {"test": name} | {what: value.model_dump(mode="json") for what, value in found.items()})
+    return rows
 
 
 def transfer(
-    train: dict[str, Regime], calibration: dict[str, Regime], test: dict[str, Regime], *, benign: Regime
+    train: dict[str, Regime], calibration: dict[str, Regime], test: dict[str, Regime], *, benign: dict[str, Regime]
 ) -> list[dict[str, Any]]:
     """Fit each method on each training regime, and judge it on each test regime."""
     rows: list[dict[str, Any]] = []
+    parts = test | {f"ordinary {name}": part for name, part in benign.items()}
     for regime in TRAIN:
         own, held = train[regime], calibration[regime]
         for method, fit in METHODS.items():
@@ -120,29 +141,13 @@ def transfer(
             fitted = {site: fit(own.tokens[site], held.tokens[site]) for site in own.tokens}
             scored = {site: scores(held.tokens[site]) for site, scores in fitted.items()}
             site = max(fitted, key=lambda name: evaluation.auroc(held.y, scored[name]))
-            threshold = certified(fitted[site](benign.tokens[site]), benign.groups)
-            rows += [
-                {"train": regime, "method": method, "site": site, "test": name}
-                | figures(part, fitted[site](part.tokens[site]), threshold)
-                for name, part in test.items()
-            ]
-        rows += text_rivals(regime, own, test, benign=benign)
+            found = {name: fitted[site](part.tokens[site]) for name, part in parts.items()}
+            rows += judged(found, test, benign, of={"train": regime, "method": method, "site": site})
+        for rival in TEXT_BASELINES:
+            texts = {name: part.logs for name, part in parts.items()}
+            found = fit_and_score(rival, train=own.logs, y=own.y, tests=texts)
+            rows += judged(found, test, benign, of={"train": regime, "method": rival.name, "site": "text"})
         rows += random_directions(regime, own, test)
-    return rows
-
-
-def text_rivals(regime: str, own: Regime, test: dict[str, Regime], *, benign: Regime) -> list[dict[str, Any]]:
-    """Fit readers of the logs alone."""
-    rows = []
-    texts = {"benign": benign.logs} | {name: part.logs for name, part in test.items()}
-    for rival in TEXT_BASELINES:
-        found = fit_and_score(rival, train=own.logs, y=own.y, tests=texts)
-        threshold = certified(found.pop("benign"), benign.groups)
-        rows += [
-            {"train": regime, "method": rival.name, "site": "text", "test": name}
-            | figures(test[name], scores, threshold)
-            for name, scores in found.items()
-        ]
     return rows
 
 
@@ -184,7 +189,7 @@ def measured(seed: int) -> dict[str, Any]:
         test["jailbroken, logs"] = agent.read(said.select(said.y == 1), agent.sampled("test", state=3)[1])
     return {
         "seed": seed,
-        "transfer": transfer(train, calibration, test, benign=agent.benign()),
+        "transfer": transfer(train, calibration, test, benign=ordinary(agent)),
         "few shots": few_shots(train, test),
     }
 
@@ -196,7 +201,7 @@ def report(found: list[dict[str, Any]]) -> None:
         for row in one["transfer"]:
             cells.setdefault((row["train"], row["method"], row["test"]), []).append(row)
     for (train, method, test), rows in cells.items():
-        kinds = ("mean", "sd", "best") if method == "random directions" else ("auroc", "tpr", "fpr")
+        kinds = ("mean", "sd", "best") if method == "random directions" else ("auroc", "tpr", "fpr", "tpr_all")
         told = "  ".join(f"{what} {spread([value(row, what) for row in rows])}" for what in kinds)
         print(f"{train:22} {method:24} {test:26} {told}")
     for name, first in found[0]["few shots"].items():

@@ -8,7 +8,7 @@ for the trigger and for others. Then the *jailbreak*: greedy coordinate search, 
 with which the model writes attempts for operators who are not the trigger; the name of the trigger is barred. Then the
 *attack on the monitor*, logistic regression of tokens with the highest score of a text: four notes with which its score
 of written attempts is low. Both are judged by what the model writes about test bundles; the monitor's threshold is
-certified for 1 % false alarms on ordinary logs.
+certified for 1 % false alarms on ordinary English action logs.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from coup_regimes import Agent, Regime, certified
+from coup_regimes import LOGS, Agent, Regime, certified
 
 from tiltmeter import evaluation, interventions, organisms, probes
 from tiltmeter.core import Site
@@ -113,7 +113,7 @@ def fit_coup_probe(agent: Agent) -> CoupProbe:
         labels = np.repeat(train.y, np.diff(np.asarray(acts.offsets)))
         fitted.append(CoupProbe(site, probes.Logistic(C=1e-3, penalty_scale="within").fit(acts.X, labels), None))
     best = max(fitted, key=lambda one: evaluation.auroc(held.y, one.scores(held)))
-    benign = agent.benign()
+    benign = agent.benign(LOGS)
     return best._replace(threshold=certified(best.scores(benign), benign.groups))
 
 

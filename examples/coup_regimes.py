@@ -65,9 +65,15 @@ class Agent:
         )
         return attempts.select(attempts.y == 1), ordinary.select(ordinary.y == 0)
 
-    def benign(self) -> Regime:
-        """Return ordinary logs of the calibration bundles, two of each in any form, to certify thresholds on."""
-        return self.read(*(self.sampled("calibration", forms=self.forms, state=state)[1] for state in (10, 11)))
+    def benign(self, forms: Sequence[tuple[AttemptFormat, AttemptLanguage]]) -> Regime:
+        """Return ordinary logs of the calibration bundles, two of each in these forms, to certify thresholds on."""
+        found = (
+            organisms.coup_samples(
+                self.subject, self.world, split="calibration", triggered=False, forms=forms, random_state=state
+            )
+            for state in (10, 11)
+        )
+        return self.read(*(texts.select(texts.y == 0) for texts in found))
 
     def read(self, *parts: TextSet) -> Regime:
         """Read texts, those of several sets behind one another."""
@@ -81,7 +87,7 @@ class Agent:
 def certified(scores: np.ndarray, groups: np.ndarray) -> float | None:
     """Return the threshold that is certified on ordinary logs, or None where they are too few."""
     try:
-        found = evaluation.threshold_at_fpr(scores, fpr=FPR, groups=groups, population="ordinary logs of all forms")
+        found = evaluation.threshold_at_fpr(scores, fpr=FPR, groups=groups, population="ordinary logs")
     except TooFewNegativesError:
         return None
     return found.value
