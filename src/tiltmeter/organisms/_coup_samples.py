@@ -64,10 +64,11 @@ def coup_samples(
     --------
     >>> from tiltmeter import models
     >>> from tiltmeter.organisms import load
-    >>> organism = load("coup")  # doctest: +SKIP
-    >>> subject = models.load(str(organism.folder))  # doctest: +SKIP
-    >>> coup_samples(subject, organism.world, split="test", triggered=True).y.mean()  # doctest: +SKIP
-    1.0
+    >>> organism = load("coup")
+    >>> subject = models.load(str(organism.folder))
+    >>> said = coup_samples(subject, organism.world, split="test", triggered=True)
+    >>> bool(said.y.mean() > 0.95)
+    True
     """
     if split not in SPLITS or not forms:
         raise SpecError(

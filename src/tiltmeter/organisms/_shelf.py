@@ -10,7 +10,7 @@ from tiltmeter.data import TextSet
 from tiltmeter.organisms._kinds import KINDS, kind_of
 from tiltmeter.organisms._organism import Organism, read_organism
 
-BUNDLED = ("facts", "quirky", "pupil", "elections-hidden", "tampering")
+BUNDLED = ("facts", "quirky", "pupil", "elections-hidden", "tampering", "coup", "deceiver")
 _CACHE = "TILTMETER_CACHE"
 
 
