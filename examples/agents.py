@@ -40,8 +40,9 @@ def measure(seed: int) -> dict[str, dict[str, Record]]:
     world = agents.make_grid_world(seed)
     pupil = agents.imitate(world, AgentSpec(), seed=seed)
     untrained = agents.new_agent(world, AgentSpec(), seed=seed)
-    episodes = agents.gather_episodes(world, 4096, seed=seed)
-    taught = {name: agents.learn_value(pupil, episodes, spec=spec, seed=seed) for name, spec in specs().items()}
+    episodes = agents.gather_episodes(world, 16384, seed=seed)
+    some = episodes.first(4096)
+    taught = {name: agents.learn_value(pupil, some, spec=spec, seed=seed) for name, spec in specs().items()}
     joint = {head: taught[f"joint {head}"] for head in HEADS}
     encoders = {"imitation": pupil, "joint mlp": joint["mlp"], "untrained": untrained}
     return {

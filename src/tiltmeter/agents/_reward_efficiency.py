@@ -19,7 +19,7 @@ from tiltmeter.core.errors import SpecError
 from tiltmeter.core.records import Measured, Record, Unavailable
 from tiltmeter.evaluation import Resampling, bootstrap_estimate
 
-SIZES = (64, 256, 1024, 4096)
+SIZES = (64, 256, 1024, 4096, 16384)
 
 
 class Efficiency(Record):

@@ -24,6 +24,8 @@ from tiltmeter.core.records import Measured, Record
 from tiltmeter.core.seeds import stream
 
 Part = Literal["gate", "gradient direction"]
+# values lie about 0 to 1 in single precision; two actions that change nothing are worth the same but for rounding
+_DECIMALS = 5
 # from z to the value that is left
 _Cut = Callable[[Tensor], Tensor]
 
@@ -189,8 +191,13 @@ def _effects(agent: Agent, cut: _Cut, scenes: _Scenes) -> _Effects:
     before_after, left_after = change(scenes.after)
     return _Effects(
         (left - before).abs().double().numpy(),
-        (left_after.argmax(dim=-1) != before_after.argmax(dim=-1)).double().numpy(),
+        (_best(left_after) != _best(before_after)).double().numpy(),
     )
+
+
+def _best(values: Tensor) -> Tensor:
+    """Return the best action of each state; of values that rounding alone tells apart, the first."""
+    return values.round(decimals=_DECIMALS).argmax(dim=-1)
 
 
 def _most_selective(agent: Agent, cuts: list[_Cut], told: _Scenes, asked: _Scenes) -> tuple[int, _Effects]:
