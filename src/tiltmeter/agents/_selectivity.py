@@ -117,34 +117,29 @@ def ablation_selectivity(
         raise SpecError(f"There is no part {part!r}; use gate or gradient direction.")
     told, asked = (_scenes(agent, split, n_scenes, seed=seed) for split in ("calibration", "test"))
     center = told.after.flatten(0, 2).mean(dim=0)
-    n_parts = agent.spec.n_gates
     if part == "gate":
         cuts = _without_gates(agent)
     else:
-        basis = _principal(agent, n_parts, n_scenes=n_scenes, seed=seed)
-        cuts = [_without_direction(agent, direction, center) for direction in basis]
+        cuts = [_without_direction(agent, unit, center) for unit in _principal(agent, n_scenes=n_scenes, seed=seed)]
     rng = stream(seed, "selectivity", "null")
-    null = []
+    null: list[float] = []
     for _ in range(n_null):
-        drawn = rng.normal(size=(n_parts, agent.spec.d_state))
+        drawn = rng.normal(size=(len(cuts), agent.spec.d_state))
         units = torch.from_numpy(drawn / np.linalg.norm(drawn, axis=1, keepdims=True)).float()
-        null.append(_most_selective(agent, [_without_direction(agent, unit, center) for unit in units], told, asked))
+        random = [_without_direction(agent, unit, center) for unit in units]
+        own, effects = _most_selective(agent, random, told, asked)
+        null.append(own * effects.lead)
     return Selectivity(
         part=part,
-        n_parts=n_parts,
+        n_parts=len(cuts),
         ablation=_judged(*_most_selective(agent, cuts, told, asked), layout=asked.layout, seed=seed),
-        null=_spread([own * effects.lead for own, effects in null]),
+        null=(float(np.mean(null)), max(null)),
         n_null=n_null,
     )
 
 
-def _spread(found: list[float]) -> tuple[float, float]:
-    return float(np.mean(found)), float(np.max(found))
-
-
 def _scenes(agent: Agent, split: Split, n: int, *, seed: int) -> _Scenes:
     scenes = sample_states(agent.world, n, split=split, lit=(BALL_LIT,), seed=seed)
-
     both = [scenes._replace(lit=np.full_like(scenes.lit, lit)) for lit in (BALL_LIT, KEY_LIT)]
     z = np.stack([agent.encode(states) for states in both])
     after = np.stack([agent.encode(successors(states, side=agent.world.side)) for states in both])
@@ -152,10 +147,11 @@ def _scenes(agent: Agent, split: Split, n: int, *, seed: int) -> _Scenes:
     return _Scenes(scenes.layout, torch.from_numpy(z), torch.from_numpy(after.reshape(shape)))
 
 
-def _principal(agent: Agent, n: int, *, n_scenes: int, seed: int) -> Tensor:
-    """Return the first right singular vectors of the gradients, (n, d), on the calibration split."""
+def _principal(agent: Agent, *, n_scenes: int, seed: int) -> Tensor:
+    """Return the first right singular vectors of the gradients on the calibration split, as many as gates."""
     states = sample_states(agent.world, n_scenes, split="calibration", seed=seed)
-    return torch.from_numpy(np.linalg.svd(gradients(agent, states), full_matrices=False).Vh[:n]).float()
+    basis = np.linalg.svd(gradients(agent, states), full_matrices=False).Vh
+    return torch.from_numpy(basis[: agent.spec.n_gates]).float()
 
 
 def _without_gates(agent: Agent) -> list[_Cut]:
