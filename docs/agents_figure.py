@@ -35,7 +35,11 @@ def curves(results: Results) -> alt.Chart:
         alt.Chart(alt.Data(values=rows), width=190, height=140, title="(d) what an encoder that learned to act saves")
         .mark_line(point=True, opacity=0.7)
         .encode(
-            x=alt.X("episodes:Q", scale=alt.Scale(type="log")),
+            x=alt.X(
+                "episodes:Q",
+                scale=alt.Scale(type="log", domain=[50, 20000], nice=False),
+                axis=alt.Axis(values=[64, 256, 1024, 4096, 16384]),
+            ),
             y=alt.Y("correlation:Q", scale=alt.Scale(domain=[-0.2, 1])),
             color=colour("encoder", ["pretrained", "untrained"]),
             detail="seed:N",
@@ -90,12 +94,8 @@ def gaps(results: Results) -> alt.LayerChart:
         for name, one in found["c"].items()
     ]
     chart = alt.Chart(alt.Data(values=rows), width=250, height=150, title="(c) log-likelihood, gated less network")
-    where = {
-        "y": alt.Y("agent:N", title=None, sort=AGENTS),
-        "yOffset": "seed:N",
-        "color": colour("what", list(names)),
-    }
-    lines = chart.mark_rule().encode(x=alt.X("low:Q", title="gap"), x2="high:Q", **where)
+    where = {"y": alt.Y("agent:N", title=None, sort=AGENTS), "color": colour("what", list(names))}
+    lines = chart.mark_rule(opacity=0.4).encode(x=alt.X("low:Q", title="gap"), x2="high:Q", **where)
     return lines + chart.mark_point(filled=True, size=14).encode(x="value:Q", **where)
 
 

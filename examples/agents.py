@@ -8,6 +8,9 @@ batches all hang on the seed), and prints the mean over seeds, the lowest and th
 * imitation of the expert and correlation with the true return, for each coupling and head;
 * rewards in MiniGrid by each way of acting; what logistic regression reads from the encoder;
 * the tests (a) to (d) of the page ``docs/agents.md``.
+
+With ``--longer`` it prints instead whether an untrained encoder lacks episodes or steps: test (d) where value alone
+teaches the encoder, with four times the steps (some two minutes a seed).
 """
 
 from __future__ import annotations
@@ -23,6 +26,7 @@ from tiltmeter.core.records import Record
 
 HEADS = ("mlp", "softmax", "top1")
 LEVELS = {"frozen": (0.7, 0.8), "value_alone": (0.8, 0.9), "joint": (0.8, 0.9)}
+LONGER_SIZES = (256, 1024, 4096, 16384)
 # what is wanted of each seed: figure, and the least that is enough
 WANTED = {
     "fidelity.joint mlp.imitation": 0.95,
@@ -98,6 +102,19 @@ def efficiency(pupil: Agent, untrained: Agent, episodes: Episodes, *, seed: int)
     return found
 
 
+def longer(seed: int) -> None:
+    """Print test (d) where value alone teaches the encoder, with four times the steps."""
+    world = agents.make_grid_world(seed)
+    beginnings = (agents.imitate(world, AgentSpec(), seed=seed), agents.new_agent(world, AgentSpec(), seed=seed))
+    episodes = agents.gather_episodes(world, 16384, seed=seed)
+    spec = AgentSpec(coupling=Coupling(kind="value_alone"), value_steps=4 * AgentSpec().value_steps)
+    curves = [agents.learning_curve(one, episodes, spec=spec, sizes=LONGER_SIZES, seed=seed) for one in beginnings]
+    for level in LEVELS["value_alone"]:
+        found = agents.reward_efficiency(*curves, level=level).model_dump()
+        for name, figure in flat({f"seed {seed}, level {level}": found}).items():
+            print(f"{name:40} {shown(figure)}", flush=True)
+
+
 def flat(found: dict[str, Any], *, under: str = "") -> dict[str, Any]:
     """Name every figure by its path; what is no estimate, and not unavailable, is left out."""
     rows: dict[str, Any] = {}
@@ -141,7 +158,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path)
     parser.add_argument("--seeds", type=int, nargs="+", default=list(range(5)))
+    parser.add_argument("--longer", action="store_true")
     options = parser.parse_args()
+    if options.longer:
+        for seed in options.seeds:
+            longer(seed)
+        return
     results = {}
     for seed in options.seeds:
         path = options.folder / f"seed-{seed}.json"

@@ -20,7 +20,7 @@ from tiltmeter.core.seeds import stream
 
 @dataclass(frozen=True, slots=True)
 class Agent:
-    """z = E(o), logits D(z) over the four actions, and a value V(z).
+    """One agent: z = E(o), logits D(z) over the four actions, and a value V(z).
 
     Parameters
     ----------

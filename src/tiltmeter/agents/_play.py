@@ -90,6 +90,12 @@ def play(agent: Agent, *, acting: Acting = "policy", n_episodes: int = 300, seed
         If the extra is not installed.
     SpecError
         If there is no such way of acting.
+
+    Examples
+    --------
+    >>> from tiltmeter.agents import make_grid_world, train_agent
+    >>> play(train_agent(make_grid_world(0), seed=0), acting="both").reward.value > 0.9  # doctest: +SKIP
+    True
     """
     starts = sample_states(agent.world, n_episodes, split="test", seed=seed)
     env = open_env(agent.world, starts)

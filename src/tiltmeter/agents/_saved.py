@@ -33,6 +33,15 @@ def save_agent(agent: Agent, folder: str | Path) -> None:
     ------
     FileError
         If the folder exists, or cannot be made.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from tiltmeter.agents import make_grid_world
+    >>> folder = Path(tempfile.mkdtemp()) / "agent"
+    >>> save_agent(new_agent(make_grid_world(0), AgentSpec(d_state=8), seed=0), folder)
+    >>> sorted(path.name for path in folder.iterdir())
+    ['agent.json', 'agent.safetensors']
     """
     weights = {
         f"{net}.{name}": tensor.contiguous()
