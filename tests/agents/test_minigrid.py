@@ -4,6 +4,7 @@ import sys
 
 import numpy as np
 import pytest
+from planted_agents import Knows
 
 from tiltmeter.agents import AgentSpec, all_states, make_grid_world, new_agent, observe, open_env, play, reward, step
 from tiltmeter.core.errors import MissingExtraError, SpecError
@@ -58,10 +59,18 @@ def test_starts_are_drawn_by_the_seed_of_the_reset(world):
     assert env.observation_space.contains(first) and env.action_space.n == 4
 
 
+def test_one_who_knows_earns_in_the_environment_what_the_best_course_has(world):
+    knows = Knows(world)
+    for acting in ("policy", "lookahead"):
+        found = play(knows, acting=acting, n_episodes=40)
+        assert found.reward.value == 1.0 and found.discounted.value == pytest.approx(found.best.value)
+
+
 def test_playing_counts_what_was_fetched(world):
     agent = new_agent(world, AgentSpec(), seed=0)
     found = play(agent, n_episodes=40)
     assert 0 <= found.discounted.value <= found.reward.value < 0.7 and found.n_episodes == 40
+    assert found.discounted.value < found.best.value < 1
     with pytest.raises(SpecError, match="no way of acting 'search'"):
         play(agent, acting="search", n_episodes=10)
 

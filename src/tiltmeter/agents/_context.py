@@ -50,6 +50,11 @@ def context_dependence(agent: Agent, *, n_scenes: int = 2000, seed: int = 0) -> 
     Any network's gradient varies from state to state, so a low cosine between contexts says nothing on its own:
     ``within`` is what it must be held against.
 
+    References
+    ----------
+    Pope and Turner (2022), "The shard theory of human values", and a comment there that asks what it predicts beyond
+    "the value is a network".
+
     Examples
     --------
     >>> from tiltmeter.agents import AgentSpec, make_grid_world, new_agent

@@ -134,6 +134,11 @@ def train_agent(world: GridWorld, spec: AgentSpec | None = None, *, n_episodes: 
     seed
         Of everything.
 
+    References
+    ----------
+    Silver et al. (2016), "Mastering the game of Go with deep neural networks and tree search": a policy by imitation,
+    then a value by regression on outcomes.
+
     Examples
     --------
     >>> from tiltmeter.agents import make_grid_world

@@ -11,6 +11,7 @@ from tiltmeter.agents._acting import Acting, choose
 from tiltmeter.agents._agent import Agent
 from tiltmeter.agents._by_layout import mean_by_layout
 from tiltmeter.agents._episodes import MOST_STEPS
+from tiltmeter.agents._expert import Expert
 from tiltmeter.agents._sample import sample_states
 from tiltmeter.agents._states import States, all_states
 from tiltmeter.agents._world import GridWorld
@@ -25,11 +26,12 @@ class Played(Record):
     """What came of episodes that were played; intervals resample layouts.
 
     ``reward``: mean reward, which is the share of episodes in which what pays was picked up. ``discounted``: mean of
-    ``discount`` to the number of actions until then, 0 where it was not.
+    ``discount`` to the number of actions until then, 0 where it was not; ``best``: what the best course would have had.
     """
 
     reward: Measured
     discounted: Measured
+    best: Measured
     n_episodes: int
 
 
@@ -111,4 +113,5 @@ def play(agent: Agent, *, acting: Acting = "policy", n_episodes: int = 300, seed
     def mean(values: NDArray[np.float64]) -> Measured:
         return mean_by_layout(values, starts.layout, bounds=(0.0, 1.0), seed=seed)
 
-    return Played(reward=mean(paid), discounted=mean(discounted), n_episodes=len(starts.at))
+    best = Expert(agent.world).true_return(starts)
+    return Played(reward=mean(paid), discounted=mean(discounted), best=mean(best), n_episodes=len(starts.at))
