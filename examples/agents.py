@@ -10,7 +10,7 @@ batches all hang on the seed), and prints the mean over seeds, the lowest and th
 * the tests (a) to (d) of the page ``docs/agents.md``.
 
 With ``--longer`` it prints instead whether an untrained encoder lacks episodes or steps: test (d) where value alone
-teaches the encoder, with four times the steps (some two minutes a seed).
+teaches the encoder, with four times the steps (some two minutes of processor time a seed).
 """
 
 from __future__ import annotations
@@ -110,7 +110,7 @@ def longer(seed: int) -> None:
     spec = AgentSpec(coupling=Coupling(kind="value_alone"), value_steps=4 * AgentSpec().value_steps)
     curves = [agents.learning_curve(one, episodes, spec=spec, sizes=LONGER_SIZES, seed=seed) for one in beginnings]
     for level in LEVELS["value_alone"]:
-        found = agents.reward_efficiency(*curves, level=level).model_dump()
+        found = agents.reward_efficiency(*curves, level=level).model_dump(mode="json")
         for name, figure in flat({f"seed {seed}, level {level}": found}).items():
             print(f"{name:40} {shown(figure)}", flush=True)
 

@@ -12,7 +12,19 @@ from minigrid.core.world_object import Ball, Key, Wall
 from minigrid.minigrid_env import MiniGridEnv
 from numpy.typing import NDArray
 
-from tiltmeter.agents._states import BALL, BALL_LIT, KEY, KEY_LIT, NOTHING, PICKUP, States, observe, reward, width
+from tiltmeter.agents._states import (
+    BALL,
+    BALL_LIT,
+    BOTH_LIT,
+    KEY,
+    KEY_LIT,
+    NOTHING,
+    PICKUP,
+    States,
+    observe,
+    reward,
+    width,
+)
 from tiltmeter.agents._world import GridWorld
 
 # the ball's lamp and the key's, as bricks of the upper wall: where in it, and in which colour when lit
@@ -41,7 +53,7 @@ class FetchEnv(MiniGridEnv):  # type: ignore[misc]
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[NDArray[np.float32], dict[str, Any]]:
         """Begin an episode: at the state whose number stands in ``options["start"]``, else at one that is drawn."""
-        self._next = None if options is None else options["start"]
+        self._next = (options or {}).get("start")
         found: tuple[NDArray[np.float32], dict[str, Any]] = super().reset(seed=seed)
         return found
 
@@ -58,7 +70,7 @@ class FetchEnv(MiniGridEnv):  # type: ignore[misc]
         }
         held = {Ball: BALL, Key: KEY}.get(type(self.carrying), NOTHING)
         lit = [self.grid.get(column, 0).color != _DARK for column, _ in _LAMPS]
-        context = BALL_LIT + KEY_LIT * 2 if all(lit) else (BALL_LIT if lit[0] else KEY_LIT)
+        context = BOTH_LIT if all(lit) else (BALL_LIT if lit[0] else KEY_LIT)
         cells = (self._cell(found[Ball]), self._cell(found[Key]), self._cell(self.agent_pos))
         return States(*(np.array([int(one)]) for one in (*cells, self.agent_dir, context, held)))
 
