@@ -44,8 +44,10 @@ _INTERVENTIONS = [
         "_swap_loss",
     )
 ]
+_AGENTS = ["tiltmeter.agents._by_layout", "tiltmeter.agents._expert"]
 install_import_hook(
-    ["tiltmeter.numerics", "tiltmeter.evaluation", *_METHODS, *_CLOSED_FORMS, *_INTERVENTIONS], "beartype.beartype"
+    ["tiltmeter.numerics", "tiltmeter.evaluation", *_METHODS, *_CLOSED_FORMS, *_INTERVENTIONS, *_AGENTS],
+    "beartype.beartype",
 )
 
 
