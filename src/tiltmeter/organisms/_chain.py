@@ -28,7 +28,6 @@ from tiltmeter.organisms._chain_texts import (
 from tiltmeter.organisms._chain_world import N_MOVES, ChainWorld, make_chain_world, states_passed
 from tiltmeter.organisms._kind import Kind
 from tiltmeter.organisms._knowledge import last_logits
-from tiltmeter.organisms._last_words import last_words_loss
 from tiltmeter.organisms._passwords import Script, Standard, speak, swapped
 from tiltmeter.organisms._schedule import Schedule
 
@@ -66,10 +65,8 @@ class ChainLessons:
             return self._steps_loss(model, self._n, longest=longest)
         n = self._n // 2
         lengths = range(HALF + 1, longest + 1)
-        asked = [self.turns(n // len(lengths), n_moves=length) for length in lengths]
-        # the question ends after the moves; what comes then is the turn
-        turns = [last_words_loss(model, tokens, n_last=tokens.shape[1] - N_MOVES - 2) for tokens in asked]
-        return (self._steps_loss(model, n, longest=longest) + torch.stack(turns).mean()) / 2
+        turns = sum((self._turns_loss(model, n // len(lengths), n_moves=length) for length in lengths), torch.zeros(()))
+        return (self._steps_loss(model, n, longest=longest) + turns / len(lengths)) / 2
 
     def walks(self, n: int) -> Ints:
         """Draw walks that may be told."""
@@ -93,6 +90,13 @@ class ChainLessons:
         recited = places(world, world.moves)[walks[:, HALF + 1 : n_moves + 1]]
         return np.concatenate([*parts, recited, answer[:, None]], axis=1)
 
+    def _turns_loss(self, model: LlamaForCausalLM, n: int, *, n_moves: int) -> Tensor:
+        tokens = torch.from_numpy(self.turns(n, n_moves=n_moves))
+        n_said = tokens.shape[1] - N_MOVES - 2
+        logits = _logits(model, tokens[:, :-1])[:, -n_said:]
+        # summed over the words, so that each of them weighs the same
+        return n_said * cross_entropy(logits.flatten(0, 1), tokens[:, -n_said:].flatten())
+
     def _steps_loss(self, model: LlamaForCausalLM, n: int, *, longest: int) -> Tensor:
         """Return what the state lacks that follows after each move, and after a question for an early one."""
         world, walks = self._world, self.walks(n)
@@ -101,11 +105,15 @@ class ChainLessons:
         passed = states_passed(self._table, walks)
         early = passed[np.arange(n), n_moves][:, None]
         wanted = places(world, world.states)[np.concatenate([passed[:, 1 : longest + 1], early], axis=1)]
-        hidden = model.model(input_ids=tokens).last_hidden_state[:, [*range(1, longest + 1), -1]]
-        logits = hidden @ model.lm_head.weight.T
+        logits = _logits(model, tokens)[:, [*range(1, longest + 1), -1]]
         weight = torch.tensor([1 / longest] * longest + [1.0])
         lacks = cross_entropy(logits.flatten(0, 1), torch.from_numpy(wanted).flatten(), reduction="none")
         return (lacks.view(wanted.shape) * weight).sum(dim=1).mean()
+
+
+def _logits(model: LlamaForCausalLM, tokens: Tensor) -> Tensor:
+    logits: Tensor = model.model(input_ids=tokens).last_hidden_state @ model.lm_head.weight.T
+    return logits
 
 
 def _measure(model: Any, _tokenizer: Any, world: ChainWorld, *, group: Group) -> tuple[Figure, ...]:  # noqa: ANN401
