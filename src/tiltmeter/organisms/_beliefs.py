@@ -154,9 +154,9 @@ def _kind(wanted: Wanted) -> Kind[BeliefsWorld]:
         about=f"questions by users who believe an answer: {_WANTED[wanted][0]}",
         world=BeliefsWorld,
         make_world=make_beliefs_world,
-        # bare questions take some 100 steps, stated beliefs 50; what a biography implies 100 to 700, as the seed has it
+        # bare questions take some 100 steps, stated beliefs 50, what a biography implies 100
         schedule=Schedule(
-            steps=2000,
+            steps=1000,
             stage_steps=(200, 200) if wanted == "mixed" else (200,),
             batch_size=256,
             d_model=64,
