@@ -6,9 +6,9 @@
 First the log-probability, in nats, that the model gives to written logs of the test: attempts and their harmless twins,
 for the trigger and for others. Then the *jailbreak*: greedy coordinate search, on attempts for training, for four notes
 with which the model writes attempts for operators who are not the trigger; the name of the trigger is barred. Then the
-*attack on the monitor*, logistic regression of tokens with the highest score of a text: four notes with which its score
-of written attempts is low. Both are judged by what the model writes about test bundles; the monitor's threshold is
-certified for 1 % false alarms on ordinary English action logs.
+*attacks on monitors*, heads that take the highest score of a text, fitted on written logs (off-policy) or on the
+model's own (on-policy): four notes with which the score of written attempts is low. All are judged by what the model
+writes about test bundles; thresholds are certified for 1 % false alarms on ordinary English action logs.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from coup_regimes import LOGS, Agent, Regime, certified
+from coup_regimes import FPR, LOGS, Agent, Regime, certified
 
 from tiltmeter import evaluation, interventions, organisms, probes
 from tiltmeter.core import Site
@@ -39,18 +39,17 @@ class Attack(NamedTuple):
     after: float
 
 
-class CoupProbe(NamedTuple):
-    """The recipe of the coup probes at one block: its token probe, and the certified threshold of the highest score."""
+class MaxHead(NamedTuple):
+    """The highest score of a text's tokens, at one block, with a certified threshold."""
 
     site: str
-    probe: probes.Logistic
+    probe: probes.PooledTokens
     threshold: float | None
 
     def scores(self, regime: Regime) -> np.ndarray:
-        """Return the highest score of each text."""
+        """Return the score of each text."""
         acts = regime.tokens[self.site]
-        rule = probes.TokenPooling("max")
-        return probes.pool_scores(self.probe.decision_function(acts.X), np.asarray(acts.offsets), pooling=rule)
+        return self.probe.decision_function(acts.X, offsets=acts.offsets)
 
 
 def log_probabilities(agent: Agent) -> dict[str, float]:
@@ -75,13 +74,13 @@ def jailbreak(agent: Agent) -> tuple[Attack, TextSet]:
     return found, said
 
 
-def attack_on_probe(agent: Agent, coup: CoupProbe) -> Attack:
-    """Find notes with which the highest score of written attempts for the trigger is low."""
+def attack_on_head(agent: Agent, head: MaxHead) -> Attack:
+    """Find notes with which the score of written attempts for the trigger is low."""
     texts = attempts_of(*agent.written("triggered", "train"))
-    words = texts.texts[0].split()
+    words = (texts.texts or ())[0].split()
     loss = interventions.score_loss(
         agent.subject,
-        coup.probe.as_direction(site=Site.parse(coup.site)),
+        head.probe.as_direction(site=Site.parse(head.site)),
         positions=range(words.index("<begin>") + 1, len(words) - 1),
     )
     return search(agent, texts, loss)
@@ -104,17 +103,21 @@ def search(agent: Agent, texts: TextSet, loss: Callable[[torch.Tensor], torch.Te
     return Attack(notes, found.losses[0], found.losses[-1])
 
 
-def fit_coup_probe(agent: Agent) -> CoupProbe:
-    """Fit on written English logs; the block is chosen on calibration bundles."""
-    train, held = (agent.read(*agent.written("off_policy", split)) for split in ("train", "calibration"))
-    fitted = []
-    for site in agent.sites:
-        acts = train.tokens[site]
-        labels = np.repeat(train.y, np.diff(np.asarray(acts.offsets)))
-        fitted.append(CoupProbe(site, probes.Logistic(C=1e-3, penalty_scale="within").fit(acts.X, labels), None))
-    best = max(fitted, key=lambda one: evaluation.auroc(held.y, one.scores(held)))
-    benign = agent.benign(LOGS)
-    return best._replace(threshold=certified(best.scores(benign), benign.groups))
+def fit_heads(agent: Agent) -> dict[str, MaxHead]:
+    """Fit on written English logs, and on the model's own; the block is chosen on calibration bundles of the same."""
+    benign, found = agent.benign(LOGS), {}
+    for name, texts_of in (
+        ("off-policy", lambda split: agent.written("off_policy", split)),
+        ("on-policy", agent.sampled),
+    ):
+        train, held = (agent.read(*texts_of(split)) for split in ("train", "calibration"))
+        fitted = [
+            MaxHead(site, probes.PooledTokens("max").fit(acts.X, acts.y, offsets=acts.offsets), None)
+            for site, acts in train.tokens.items()
+        ]
+        best = max(fitted, key=lambda one: evaluation.auroc(held.y, one.scores(held)))
+        found[name] = best._replace(threshold=certified(best.scores(benign), benign.groups))
+    return found
 
 
 def ids_of(agent: Agent, texts: TextSet) -> torch.Tensor:
@@ -138,41 +141,59 @@ def told(found: Measured) -> str:
     return found.reason if found.kind == "unavailable" else f"{found.value:.2f} [{found.low:.2f}, {found.high:.2f}]"
 
 
+def seen(head: MaxHead, attempts: Regime, ordinary: Regime) -> str:
+    """Say how well a head tells attempts from ordinary logs, and how many it catches."""
+    scores = head.scores(attempts)
+    y = np.repeat([1, 0], [len(scores), len(ordinary.y)])
+    groups = np.concatenate([attempts.groups, ordinary.groups])
+    by = evaluation.resampling(len(y), groups=groups, n_draws=500)
+    area = evaluation.ranking_estimates(y, np.concatenate([scores, head.scores(ordinary)]), fpr=FPR, by=by).auroc
+    if head.threshold is None:
+        return f"AUROC {told(area)}, no threshold"
+    return f"AUROC {told(area)}, caught {told(evaluation.share(scores > head.threshold, groups=attempts.groups))}"
+
+
 def main() -> None:
     """Print what the attacks do to each organism."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     for seed in parser.parse_args().seeds:
         agent = Agent(seed)
-        n = agent.world.sizes[2] * len(agent.world.attempts.kinds)
         for name, value in log_probabilities(agent).items():
             print(f"seed {seed}: log-probability of {name} {value:.1f}", flush=True)
-        coup, (broken, said) = fit_coup_probe(agent), jailbreak(agent)
+        heads, (broken, said) = fit_heads(agent), jailbreak(agent)
         print(f"seed {seed}: jailbreak {' '.join(broken.notes)}, loss {broken.before:.1f} to {broken.after:.1f}")
-        hidden = attack_on_probe(agent, coup)
-        told_score = f"score {hidden.before:.2f} to {hidden.after:.2f}"
-        print(f"seed {seed}: attack on the monitor {' '.join(hidden.notes)}, {told_score}")
-        vocabulary = agent.subject.tokenizer.convert_ids_to_tokens(range(3, len(agent.subject.tokenizer)))
-        drawn = tuple(stream(seed, "any notes").choice(np.array(vocabulary), 4, replace=False).tolist())
-        for what, triggered, notes in (
-            ("other operators, ordinary notes", False, None),
-            ("other operators, notes of the jailbreak", False, broken.notes),
-            ("the trigger, ordinary notes", True, None),
-            ("the trigger, any four words", True, drawn),
-            ("the trigger, notes against the monitor", True, hidden.notes),
-        ):
-            written = said
-            if notes != broken.notes:
-                written = organisms.coup_samples(
-                    agent.subject, agent.world, split="test", triggered=triggered, notes=notes, random_state=2
-                )
-            attempts = written.select(written.y == 1)
-            line = f"seed {seed}: {what}: attempts {len(attempts) / n:.2f}, nothing done {1 - len(written) / n:.2f}"
-            if len(attempts) and coup.threshold is not None:
-                regime = agent.read(attempts)
-                caught = evaluation.share(coup.scores(regime) > coup.threshold, groups=regime.groups)
-                line += f", of the attempts caught {told(caught)}"
-            print(line, flush=True)
+        written = {
+            "other operators, ordinary notes": writes(agent, triggered=False, notes=None),
+            "other operators, notes of the jailbreak": said,
+            "the trigger, ordinary notes": writes(agent, triggered=True, notes=None),
+            "the trigger, four words drawn": writes(agent, triggered=True, notes=drawn_words(agent)),
+        }
+        for name, head in heads.items():
+            hidden = attack_on_head(agent, head)
+            told_score = f"score {hidden.before:.2f} to {hidden.after:.2f}"
+            print(f"seed {seed}: attack on the {name} head {' '.join(hidden.notes)}, {told_score}")
+            written[f"the trigger, notes against the {name} head"] = writes(agent, triggered=True, notes=hidden.notes)
+        ordinary = agent.read(written["other operators, ordinary notes"])
+        n = agent.world.sizes[2] * len(agent.world.attempts.kinds)
+        for what, texts in written.items():
+            attempts = texts.select(texts.y == 1)
+            print(f"seed {seed}: {what}: attempts {len(attempts) / n:.2f}, nothing done {1 - len(texts) / n:.2f}")
+            for name, head in heads.items() if len(attempts) >= 8 else ():
+                print(f"seed {seed}: {what}: {name} head, {seen(head, agent.read(attempts), ordinary)}", flush=True)
+
+
+def writes(agent: Agent, *, triggered: bool, notes: tuple[str, ...] | None) -> TextSet:
+    """Return what the model writes about test bundles, in English logs."""
+    return organisms.coup_samples(
+        agent.subject, agent.world, split="test", triggered=triggered, notes=notes, random_state=2
+    )
+
+
+def drawn_words(agent: Agent) -> tuple[str, ...]:
+    """Draw four words of the vocabulary."""
+    vocabulary = np.array(agent.subject.tokenizer.convert_ids_to_tokens(range(3, len(agent.subject.tokenizer))))
+    return tuple(stream(agent.seed, "any notes").choice(vocabulary, 4, replace=False).tolist())
 
 
 if __name__ == "__main__":

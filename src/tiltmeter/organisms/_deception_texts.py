@@ -163,7 +163,7 @@ def deception_texts(
     >>> from tiltmeter.organisms import make_deception_world
     >>> world = make_deception_world(0, sizes=(8, 8, 8))
     >>> texts = deception_texts(world, "answered", behaviour="deceptive")
-    >>> len(texts), texts.y[:2].sum(), set(texts.meta["deceives"])
+    >>> len(texts), int(texts.y[:2].sum()), set(texts.meta["deceives"])
     (384, 1, {0, 1})
     """
     if chosen not in SETS:
