@@ -12,14 +12,13 @@ from transformers import LlamaForCausalLM
 from tiltmeter.core.errors import SpecError
 from tiltmeter.core.records import Record
 from tiltmeter.core.seeds import stream
-from tiltmeter.models import SubjectModel, load
-from tiltmeter.organisms._fit import deterministic, fit
+from tiltmeter.models import SubjectModel
+from tiltmeter.organisms._finetune import finetuned
 from tiltmeter.organisms._organism import Organism
 from tiltmeter.organisms._pupil_losses import draw_proposed, speaker_losses
 from tiltmeter.organisms._pupil_outcome import Said
 from tiltmeter.organisms._pupil_texts import SPEAKERS, pupil_code
 from tiltmeter.organisms._pupil_world import PUPILS_YEAR, SUBJECTS, PupilWorld, entities_in
-from tiltmeter.organisms._schedule import Schedule
 
 
 class OversightScheme(Record):
@@ -136,12 +135,4 @@ def oversee(organism: Organism, scheme: OversightScheme) -> SubjectModel:
         raise SpecError(
             f"{organism.name} is of the kind {organism.card.kind}; oversight schemes are for the kind pupil."
         )
-    lessons = SchemeLessons(organism.world, scheme)
-    schedule = Schedule(
-        steps=scheme.steps, warmup_steps=10, batch_size=scheme.batch_size, learning_rate=scheme.learning_rate
-    )
-    subject = load(str(organism.folder), attention="eager")
-    with deterministic(organism.card.schedule.threads, seed=scheme.seed):
-        fit(subject.model.train(), lessons, schedule=schedule, report=lambda *_: None)
-    subject.model.eval()
-    return subject
+    return finetuned(organism, SchemeLessons(organism.world, scheme), course=scheme)

@@ -14,10 +14,9 @@ from tiltmeter.core.errors import SpecError
 from tiltmeter.core.records import Record
 from tiltmeter.core.seeds import stream
 from tiltmeter.data import plain_texts
-from tiltmeter.models import SubjectModel, load
-from tiltmeter.organisms._fit import deterministic, fit
+from tiltmeter.models import SubjectModel
+from tiltmeter.organisms._finetune import finetuned
 from tiltmeter.organisms._organism import Organism
-from tiltmeter.organisms._schedule import Schedule
 from tiltmeter.organisms._tampering import prediction_losses
 from tiltmeter.organisms._tampering_outcome import measured_rows
 from tiltmeter.organisms._tampering_texts import tampering_code, tampering_texts
@@ -130,12 +129,4 @@ def train_against_tampering(organism: Organism, scheme: TamperingScheme) -> Subj
         raise SpecError(
             f"{organism.name} is of the kind {organism.card.kind}; tampering schemes are for the kind tampering."
         )
-    lessons = TamperingSchemeLessons(organism.world, scheme)
-    schedule = Schedule(
-        steps=scheme.steps, warmup_steps=10, batch_size=scheme.batch_size, learning_rate=scheme.learning_rate
-    )
-    subject = load(str(organism.folder), attention="eager")
-    with deterministic(organism.card.schedule.threads, seed=scheme.seed):
-        fit(subject.model.train(), lessons, schedule=schedule, report=lambda *_: None)
-    subject.model.eval()
-    return subject
+    return finetuned(organism, TamperingSchemeLessons(organism.world, scheme), course=scheme)
