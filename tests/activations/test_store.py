@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import threading
+import time
 from dataclasses import replace
 from functools import partial
 
@@ -239,10 +240,16 @@ def test_readers_are_not_disturbed_by_a_run_that_goes_on_writing(tmp_path):
         except (AssertionError, OSError, ValueError) as problem:
             problems.append(problem)
 
+    def let_them_read(_: Done) -> None:
+        # both may be half-way through a read that began before what was written last
+        n, end = len(sizes) + 3, time.monotonic() + 10
+        while len(sizes) < n and not problems and time.monotonic() < end:
+            time.sleep(0.001)
+
     readers = [threading.Thread(target=read) for _ in range(2)]
     for reader in readers:
         reader.start()
-    collect(SUBJECT, texts, sites=SITES, store=folder)
+    collect(SUBJECT, texts, sites=SITES, store=folder, progress=let_them_read)
     stop.set()
     for reader in readers:
         reader.join()
