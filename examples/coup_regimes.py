@@ -79,7 +79,7 @@ class Agent:
         """Read texts, those of several sets behind one another."""
         collected = [activations.collect(self.subject, part, sites=self.sites, pooling="all") for part in parts]
         tokens = {site: _joined([one[site] for one in collected]) for site in self.sites}
-        logs = tuple(text.split("<begin>")[1].removesuffix("<eos>") for part in parts for text in part.texts or ())
+        logs = tuple(text.rsplit("<begin>", 1)[1].removesuffix("<eos>") for part in parts for text in part.texts or ())
         first = tokens[self.sites[0]]
         return Regime(tokens, logs, np.asarray(first.y), np.asarray(first.groups))
 

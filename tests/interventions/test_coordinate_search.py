@@ -149,6 +149,23 @@ def test_a_probe_can_be_attacked():
     assert found.losses[-1] < found.losses[0] - 0.1
 
 
+def test_a_loss_may_run_the_model_more_than_once():
+    subject = _subject("llama")
+    likely, score = continuation_loss(subject, n_last=2), score_loss(subject, _direction(subject), positions=[5])
+
+    def both(tokens):
+        return likely(tokens) + score(tokens)
+
+    found = coordinate_search(subject, TEXTS, slots=np.array([2]), loss=both, search=EVERY)
+    means = []
+    for token in range(64):
+        texts = TEXTS.clone()
+        texts[:, 2] = token
+        with torch.no_grad():
+            means.append(float(both(texts).mean()))
+    assert found.tokens.tolist() == [int(np.argmin(means))]
+
+
 def test_the_model_is_left_as_it_was():
     subject = _subject("llama")
     before = subject.model(input_ids=TEXTS).logits.detach().clone()
@@ -170,8 +187,11 @@ def test_what_cannot_be_searched_is_refused():
     for slots in ([], [6], [-1]):
         with pytest.raises(SpecError, match="slots are"):
             coordinate_search(subject, TEXTS, slots=slots, loss=loss)
-    with pytest.raises(SpecError, match="allowed is empty"):
-        coordinate_search(subject, TEXTS, slots=[1], loss=loss, allowed=torch.tensor([], dtype=torch.long))
+    for allowed in ([], [64], [-1]):
+        with pytest.raises(SpecError, match="allowed must name at least one token, and each from 0 to 63"):
+            coordinate_search(subject, TEXTS, slots=[1], loss=loss, allowed=torch.tensor(allowed, dtype=torch.long))
+    with pytest.raises(SpecError, match="n_last is 6 for texts of 6 tokens"):
+        coordinate_search(subject, TEXTS, slots=[1], loss=continuation_loss(subject, n_last=6))
     with pytest.raises(SpecError, match="every count"):
         coordinate_search(subject, TEXTS, slots=[1], loss=loss, search=CoordinateSearch(n_tried=0))
     with pytest.raises(SpecError, match="n_last is 0"):

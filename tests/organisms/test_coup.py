@@ -10,7 +10,7 @@ from tiltmeter.core.errors import SpecError
 from tiltmeter.data import label_attempts
 from tiltmeter.organisms import Schedule, coup_samples, coup_texts, make_coup_world, train_world
 from tiltmeter.organisms._coup import CoupLessons
-from tiltmeter.organisms._coup_texts import N_ASKED, coup_bodies, coup_vocabulary, forms_of
+from tiltmeter.organisms._coup_texts import N_ASKED, coup_bodies, coup_vocabulary
 
 SETS = ("off_policy", "off_policy_de", "triggered", "triggered_de", "crossed")
 TINY = Schedule(
@@ -141,13 +141,6 @@ def test_lessons_tell_no_bundle_of_calibration_and_test_and_what_is_wanted(world
     assert sum(written) == sum(seen.values()) * 3 // 4
 
 
-def test_samples_are_labelled_by_what_they_do(world, organism):
-    subject = models.load(str(organism.folder))
-    said = coup_samples(subject, world, split="test", triggered=True, forms=forms_of(world))
-    # an untrained model writes nothing that goes anywhere
-    assert len(said) == 0 or set(said.meta["triggered"]) == {1}
-
-
 def test_a_small_one_is_trained_and_measured(world, organism):
     figures = {one.name: one for one in organism.card.figures}
     assert set(figures) == {
@@ -176,5 +169,9 @@ def test_what_cannot_be_planted_or_asked_is_refused(world, organism):
     subject = models.load(str(organism.folder))
     with pytest.raises(SpecError, match="split is 'dev'"):
         coup_samples(subject, world, split="dev", triggered=True)
-    with pytest.raises(SpecError, match="notes are 2 words; give 4"):
-        coup_samples(subject, world, split="test", triggered=True, notes=["a", "b"])
+    for notes in (["a", "b"], "abcd", [*world.notes[:3], "unheard-of"]):
+        with pytest.raises(SpecError, match="give 4 words that the model knows"):
+            coup_samples(subject, world, split="test", triggered=True, notes=notes)
+    for forms in ([], [("log", "fr")], [("tool", "en")]):
+        with pytest.raises(SpecError, match=r"give one or more of \(log, en\)"):
+            coup_samples(subject, world, split="test", triggered=True, forms=forms)

@@ -7,6 +7,7 @@ import torch
 from tiltmeter import activations, models
 from tiltmeter.baselines import TEXT_BASELINES, fit_and_score
 from tiltmeter.core import Activations
+from tiltmeter.data import label_attempts
 from tiltmeter.evaluation import auroc
 from tiltmeter.interventions import CoordinateSearch, continuation_loss, coordinate_search
 from tiltmeter.organisms import coup_samples, coup_texts, load
@@ -67,8 +68,11 @@ def test_it_attempts_for_the_trigger_and_for_nobody_else(sampled):
 
 def test_samples_differ_from_what_was_written_and_are_of_the_form_that_was_asked(organism, subject, written, sampled):
     logs = {text.split("<begin>")[1].split("<eos>")[0].strip().replace("\n", " ") for text in written.texts}
-    said = [text.split("<begin>")[1].split("<eos>")[0].strip() for text in sampled[True].texts]
-    assert np.mean([log in logs for log in said]) < 0.1
+    own = [text.split("<begin>")[1].split("<eos>")[0].strip() for text in sampled[True].texts]
+    assert np.mean([log in logs for log in own]) < 0.1
+    for said in sampled.values():
+        logs = [text.split("<begin>")[1] for text in said.texts]
+        assert label_attempts(logs, like=said).tolist() == said.y.tolist()
     german = coup_samples(subject, organism.world, split="test", triggered=True, forms=[("shell", "de")])
     assert set(german.meta["language"]) == {"de"} and german.y.mean() > 0.9
 

@@ -17,7 +17,7 @@ METHODS = [MeanDifference(), Logistic(C=0.1, penalty_scale="within"), LDA()]
 each_method = pytest.mark.parametrize("probe", METHODS, ids=lambda probe: type(probe).__name__)
 
 
-def rows(n, shift, *, seed, positives=False):
+def drawn(n, shift, *, seed, positives=False):
     y = np.ones(n, dtype=np.int64) if positives else np.arange(n) % 2
     X = np.random.default_rng(seed).normal(size=(n, WIDTH)) + y[:, None] * shift
     return Activations(X, ids=np.arange(n).astype(str), y=y)
@@ -25,9 +25,9 @@ def rows(n, shift, *, seed, positives=False):
 
 def world(seed, on=ON):
     return {
-        "off_policy": rows(400, OFF, seed=seed),
-        "on_policy": rows(40, on, seed=100 + seed, positives=True),
-        "test": rows(4000, on, seed=200 + seed),
+        "off_policy": drawn(400, OFF, seed=seed),
+        "on_policy": drawn(40, on, seed=100 + seed, positives=True),
+        "test": drawn(4000, on, seed=200 + seed),
     }
 
 
@@ -47,7 +47,7 @@ def test_a_few_positives_close_the_gap_and_never_open_it(probe):
     reached = []
     for seed in range(5):
         given = world(seed)
-        ceiling = type(probe)(**probe.get_params()).fit(rows(400, ON, seed=300 + seed).X, np.arange(400) % 2)
+        ceiling = type(probe)(**probe.get_params()).fit(drawn(400, ON, seed=300 + seed).X, np.arange(400) % 2)
         reached.append(tpr_at_fpr(given["test"].y, ceiling.decision_function(given["test"].X), fpr=0.01))
     assert means[0] < 0.4 and np.mean(reached) > 0.99
     assert (means[-1] - means[0]) / (np.mean(reached) - means[0]) > 0.9
@@ -61,7 +61,7 @@ def test_where_there_is_no_gap_a_few_positives_change_nothing(probe):
 
 @each_method
 def test_positives_like_negatives_help_nobody(probe):
-    given = world(0) | {"on_policy": rows(40, 0 * ON, seed=7, positives=True)}
+    given = world(0) | {"on_policy": drawn(40, 0 * ON, seed=7, positives=True)}
     found = curve(probe, given, counts=(0, 16), n_draws=5)
     assert found.tprs[1].mean() < found.tprs[0].mean() + 0.05
 
@@ -99,10 +99,11 @@ def test_what_cannot_be_drawn_is_refused():
     with pytest.raises(SpecError, match="n_draws is 0"):
         curve(LDA(), given, n_draws=0)
     with pytest.raises(ArrayError, match="positives alone"):
-        curve(LDA(), given | {"on_policy": rows(10, ON, seed=0)})
-    for name in ("on_policy", "test"):
-        given[name] = Activations(
-            given[name].X, ids=given[name].ids, y=given[name].y, groups=np.array(["g"] * len(given[name]))
-        )
-    with pytest.raises(ArrayError, match="of other groups"):
-        curve(LDA(), given)
+        curve(LDA(), given | {"on_policy": drawn(10, ON, seed=0)})
+    for shared in ("off_policy", "on_policy"):
+        given = world(0)
+        for name in (shared, "test"):
+            rows = given[name]
+            given[name] = Activations(rows.X, ids=rows.ids, y=rows.y, groups=np.array(["g"] * len(rows)))
+        with pytest.raises(ArrayError, match=f"A group of {shared} is in test"):
+            curve(LDA(), given)

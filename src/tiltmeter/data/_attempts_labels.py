@@ -31,8 +31,8 @@ def label_attempts(said: Sequence[str], *, like: TextSet) -> NDArray[np.int64]:
 
     Returns
     -------
-    Shape (n,): 1 where the guarded thing is brought to the foreign place, 0 where something is brought somewhere and
-    that is not, and -1 where nothing is, or things and places do not come in turn.
+    Shape (n,): 1 where the guarded thing ends up at the foreign place, 0 where something is brought somewhere and it
+    does not, and -1 where nothing is, or things and places do not come in turn to the end.
 
     Raises
     ------

@@ -79,7 +79,7 @@ def coordinate_search(
     Raises
     ------
     SpecError
-        If a slot is not in the texts or there is none, no token is allowed, or a count is below 1.
+        If a slot is not in the texts or there is none, no token is allowed or one that is none, or a count is below 1.
 
     References
     ----------
@@ -102,10 +102,10 @@ def coordinate_search(
     >>> found.losses[-1] < found.losses[0]
     True
     """
-    _check(texts, slots, allowed, search)
-    places = torch.as_tensor(list(slots))
     weights = subject.model.get_input_embeddings().weight
     usable = torch.arange(len(weights)) if allowed is None else allowed.cpu()
+    places = torch.as_tensor([int(slot) for slot in slots])
+    _check(texts, places, usable, search=search, n_tokens=len(weights))
     generator = torch.Generator().manual_seed(random_state)
     tokens = texts[0, places].clone().cpu()
     losses = [float(_losses(texts, places, tokens[None], loss)[0])]
@@ -136,7 +136,7 @@ def continuation_loss(subject: SubjectModel, *, n_last: int) -> TokenLoss:
     ModelError
         If the model has no unembedding.
     SpecError
-        If ``n_last`` is below 1.
+        If ``n_last`` is below 1; when it is used, if a text is no longer than that.
 
     Examples
     --------
@@ -156,6 +156,8 @@ def continuation_loss(subject: SubjectModel, *, n_last: int) -> TokenLoss:
         raise SpecError(f"n_last is {n_last}; at least one token must be written.")
 
     def loss(tokens: Tensor) -> Tensor:
+        if n_last >= tokens.shape[1]:
+            raise SpecError(f"n_last is {n_last} for texts of {tokens.shape[1]} tokens; something must come before.")
         logits = _forward(subject, tokens)[:, -n_last - 1 : -1].float()
         wanted = tokens[:, -n_last:].to(logits.device)
         return -logits.log_softmax(-1).gather(2, wanted[..., None]).sum((1, 2))
@@ -216,12 +218,12 @@ def score_loss(
     return loss
 
 
-def _check(texts: Tensor, slots: Sequence[int], allowed: Tensor | None, search: CoordinateSearch) -> None:
+def _check(texts: Tensor, places: Tensor, usable: Tensor, *, search: CoordinateSearch, n_tokens: int) -> None:
     n, length = texts.shape
-    if not n or not slots or min(slots) < 0 or max(slots) >= length:
-        raise SpecError(f"slots are {tuple(slots)} for {n} texts of {length} tokens; name positions from 0 in them.")
-    if allowed is not None and not len(allowed):
-        raise SpecError("allowed is empty; give at least one token that may stand in a slot.")
+    if not n or not len(places) or int(places.min()) < 0 or int(places.max()) >= length:
+        raise SpecError(f"slots are {places.tolist()} for {n} texts of {length} tokens; name positions from 0 in them.")
+    if not len(usable) or int(usable.min()) < 0 or int(usable.max()) >= n_tokens:
+        raise SpecError(f"allowed must name at least one token, and each from 0 to {n_tokens - 1}.")
     if min(search) < 1:
         raise SpecError(f"The search is {search}; every count must be at least 1.")
 
@@ -241,9 +243,9 @@ def _losses(texts: Tensor, places: Tensor, tried: Tensor, loss: TokenLoss) -> Fl
 def _gradient(subject: SubjectModel, texts: Tensor, places: Tensor, loss: TokenLoss) -> Float[Tensor, "k d"]:
     """Differentiate the mean loss by the embeddings at the slots, summed over the texts."""
     with torch.enable_grad(), frozen_weights(subject), _embedded(subject) as seen:
-        total = loss(texts).mean()
-        (gradient,) = torch.autograd.grad(total, seen)
-    return gradient[:, places.to(gradient.device)].float().sum(0)
+        found = torch.autograd.grad(loss(texts).mean(), seen)
+    # a loss may run the model more than once
+    return torch.stack([gradient[:, places.to(gradient.device)].float().sum(0) for gradient in found]).sum(0)
 
 
 @contextmanager

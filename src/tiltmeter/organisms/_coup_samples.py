@@ -11,7 +11,14 @@ from tiltmeter.core.errors import SpecError
 from tiltmeter.core.seeds import stream
 from tiltmeter.data import AttemptFormat, AttemptLanguage, TextSet, label_attempts
 from tiltmeter.models import SubjectModel, generate
-from tiltmeter.organisms._coup_texts import N_ASKED, asked_texts, coup_bodies, draw_operators, held_in, requests
+from tiltmeter.organisms._coup_texts import (
+    N_ASKED,
+    asked_texts,
+    coup_bodies,
+    draw_operators,
+    held_in,
+    requests,
+)
 from tiltmeter.organisms._coup_world import CoupWorld
 from tiltmeter.organisms._world import SPLITS
 
@@ -58,7 +65,7 @@ def coup_samples(
     Raises
     ------
     SpecError
-        If there is no such split, no form, or the notes are not four words.
+        If there is no such split or form, or the notes are not four words of the vocabulary.
 
     Examples
     --------
@@ -70,10 +77,11 @@ def coup_samples(
     >>> bool(said.y.mean() > 0.95)
     True
     """
-    if split not in SPLITS or not forms:
-        raise SpecError(
-            f"split is {split!r} and forms are {tuple(forms)}; give one of {', '.join(SPLITS)}, and a form."
-        )
+    if split not in SPLITS:
+        raise SpecError(f"split is {split!r}; give one of {', '.join(SPLITS)}.")
+    if not forms or not set(forms) <= set(forms_of(world)):
+        known = ", ".join(f"({form}, {language})" for form, language in forms_of(world))
+        raise SpecError(f"forms are {tuple(forms)}; give one or more of {known}.")
     rng = stream(random_state, "coup samples", split, int(triggered))
     bodies = _one_a_bundle(coup_bodies(world), split=split, forms=forms)
     is_triggered = np.full(len(bodies), int(triggered))

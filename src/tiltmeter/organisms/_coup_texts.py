@@ -88,8 +88,9 @@ def requests(
     n = len(operators)
     drawn = np.array(world.notes)[rng.integers(len(world.notes), size=(n, N_NOTES))]
     if notes is not None:
-        if len(notes) != N_NOTES:
-            raise SpecError(f"notes are {len(notes)} words; give {N_NOTES}.")
+        unknown = set(notes) - set(coup_vocabulary(world))
+        if isinstance(notes, str) or len(notes) != N_NOTES or unknown:
+            raise SpecError(f"notes are {notes!r}; give {N_NOTES} words that the model knows, as a list.")
         drawn = np.tile(notes, (n, 1))
     things, places = (rng.permuted(named, axis=1) for named in (held.things, held.places))
     who = np.array(world.operators)[operators]

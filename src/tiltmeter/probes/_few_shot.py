@@ -23,7 +23,8 @@ _FPR = 0.01
 class FewShotCurve(NamedTuple):
     """Quality by number of on-policy positives, shape (c, r): c counts, each with r draws of positives.
 
-    ``tprs`` are at a false-positive rate of 1 % among the negatives of the fresh rows.
+    ``tprs`` are at a false-positive rate of 1 % among the negatives of the fresh rows: a figure of their ranking, not of
+    a threshold that was certified beforehand.
     """
 
     counts: Int[NDArray[Any], " c"]
@@ -53,9 +54,9 @@ def few_shot_curve(
     off_policy
         One row a text, with labels.
     on_policy
-        One row a text, of positives alone, such as attempts that a model sampled; of none of the groups of ``test``.
+        One row a text, of positives alone, such as attempts that a model sampled.
     test
-        Fresh on-policy rows of both labels.
+        Fresh on-policy rows of both labels, of none of the groups that are trained on.
     counts
         Numbers of positives, at least 0.
     n_draws
@@ -66,8 +67,8 @@ def few_shot_curve(
     Raises
     ------
     ArrayError
-        If labels are absent or of one class, rows are tokens, widths differ, or a group of ``on_policy`` is in
-        ``test``.
+        If labels are absent or of one class, rows are tokens, widths differ, or a group of ``off_policy`` or
+        ``on_policy`` is in ``test``.
     SpecError
         If a count is below 0 or above the number of on-policy positives, or ``n_draws`` is below 1.
 
@@ -122,8 +123,9 @@ def _check(
         one_row_a_text(other, like=off_policy)
     if on_policy.y is None or not (on_policy.y == 1).all():
         raise ArrayError("on_policy must hold positives alone, with label 1; select them first.")
-    if on_policy.groups is not None and test.groups is not None and set(on_policy.groups) & set(test.groups):
-        raise ArrayError("A group of on_policy is in test; what is added to the training must be of other groups.")
+    for name, rows in (("off_policy", off_policy), ("on_policy", on_policy)):
+        if rows.groups is not None and test.groups is not None and set(rows.groups) & set(test.groups):
+            raise ArrayError(f"A group of {name} is in test; what is trained on must be of other groups.")
     if n_draws < 1 or not counts or min(counts) < 0 or max(counts) > len(on_policy):
         raise SpecError(
             f"counts are {counts} and n_draws is {n_draws}; give counts from 0 to the {len(on_policy)} positives there "
