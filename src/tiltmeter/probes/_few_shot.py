@@ -23,8 +23,8 @@ _FPR = 0.01
 class FewShotCurve(NamedTuple):
     """Quality by number of on-policy positives, shape (c, r): c counts, each with r draws of positives.
 
-    ``tprs`` are at a false-positive rate of 1 % among the negatives of the fresh rows: a figure of their ranking, not of
-    a threshold that was certified beforehand.
+    ``tprs`` are at a false-positive rate of 1 % among the negatives of the fresh rows: a figure of their ranking, not
+    of a threshold that was certified beforehand.
     """
 
     counts: Int[NDArray[Any], " c"]
