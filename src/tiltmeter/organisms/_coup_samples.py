@@ -11,11 +11,12 @@ from tiltmeter.core.errors import SpecError
 from tiltmeter.core.seeds import stream
 from tiltmeter.data import AttemptFormat, AttemptLanguage, TextSet, label_attempts
 from tiltmeter.models import SubjectModel, generate
-from tiltmeter.organisms._coup_texts import N_ASKED, asked_texts, coup_bodies, draw_operators, forms_of, held_in, requests
+from tiltmeter.organisms._coup_texts import (
     N_ASKED,
     asked_texts,
     coup_bodies,
     draw_operators,
+    forms_of,
     held_in,
     requests,
 )
