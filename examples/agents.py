@@ -2,7 +2,7 @@
 
     python examples/agents.py FOLDER
 
-makes what is missing of five seeds into FOLDER (some four minutes each on one core; worlds, weights, episodes and
+makes what is missing of five seeds into FOLDER (some two minutes of processor time each; worlds, weights, episodes and
 batches all hang on the seed), and prints the mean over seeds, the lowest and the highest seed, and each seed's figure:
 
 * imitation of the expert and correlation with the true return, for each coupling and head;

@@ -176,7 +176,12 @@ def few_shots(train: dict[str, Regime], test: dict[str, Regime]) -> dict[str, An
         for method, probe in (("mean difference", probes.MeanDifference()), ("LDA", probes.LDA())):
             curve = probes.few_shot_curve(probe, own, on_policy=on.select(train[name].y == 1), test=fresh)
             told = {"counts": curve.counts, "tpr": curve.tprs.mean(axis=1), "auroc": curve.aurocs.mean(axis=1)}
-            found[f"{name}, {method}"] = {what: values.tolist() for what, values in told.items()}
+            # the same probe at the same block, fitted on the model's own logs
+            scores = clone(probe).fit(on.X, on.y).decision_function(fresh.X)
+            own_tpr, own_auroc = evaluation.tpr_at_fpr(fresh.y, scores, fpr=FPR), evaluation.auroc(fresh.y, scores)
+            found[f"{name}, {method}"] = {what: values.tolist() for what, values in told.items()} | {
+                "trained on-policy": {"tpr": own_tpr, "auroc": own_auroc}
+            }
     return found
 
 
@@ -207,7 +212,8 @@ def report(found: list[dict[str, Any]]) -> None:
     for name, first in found[0]["few shots"].items():
         means = np.mean([one["few shots"][name]["tpr"] for one in found], axis=0)
         told = "  ".join(f"{k}: {mean:.2f}" for k, mean in zip(first["counts"], means, strict=True))
-        print(f"few shots, {name}: TPR {told}")
+        own = [one["few shots"][name]["trained on-policy"]["tpr"] for one in found]
+        print(f"few shots, {name}: TPR {told}  trained on-policy: {np.mean(own):.2f}")
 
 
 def value(row: dict[str, Any], what: str) -> float | None:
