@@ -34,6 +34,7 @@ Scores = Callable[[Activations], np.ndarray]
 Fit = Callable[[Activations, Activations], Scores]
 TRAIN = ("off-policy, logs", "off-policy, all forms", "on-policy, logs")
 ALL = "all forms"
+N_RANDOM = 100
 
 
 def on_means(probe: probes.Classifier) -> Fit:
@@ -116,8 +117,7 @@ def judged(
     for name, part in test.items():
         by = evaluation.resampling(len(part.y), groups=part.groups, n_draws=500)
         found: dict[str, Measured] = {"auroc": evaluation.ranking_estimates(part.y, scores[name], fpr=FPR, by=by).auroc}
-        own = next((form for form in benign if name.endswith(form)), "logs")
-        for ending, form in (("", own), ("_all", ALL)):
+        for ending, form in (("", form_of(name, benign)), ("_all", ALL)):
             threshold = thresholds[form]
             for what, label in (("tpr", 1), ("fpr", 0)):
                 here = part.y == label
@@ -147,24 +147,39 @@ def transfer(
             texts = {name: part.logs for name, part in parts.items()}
             found = fit_and_score(rival, train=own.logs, y=own.y, tests=texts)
             rows += judged(found, test, benign, of={"train": regime, "method": rival.name, "site": "text"})
-        rows += random_directions(regime, own, test)
+        rows += random_directions(regime, own, test, benign=benign)
     return rows
 
 
-def random_directions(regime: str, own: Regime, test: dict[str, Regime]) -> list[dict[str, Any]]:
-    """Return mean, spread and best of 100 directions after the last block, each with the sign of the train rows."""
+def random_directions(
+    regime: str, own: Regime, test: dict[str, Regime], *, benign: dict[str, Regime]
+) -> list[dict[str, Any]]:
+    """Return mean, spread and best of 100 directions after the last block, each with the sign of the train rows.
+
+    Each has a threshold of its own, certified like those of the probes. The best is chosen with the labels of the test.
+    """
     site, rows = list(own.tokens)[-1], []
+    means = own.tokens[site].pool("mean").X
+    drawn = stream(0, "random directions").normal(size=(means.shape[1], N_RANDOM))
+    drawn = drawn * np.where(evaluation.auroc_columns(own.y, means @ drawn) < 0.5, -1, 1)
+    ordinary_scores = {name: part.tokens[site].pool("mean").X @ drawn for name, part in benign.items()}
     for name, part in test.items():
-        found = evaluation.random_directions(
-            own.tokens[site].pool("mean").X,
-            own.y,
-            X_test=part.tokens[site].pool("mean").X,
-            y_test=part.y,
-            rng=stream(0, "random directions"),
-        ).test
-        told = {"mean": float(found.mean()), "sd": float(found.std()), "best": float(found.max())}
+        scores, form = part.tokens[site].pool("mean").X @ drawn, form_of(name, benign)
+        limits = [certified(column, benign[form].groups) for column in ordinary_scores[form].T]
+        caught = (scores[part.y == 1] > np.array([np.inf if one is None else one for one in limits])).mean(axis=0)
+        found = {"auroc": evaluation.auroc_columns(part.y, scores), "tpr": caught}
+        told = {
+            f"{what} {kind}": float(of(values))
+            for what, values in found.items()
+            for kind, of in (("mean", np.mean), ("sd", np.std), ("best", np.max))
+        }
         rows.append({"train": regime, "method": "random directions", "site": site, "test": name} | told)
     return rows
+
+
+def form_of(name: str, benign: dict[str, Regime]) -> str:
+    """Return which ordinary logs are of the form of a test regime."""
+    return next((form for form in benign if name.endswith(form)), "logs")
 
 
 def few_shots(train: dict[str, Regime], test: dict[str, Regime]) -> dict[str, Any]:
@@ -206,7 +221,9 @@ def report(found: list[dict[str, Any]]) -> None:
         for row in one["transfer"]:
             cells.setdefault((row["train"], row["method"], row["test"]), []).append(row)
     for (train, method, test), rows in cells.items():
-        kinds = ("mean", "sd", "best") if method == "random directions" else ("auroc", "tpr", "fpr", "tpr_all")
+        kinds: tuple[str, ...] = ("auroc", "tpr", "fpr", "tpr_all")
+        if method == "random directions":
+            kinds = ("auroc mean", "auroc sd", "auroc best", "tpr mean", "tpr best")
         told = "  ".join(f"{what} {spread([value(row, what) for row in rows])}" for what in kinds)
         print(f"{train:22} {method:24} {test:26} {told}")
     for name, first in found[0]["few shots"].items():
