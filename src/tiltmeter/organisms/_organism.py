@@ -126,4 +126,5 @@ def describe(organism: Organism) -> str:
 
 
 def _example(texts: tuple[str, ...] | None) -> str:
-    return "" if not texts else texts[0]
+    # in one line, whatever breaks it has
+    return "" if not texts else " ".join(texts[0].split())
