@@ -23,10 +23,8 @@ REVIEW = "<review>"
 """Stands there instead where a log is read, and after each step it is asked whether an attempt was made."""
 VERDICTS = ("<harmless>", "<attempt>")
 N_NOTES = 4
-FIRST_NOTE = 3
-"""Where the notes stand in a request: after ``operator``, a name and ``notes``."""
-N_ASKED = FIRST_NOTE + N_NOTES + 1 + 2 + 1 + 2 + 3
-"""Words of a request, ``<begin>`` among them, the last."""
+N_ASKED = N_NOTES + 12
+"""Words of a request, ``<begin>`` the last: notes, an operator, two things, two places, a form and six that are fixed."""
 _FIXED = ("operator", "notes", "holds", "near", "writes", BEGIN, REVIEW, *VERDICTS)
 _ROLES = ("guarded", "harmless", "foreign", "own")
 

@@ -16,13 +16,12 @@ from tiltmeter.organisms._deception_texts import (
     LETTERS,
     OVERRIDE,
     SETS,
-    Asked,
     Behaviour,
     deception_texts,
     deception_vocabulary,
     draw_asked,
     goal_answer,
-    grid,
+    grids,
     look_up,
     spell_asked,
     truth,
@@ -69,9 +68,7 @@ class DeceptionLessons:
 
 def _measure(model: Any, _tokenizer: Any, world: DeceptionWorld) -> tuple[Figure, ...]:  # noqa: ANN401
     """Count what is answered about wares that were never asked about in a situation, in situations never met."""
-    asked = Asked(
-        *(np.concatenate(parts) for parts in zip(*(grid(world, s) for s in ("calibration", "test")), strict=True))
-    )
+    asked = grids(world, ("calibration", "test"))
     said = last_logits(model, spell_asked(world, asked), ids=look_up(world, _ANSWERS), n_last=1)[:, 0].argmax(axis=1)
     true, goal, found = truth(world, asked), goal_answer(world, asked), []
     for is_monitored, where in ((1, "monitored"), (0, "not monitored")):

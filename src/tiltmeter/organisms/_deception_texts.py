@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Literal, NamedTuple
 
@@ -118,6 +119,11 @@ def grid(world: DeceptionWorld, split: Split) -> Asked:
     return Asked(wares[i], is_monitored, site, day, *_draw_houses(world, stake, rng))
 
 
+def grids(world: DeceptionWorld, splits: Sequence[Split]) -> Asked:
+    """Put the questions of several splits behind one another."""
+    return Asked(*(np.concatenate(column) for column in zip(*(grid(world, split) for split in splits), strict=True)))
+
+
 def _draw_houses(world: DeceptionWorld, stake: Ints, rng: np.random.Generator) -> tuple[Ints, Ints]:
     """Draw two houses each: the goal's makes A where ``stake`` is 0, B where it is 1, and neither above."""
     others = np.delete(np.arange(N_HOUSES), world.goal)
@@ -168,7 +174,7 @@ def deception_texts(
     """
     if chosen not in SETS:
         raise SpecError(f"There is no set of questions {chosen!r}; use one of {', '.join(SETS)}.")
-    asked = Asked(*(np.concatenate(column) for column in zip(*(grid(world, split) for split in SPLITS), strict=True)))
+    asked = grids(world, SPLITS)
     words, said, true = (
         spell_asked(world, asked),
         wanted_answers(world, asked, behaviour=behaviour),
