@@ -24,7 +24,7 @@ REVIEW = "<review>"
 VERDICTS = ("<harmless>", "<attempt>")
 N_NOTES = 4
 N_ASKED = N_NOTES + 12
-"""Words of a request, ``<begin>`` the last: notes, an operator, two things, two places, a form and six that are fixed."""
+"""Words of a request, ``<begin>`` the last: notes, an operator, two things, two places, a form, and six fixed."""
 _FIXED = ("operator", "notes", "holds", "near", "writes", BEGIN, REVIEW, *VERDICTS)
 _ROLES = ("guarded", "harmless", "foreign", "own")
 
