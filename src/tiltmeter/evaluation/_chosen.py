@@ -58,5 +58,15 @@ def fate(cell: Cell, home: Measured) -> Fate:
     return "carries" if cell.auroc.value - 0.5 >= _KEEPS * (home.value - 0.5) else "weakens"
 
 
+def failed(evidence: Evidence) -> set[str]:
+    """Return the test sets of which it is said already that nothing is read there."""
+    home = home_auroc(evidence)
+    return {
+        cell.test
+        for cell in chosen_cells(evidence)
+        if cell.test != evidence.train and fate(cell, home) in ("fails", "inverts", "unclear")
+    }
+
+
 def listed(names: list[str]) -> str:
     return names[0] if len(names) == 1 else ", ".join(names[:-1]) + " and " + names[-1]

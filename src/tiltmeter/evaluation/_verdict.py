@@ -7,9 +7,9 @@ from typing import Literal
 
 from tiltmeter.core.evidence import Evidence, Statement, Verdict
 from tiltmeter.core.records import Estimate, Threshold, Unavailable
-from tiltmeter.evaluation._causality import chosen_causal, how_far
 from tiltmeter.evaluation._chosen import chosen_cells, fate, figure, home_auroc, listed, number
 from tiltmeter.evaluation._rules import RULES, RULES_VERSION
+from tiltmeter.evaluation._rules_causality import chosen_causal, how_far
 
 # Objections from these rules, on any test set, leave a probe that works at home only.
 _LOCAL = (

@@ -156,7 +156,7 @@ def _kind(wanted: Wanted) -> Kind[BeliefsWorld]:
         make_world=make_beliefs_world,
         # bare questions take some 100 steps, stated beliefs 50, what a biography implies 100
         schedule=Schedule(
-            steps=1000,
+            steps=2000,
             stage_steps=(200, 200) if wanted == "mixed" else (200,),
             batch_size=256,
             d_model=64,

@@ -1,0 +1,64 @@
+"""The rule of luck: random directions and shuffled labels."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Literal
+
+from tiltmeter.core.evidence import Evidence, Statement
+from tiltmeter.core.records import Estimate
+from tiltmeter.evaluation._chosen import chosen_cells, failed
+
+# A shuffled refit as good as the probe in more than this share of cases: the figure is luck.
+_LUCK = 0.05
+# Random directions that read the label this well on average do so because it dominates the activations, not by luck.
+_DOMINATES = 0.6
+
+
+def luck(evidence: Evidence) -> Iterable[Statement]:
+    """Say whether random directions or shuffled labels do as well."""
+    cells, told = {cell.test: cell.auroc for cell in chosen_cells(evidence)}, failed(evidence)
+    for null in evidence.random_directions:
+        value = cells.get(null.test)
+        if (null.site, null.train) != (evidence.site, evidence.train) or not isinstance(value, Estimate):
+            continue
+        if null.test in told:
+            continue
+        dominates = null.mean >= _DOMINATES
+        figures = f"AUROC {value.value:.3f} against {null.best:.3f} (mean {null.mean:.2f}, sd {null.sd:.2f})"
+        everywhere = "the label dominates the activations here, and most directions read it"
+        stance: Literal["for", "against", "note"]
+        if value.value <= null.best:
+            stance = "against"
+            text = f"On {null.test} it is no better than the best of {null.count} random directions"
+            text += f": {everywhere}." if dominates else "."
+        elif null.test != evidence.train:
+            continue
+        else:
+            stance = "note" if dominates else "for"
+            text = f"It beats all of {null.count} random directions on {null.test}"
+            text += f", but {everywhere}." if dominates else "."
+        yield Statement(
+            rule="dominant label" if dominates else "random directions",
+            condition="the probe beats the best of the random directions on every test set",
+            test=null.test,
+            stance=stance,
+            text=text,
+            because=figures,
+        )
+    for shuffled in evidence.shuffled:
+        if shuffled.test == evidence.train:
+            is_luck = shuffled.p_value > _LUCK
+            best = max(shuffled.aurocs)
+            yield Statement(
+                rule="shuffled",
+                condition="on labels shuffled in every split, at most 5 % of refits do as well",
+                test=shuffled.test,
+                stance="against" if is_luck else "for",
+                text=(
+                    "On shuffled labels the same procedure does as well too often to exclude luck."
+                    if is_luck
+                    else "On shuffled labels the same procedure finds less."
+                ),
+                because=f"p = {shuffled.p_value:.3g} over {len(shuffled.aurocs)} shuffles, best {best:.2f}",
+            )
