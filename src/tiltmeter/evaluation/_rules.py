@@ -11,10 +11,12 @@ from tiltmeter.core.evidence import Evidence, Statement
 from tiltmeter.evaluation._rules_alarms import alarms
 from tiltmeter.evaluation._rules_causality import causality
 from tiltmeter.evaluation._rules_data import data
+from tiltmeter.evaluation._rules_generalisation import generalisation
 from tiltmeter.evaluation._rules_luck import luck
 from tiltmeter.evaluation._rules_planted import planted_truth
 from tiltmeter.evaluation._rules_reading import choice, elsewhere, in_distribution, others
 from tiltmeter.evaluation._rules_shortcuts import followers, shortcuts
+from tiltmeter.evaluation._rules_surface import rare, surface
 from tiltmeter.evaluation._rules_text import embedding, text_alone
 
 RULES_VERSION = 4
@@ -25,14 +27,17 @@ RULES: tuple[Rule, ...] = (
     in_distribution,
     choice,
     elsewhere,
+    generalisation,
     others,
     luck,
     text_alone,
     embedding,
     shortcuts,
     followers,
+    surface,
     alarms,
     data,
+    rare,
     causality,
     planted_truth,
 )

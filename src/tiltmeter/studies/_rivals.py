@@ -16,11 +16,15 @@ from tiltmeter.studies._transfer import Fitted, TestSet, test_scores
 
 
 class Rivals(NamedTuple):
-    """Text baselines: their figures, what the chosen probe adds to each, and what each recovers on other sets."""
+    """Text baselines: their figures, what the chosen probe adds to each, and what each recovers on other sets.
+
+    ``scores``: of those that were fitted on the training distribution, by name and test set.
+    """
 
     baselines: tuple[Baseline, ...]
     advantages: tuple[Advantage, ...]
     gaps: tuple[Gap, ...]
+    scores: dict[str, dict[str, NDArray[Any]]]
 
 
 def rivals(material: Material, tests: dict[str, TestSet], chosen: Fitted, *, fpr: float) -> Rivals:
@@ -55,4 +59,5 @@ def rivals(material: Material, tests: dict[str, TestSet], chosen: Fitted, *, fpr
         test = tests[train_name]
         recovered = gap_recovered(test.y, easy=home[test.name], hard=own[test.name], by=test.by)
         gaps.append(Gap(method=rival_name, site=None, test=test.name, recovered=recovered))
-    return Rivals(tuple(baselines), tuple(advantages), tuple(gaps))
+    at_home = {rival_name: found for (rival_name, train_name), found in scores.items() if train_name == chosen.train}
+    return Rivals(tuple(baselines), tuple(advantages), tuple(gaps), at_home)
