@@ -8,9 +8,9 @@ from tiltmeter.core.records import Measured, Record
 class CurvePoint(Record):
     """The chosen procedure, and a text rival, fitted on a part of the training texts and judged on all test texts.
 
-    ``n_units`` of the training units (groups where groups exist) with ``n_rows`` rows on average over ``n_draws`` draws.
-    ``auroc`` is the mean over draws, with an interval that resamples test texts; ``spread`` the least and the largest
-    of the draws. ``gain`` is what all training texts add to it, on the same resamples.
+    ``n_units`` of the training units (groups where groups exist) with ``n_rows`` rows on average over ``n_draws``
+    draws. ``auroc`` is the mean over draws, with an interval that resamples test texts; ``spread`` the least and the
+    largest of the draws. ``gain`` is what all training texts add to it, on the same resamples.
     """
 
     n_units: int

@@ -28,8 +28,9 @@ def surface(evidence: Evidence) -> Iterable[Statement]:
             condition="no word stands in half of the training texts of one label more than in those of the other",
             test=evidence.train,
             stance="note",
-            text=f"Single words give the label away in the training texts: {listed([repr(w.word) for w in telling[:3]])}"
-            f"{' and others' if len(telling) > 3 else ''}.",
+            text="Single words give the label away in the training texts: "
+            + listed([repr(word.word) for word in telling[:3]] + ["others"] * (len(telling) > 3))
+            + ".",
             because=f"{telling[0].word!r} stands in {figure(telling[0].in_positive)} of the units with positive texts "
             f"and in {figure(telling[0].in_negative)} of those with negative ones",
         )
@@ -44,12 +45,13 @@ def surface(evidence: Evidence) -> Iterable[Statement]:
         ):
             yield Statement(
                 rule="kinship",
-                condition="texts without groups share no rare words with training texts, or these do not tell their label",
+                condition="where no groups are given, training texts that share rare words with a text do not have its "
+                "label more, or less, often than others",
                 test=kin.test,
                 stance="against",
-                text=f"Texts of {kin.test} have relatives among the training texts, which share rare words with them and "
-                f"have {'the same' if read.value > 0.5 else 'the other'} label: give groups, or set train.ungrouped to "
-                "shared_words.",
+                text=f"Texts of {kin.test} have relatives among the training texts, which share rare words with them "
+                f"and have {'the same' if read.value > 0.5 else 'the other'} label: give groups, or set "
+                "train.ungrouped to shared_words.",
                 because=f"{kin.n_related} of {kin.n_rows} test texts have relatives, whose mean label reads theirs at "
                 f"AUROC {figure(read)}",
             )

@@ -1,4 +1,4 @@
-"""What a few positives of another distribution, such as attempts that a model made itself, add to the training texts."""
+"""What a few positives of another distribution, such as a model's own attempts, add to the training texts."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ def few_shots(spec: StudySpec, material: Material, chosen: Fitted) -> tuple[FewS
         probe = build(chosen.method, C=spec.probes.C)
         if not isinstance(probe, SupervisedProbe):
             raise SpecError(
-                f"evidence.few_shots names {name}, but {chosen.method} was chosen, which takes no weights; leave methods "
-                "on pairs out of probes.methods."
+                f"evidence.few_shots names {name}, but {chosen.method} was chosen, which takes no weights; leave "
+                "methods on pairs out of probes.methods."
             )
         others = material.part(name, "train", chosen.site)
         positives = others.select(np.asarray(others.y) == 1)

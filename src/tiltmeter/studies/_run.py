@@ -25,18 +25,16 @@ from tiltmeter.report import write_report
 from tiltmeter.studies._alarms import alarms
 from tiltmeter.studies._causes import causes, check_causes, choose_by_cause
 from tiltmeter.studies._controls import random_nulls, shortcuts, shuffled_refits
-from tiltmeter.studies._data_curve import data_curve
-from tiltmeter.studies._few_shots import few_shots
 from tiltmeter.studies._fitting import asked_methods, methods_for
+from tiltmeter.studies._generalise import generalise
 from tiltmeter.studies._leaks import leaks
-from tiltmeter.studies._leave_one_out import leave_one_out
 from tiltmeter.studies._material import Material, collect_material, describe, open_material
 from tiltmeter.studies._planted import followed, planted_in
 from tiltmeter.studies._rivals import rivals
 from tiltmeter.studies._select import candidates
 from tiltmeter.studies._sources import open_model
 from tiltmeter.studies._spec import Method, StudySpec
-from tiltmeter.studies._surface import kinships, pair_orders, words_of_labels
+from tiltmeter.studies._surface import surface
 from tiltmeter.studies._transfer import Fitted, fit_all, gaps, test_scores, test_sets, transfer
 from tiltmeter.studies._vectors import Vectors, is_vectors, open_vectors
 
@@ -165,10 +163,8 @@ def _assess(
     with steps("judging transfer"):
         cells = transfer(fits, material, tests, fpr=spec.threshold.fpr)
         recovered = gaps(fits, material, tests, home=home)
-        from_others = leave_one_out(spec, material, tests, chosen)
-    with steps("fitting on fewer texts"):
-        curve = data_curve(spec, material, tests, chosen)
-        shots = few_shots(spec, material, chosen)
+    with steps("fitting on other texts and on fewer"):
+        generalised = generalise(spec, material, tests, chosen)
     with steps("drawing nulls"):
         nulls = random_nulls(spec, material, tests)
         refits = shuffled_refits(spec, material, tests, chosen)
@@ -184,11 +180,8 @@ def _assess(
         told = rivals(material, tests, chosen, fpr=spec.threshold.fpr)
     with steps("looking for leakage"):
         leakage = leaks(material, tests, home)
-        relatives = kinships(spec, material, tests)
     with steps("looking at the surface of the texts"):
-        told_by_words = words_of_labels(spec, material)
-        readers = {"probe": test_scores(chosen, material, tests), **told.scores}
-        orders = pair_orders(material, tests, readers)
+        on_surface = surface(spec, material, tests, {"probe": test_scores(chosen, material, tests), **told.scores})
     with steps("certifying the threshold"):
         operated = alarms(spec, material, tests, chosen=chosen, leakage=leakage)
     evidence = Evidence(
@@ -219,12 +212,8 @@ def _assess(
         planted=planted,
         followed=follows,
         gaps=(*recovered, *told.gaps),
-        leave_one_out=from_others,
-        data_curve=curve,
-        few_shots=shots,
-        label_words=told_by_words,
-        pair_orders=orders,
-        kinships=relatives,
+        **generalised._asdict(),
+        **on_surface._asdict(),
         verdict=Unavailable(reason="not judged yet"),
     )
     return evidence.model_copy(update={"verdict": judge(evidence)}), fitted, chosen

@@ -141,8 +141,8 @@ class AnswersSpec(Record):
 class EvidenceSpec(Record):
     """How hard the evidence looks. ``nuisances``: columns with two values that the score should not follow.
 
-    ``few_shots``: distributions of which a few training positives (1 to 16) are added to the training texts, to see what
-    they bring.
+    ``few_shots``: distributions of which a few training positives (1 to 16) are added to the training texts, to see
+    what they bring.
 
     ``answers``: what the model says after texts of either label. With them every probe at ``resid_post`` is swapped and
     ablated in held-out pairs of the training distribution, whose texts must be plain and as long as each other.
@@ -192,7 +192,7 @@ class StudySpec(Record):
         for name in self.evidence.few_shots:
             if name not in self.texts or name in (self.train.distribution, *self.train.judge_only):
                 raise ValueError(
-                    f"evidence.few_shots names {name!r}; it must be another distribution of texts that is not only judged"
+                    f"evidence.few_shots names {name!r}; it must be another distribution of texts, not in judge_only"
                 )
         fitted_on = {self.train.distribution, *self.train.benign}
         if both := sorted(fitted_on & set(self.train.judge_only)):

@@ -21,7 +21,24 @@ from tiltmeter.studies._transfer import TestSet
 _WORDS = 10
 
 
-def words_of_labels(spec: StudySpec, material: Material) -> tuple[LabelWord, ...]:
+class Surface(NamedTuple):
+    """What stands in the evidence under the same names."""
+
+    label_words: tuple[LabelWord, ...]
+    pair_orders: tuple[PairOrder, ...]
+    kinships: tuple[Kinship, ...]
+
+
+def surface(
+    spec: StudySpec, material: Material, tests: dict[str, TestSet], scores: dict[str, dict[str, NDArray[Any]]]
+) -> Surface:
+    """Look at words, pairs and relatives; ``scores`` are by reader, the probe and its rivals, and test set."""
+    return Surface(
+        _words_of_labels(spec, material), _pair_orders(material, tests, scores), _kinships(spec, material, tests)
+    )
+
+
+def _words_of_labels(spec: StudySpec, material: Material) -> tuple[LabelWord, ...]:
     """Return the words that go most with the label in the training texts of the training distribution."""
     home = spec.train.distribution
     units = material.units[home][material.splits[home] == "train"]
@@ -48,7 +65,7 @@ def words_of_labels(spec: StudySpec, material: Material) -> tuple[LabelWord, ...
     )
 
 
-def pair_orders(
+def _pair_orders(
     material: Material, tests: dict[str, TestSet], scores: dict[str, dict[str, NDArray[Any]]]
 ) -> tuple[PairOrder, ...]:
     """Count the test pairs that each reader orders right; ``scores`` are by reader and test set.
@@ -93,7 +110,7 @@ class _Relatives(NamedTuple):
     label: NDArray[np.float64]
 
 
-def kinships(spec: StudySpec, material: Material, tests: dict[str, TestSet]) -> tuple[Kinship, ...]:
+def _kinships(spec: StudySpec, material: Material, tests: dict[str, TestSet]) -> tuple[Kinship, ...]:
     """Ask of test texts without groups whether training texts that share rare words with them give their label away."""
     home = spec.train.distribution
     if material.grouped_by[home] != "row" or home not in tests:
