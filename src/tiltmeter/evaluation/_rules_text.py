@@ -10,6 +10,8 @@ from tiltmeter.evaluation._chosen import failed, figure, home_auroc, listed
 
 # A lead over a text baseline of this size, if the interval contains 0, says that the texts are few.
 _CLEAR = 0.1
+# Of several rivals one lies below chance by luck now and then: the upper end is moved this much farther out for that.
+_SEVERAL = 1.5
 
 
 def text_alone(evidence: Evidence) -> Iterable[Statement]:
@@ -53,7 +55,8 @@ def text_alone(evidence: Evidence) -> Iterable[Statement]:
                 because=next((figure(a.difference) for a in evidence.advantages if a.test == test), "no baseline"),
             )
     for baseline in evidence.baselines:
-        below = isinstance(baseline.auroc, Estimate) and baseline.auroc.high < 0.5
+        auroc = baseline.auroc
+        below = isinstance(auroc, Estimate) and auroc.value + _SEVERAL * (auroc.high - auroc.value) < 0.5
         if below and (baseline.train, baseline.test) == (evidence.train, evidence.train):
             yield Statement(
                 rule="grouping",
