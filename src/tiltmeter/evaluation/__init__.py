@@ -23,18 +23,22 @@ from tiltmeter.evaluation._nulls import (
     shuffle_p_value,
 )
 from tiltmeter.evaluation._ranking import Ranking, auroc, rankings, tpr_at_fpr
+from tiltmeter.evaluation._rule import Rule
+from tiltmeter.evaluation._rules_page import rules_page
 from tiltmeter.evaluation._selection import choose, fold_estimate
 from tiltmeter.evaluation._shortcut import nuisance_auroc
 from tiltmeter.evaluation._tampering import MeasuredRows, TamperingFigure, tampering_table
 from tiltmeter.evaluation._threshold import negatives_needed, threshold_at_fpr
-from tiltmeter.evaluation._verdict import judge
+from tiltmeter.evaluation._verdict import Rejudged, judge, rejudge
 
 __all__ = [
     "DirectionScores",
     "MeasuredRows",
     "Ranking",
     "RankingEstimates",
+    "Rejudged",
     "Resampling",
+    "Rule",
     "TamperingFigure",
     "auroc",
     "auroc_columns",
@@ -52,7 +56,9 @@ __all__ = [
     "random_directions",
     "ranking_estimates",
     "rankings",
+    "rejudge",
     "resampling",
+    "rules_page",
     "share",
     "shuffle_labels",
     "shuffle_p_value",
