@@ -2,6 +2,7 @@
 
 from tiltmeter.studies._attempts import AttemptsCard, build_attempts
 from tiltmeter.studies._run import Study, run_study
+from tiltmeter.studies._runs import locate_monitor, open_evidence
 from tiltmeter.studies._sources import locate_model, open_model, open_texts
 from tiltmeter.studies._spec import (
     AnswersSpec,
@@ -29,6 +30,8 @@ __all__ = [
     "TrainSpec",
     "build_attempts",
     "locate_model",
+    "locate_monitor",
+    "open_evidence",
     "open_model",
     "open_texts",
     "parse_spec",

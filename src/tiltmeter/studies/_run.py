@@ -20,7 +20,7 @@ from tiltmeter.core.run import Run
 from tiltmeter.core.site import Site
 from tiltmeter.evaluation import choose, judge
 from tiltmeter.models import SubjectModel
-from tiltmeter.monitor import Card, Monitor, Reading
+from tiltmeter.monitor import Card, Monitor, Reading, write_card
 from tiltmeter.report import write_report
 from tiltmeter.studies._alarms import alarms
 from tiltmeter.studies._causes import causes, check_causes, choose_by_cause
@@ -115,6 +115,7 @@ def run_study(spec: StudySpec, out: Path, *, announce: Callable[[str], None] = l
             _save_probes(folder, [f for f in fitted if f.train == evidence.train])
             if not isinstance(reader, Vectors):  # a monitor watches a model
                 _monitor(spec, material, reader, evidence, chosen).save(folder / "monitors" / "best")
+                write_card(folder / "monitors" / "best")
             write_json(folder / "evidence.json", evidence.model_dump(mode="json"))
         run = Run(
             name=spec.name,
@@ -222,7 +223,8 @@ def _monitor(spec: StudySpec, material: Material, subject: SubjectModel, evidenc
     direction = replace(
         chosen.probe.as_direction(site=Site.parse(chosen.site), provenance=provenance), evidence=evidence
     )
-    fingerprint = subject.fingerprint.model_dump(mode="json")
+    # by the name that was asked for: where a folder stands on this machine is nobody's business
+    fingerprint = {**subject.fingerprint.model_dump(mode="json"), "name": spec.model.path}
     reading = Reading(
         site=chosen.site,
         pooling=spec.read.pooling,

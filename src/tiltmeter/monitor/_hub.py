@@ -1,0 +1,151 @@
+"""Monitors to and from the Hugging Face Hub, whole or not at all."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from pathlib import Path
+
+from huggingface_hub import HfApi, snapshot_download
+from huggingface_hub.errors import HfHubHTTPError
+
+from tiltmeter.core.errors import FileError, SpecError
+from tiltmeter.core.files import new_folder
+from tiltmeter.monitor._monitor import Monitor
+from tiltmeter.monitor._probe_card import CARD, README, read_card
+
+FILES = ("monitor.json", "direction.json", "direction.safetensors", CARD, README)
+"""What is published: all of it is covered by a hash, and nothing else leaves the folder."""
+
+_FOLDER = "file:"
+# the hub's own errors derive from those of its transport, which differs between its releases; what it says of a name
+# that cannot be is a ValueError
+_FAILURES = (*HfHubHTTPError.__bases__, OSError, ValueError)
+
+
+def publish(folder: Path, target: str, *, private: bool = False, revision: str | None = None) -> str:
+    """Publish a monitor with its card: to a repository on the Hugging Face Hub, or to a folder.
+
+    Every hash is checked on the copy that is sent. If one does not match, nothing is sent.
+
+    Parameters
+    ----------
+    folder
+        A monitor with its card.
+    target
+        ``OWNER/NAME`` on the Hub, made if it is not there, or ``file:FOLDER`` for a new folder.
+    private
+        Make the repository private; one that is public already is refused.
+    revision
+        Branch of the repository, made if it is not there; None for its main branch.
+
+    Returns
+    -------
+    Where it stands: the address of the commit, or the folder.
+
+    Raises
+    ------
+    FileError, FormatError
+        If the monitor or its card is not whole, or holds a file that no hash covers; if the Hub refuses or cannot be
+        reached.
+    SpecError
+        If ``private`` is asked of a public repository, or ``private`` or ``revision`` of a folder.
+
+    See Also
+    --------
+    fetch : Brings what this published.
+
+    Examples
+    --------
+    >>> publish(Path("nowhere"), "me/probe")
+    Traceback (most recent call last):
+    tiltmeter.core.errors.FileError: nowhere is not a monitor folder; give one such as RUN/monitors/best.
+    """
+    if not (folder / "monitor.json").is_file():
+        raise FileError(f"{folder} is not a monitor folder; give one such as RUN/monitors/best.")
+    strays = sorted(path.name for path in folder.iterdir() if path.name not in FILES)
+    if strays:
+        raise FileError(f"{folder} holds {strays[0]}, which no hash covers; move it away before publishing.")
+    with tempfile.TemporaryDirectory() as name:
+        copy = Path(name) / "monitor"
+        _copy_checked(folder, copy)
+        if target.startswith(_FOLDER):
+            if private or revision is not None:
+                raise SpecError("A folder has no revision and is not private; leave out revision and private.")
+            place = Path(target.removeprefix(_FOLDER)).expanduser()
+            with new_folder(place) as made:
+                shutil.copytree(copy, made, dirs_exist_ok=True)
+            return str(place)
+        return _upload(copy, target, private=private, revision=revision)
+
+
+def _copy_checked(folder: Path, copy: Path) -> None:
+    """Copy what is published, and check the copy: what is sent is what was checked."""
+    copy.mkdir()
+    for name in FILES:
+        if (folder / name).is_file():
+            shutil.copyfile(folder / name, copy / name)
+    Monitor.load(copy)
+    read_card(copy)
+
+
+def _upload(copy: Path, repo: str, *, private: bool, revision: str | None) -> str:
+    api = HfApi(library_name="tiltmeter")
+    try:
+        api.create_repo(repo, private=private or None, repo_type="model", exist_ok=True)
+        # making what is there already changes nothing of it, its visibility included
+        if private and not api.repo_info(repo, repo_type="model").private:
+            raise SpecError(f"{repo} is public already; make it private on the Hub first, or leave out private.")
+        if revision is not None:
+            api.create_branch(repo, branch=revision, exist_ok=True)
+        commit = api.upload_folder(
+            repo_id=repo,
+            folder_path=copy,
+            repo_type="model",
+            revision=revision,
+            allow_patterns=list(FILES),
+            commit_message="A probe with its evidence",
+        )
+    except SpecError:
+        raise
+    except _FAILURES as error:
+        raise FileError(f"The Hub did not take {repo} ({_cause(error)}).") from error
+    return str(commit.commit_url)
+
+
+def fetch(repo: str, *, revision: str | None = None) -> Path:
+    """Bring a published monitor onto this machine, and return its folder in the Hub's cache.
+
+    Only the files of a monitor are brought. They are not checked here: :meth:`Monitor.load` does that.
+
+    Parameters
+    ----------
+    repo
+        ``OWNER/NAME`` on the Hugging Face Hub.
+    revision
+        Branch, tag or commit; None for the main branch.
+
+    Raises
+    ------
+    FileError
+        If there is no such repository or revision, it holds no monitor, or the Hub cannot be reached and the cache
+        does not hold it.
+
+    Examples
+    --------
+    >>> fetch("no//name")  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+    tiltmeter.core.errors.FileError: The Hub did not give no//name (...).
+    """
+    try:
+        folder = Path(snapshot_download(repo, revision=revision, allow_patterns=list(FILES), library_name="tiltmeter"))
+    except _FAILURES as error:
+        raise FileError(f"The Hub did not give {repo} ({_cause(error)}).") from error
+    if not (folder / "monitor.json").is_file():
+        raise FileError(f"{repo} holds no monitor.json; it is not a monitor of Tiltmeter.")
+    return folder
+
+
+def _cause(error: BaseException) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0].rstrip(".") if lines else type(error).__name__
