@@ -11,6 +11,7 @@ import typer
 from tiltmeter import __version__
 from tiltmeter.cli._attempts import attempts
 from tiltmeter.cli._collect import collect
+from tiltmeter.cli._compare import compare
 from tiltmeter.cli._organism import organism_app
 from tiltmeter.cli._publish import card, publish
 from tiltmeter.cli._report import report
@@ -42,6 +43,7 @@ app = typer.Typer(
 app.command(short_help="Texts and a model in; evidence, verdict, report and monitor out.")(study)
 app.command(short_help="Write a run's report again, and say where it is.")(report)
 app.command(short_help="Print a verdict again, or judge an old run under the present rules.")(verdict)
+app.command(short_help="Compare runs on their common test texts, or hold one against bounds.")(compare)
 app.command(short_help="Score texts with a monitor.")(score)
 app.command(short_help="Write the card of a probe: README.md and card.json.")(card)
 app.command(short_help="Publish a monitor with its card on the Hugging Face Hub.")(publish)

@@ -4,6 +4,7 @@ Nothing here knows where the arrays came from.
 """
 
 from tiltmeter.evaluation._accuracy import balanced_accuracy
+from tiltmeter.evaluation._compare import Contrast, Looks, Scored, compare_scores, holm
 from tiltmeter.evaluation._estimates import (
     RankingEstimates,
     Resampling,
@@ -32,13 +33,16 @@ from tiltmeter.evaluation._threshold import negatives_needed, threshold_at_fpr
 from tiltmeter.evaluation._verdict import Rejudged, judge, rejudge
 
 __all__ = [
+    "Contrast",
     "DirectionScores",
+    "Looks",
     "MeasuredRows",
     "Ranking",
     "RankingEstimates",
     "Rejudged",
     "Resampling",
     "Rule",
+    "Scored",
     "TamperingFigure",
     "auroc",
     "auroc_columns",
@@ -46,8 +50,10 @@ __all__ = [
     "balanced_accuracy",
     "bootstrap_estimate",
     "choose",
+    "compare_scores",
     "fold_estimate",
     "gap_recovered",
+    "holm",
     "judge",
     "label_lead",
     "mean_estimate",

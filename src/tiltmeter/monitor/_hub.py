@@ -20,7 +20,8 @@ FILES = ("monitor.json", "direction.json", "direction.safetensors", CARD, README
 _FOLDER = "file:"
 # the hub's own errors derive from those of its transport, which differs between its releases; what it says of a name
 # that cannot be is a ValueError
-_FAILURES = (*HfHubHTTPError.__bases__, OSError, ValueError)
+_TRANSPORT = tuple(kind for kind in HfHubHTTPError.__bases__ if issubclass(kind, Exception))
+_FAILURES: tuple[type[Exception], ...] = (*_TRANSPORT, OSError, ValueError)
 
 
 def publish(folder: Path, target: str, *, private: bool = False, revision: str | None = None) -> str:
