@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from tiltmeter.core.comparison import Common, Comparison, Difference, Kept
+from tiltmeter.core.comparison import Common, Compared, Comparison, Difference, Kept
 from tiltmeter.core.records import Estimate, Measured
 
 
@@ -49,8 +49,9 @@ def comparison(found: Comparison, *, worse: Sequence[Difference] | None) -> None
             console.print(Text(f"–: {reason}"))
     n_tests = sum(one.p is not None for one in found.differences)
     console.print(
-        f"\n{found.level:.0%} intervals, {found.n_draws} draws, seed {found.seed}; p-values corrected for {n_tests} looks "
-        f"(Holm); * marks those below {1 - found.level:.2g}. Equal alarms: {found.fpr:.2%} of each set's own negatives.",
+        f"\n{found.level:.0%} intervals, {found.n_draws} draws, seed {found.seed}; p-values corrected for {n_tests} "
+        f"looks (Holm); * marks those below {1 - found.level:.2g}. Equal alarms: {found.fpr:.2%} of each set's own "
+        "negatives.",
         markup=False,
     )
     if worse is not None:
@@ -79,6 +80,10 @@ def kept(found: Sequence[Kept]) -> None:
     console.print(table)
     broken = sum(not one.is_kept for one in found)
     console.print(f"\n{broken} of {len(found)} bounds broken." if broken else f"\nAll {len(found)} bounds kept.")
+
+
+def _run(one: Compared) -> str:
+    return f"{one.run}: {one.method} at {one.site}, trained on {one.train}; {one.outcome}"
 
 
 def _value(found: Measured, digits: int = 2) -> str:
@@ -113,10 +118,10 @@ def _common(shared: Common) -> str:
     )
     if not shared.paired:
         return (
-            f"{shared.test}: UNPAIRED, no test text in common ({shared.n_first} and {shared.n_run}){changed}; intervals "
-            "are those of independent samples"
+            f"{shared.test}: UNPAIRED, no test text in common ({shared.n_first} and {shared.n_run}){changed}; "
+            "intervals are those of independent samples"
         )
     return (
-        f"{shared.test}: paired on {shared.n_rows} common test texts in {shared.n_units} units, of {shared.n_first} and "
-        f"{shared.n_run}{changed}"
+        f"{shared.test}: paired on {shared.n_rows} common test texts in {shared.n_units} units, of {shared.n_first} "
+        f"and {shared.n_run}{changed}"
     )

@@ -203,7 +203,7 @@ def _match(one: ScoredRows, two: ScoredRows) -> tuple[NDArray[np.int64], NDArray
     """Return the numbers of the rows that are the same text with the same label in both, and how many only look it."""
     place = {id_: i for i, id_ in enumerate(two.id.tolist())}
     pairs = [(i, place[id_]) for i, id_ in enumerate(one.id.tolist()) if id_ in place]
-    same = [(i, j) for i, j in pairs if one.text_sha256[i] == two.text_sha256[j] and one.label[i] == two.label[j]]
+    same = [(i, j) for i, j in pairs if one.text_hash[i] == two.text_hash[j] and one.label[i] == two.label[j]]
     found = np.array(same, dtype=np.int64).reshape(-1, 2)
     return found[:, 0], found[:, 1], len(pairs) - len(same)
 

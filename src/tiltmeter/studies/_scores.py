@@ -29,7 +29,7 @@ _SCHEMA = pa.schema(
         ("unit", pa.string()),
         ("label", pa.int8()),
         ("score", pa.float64()),
-        ("text_sha256", pa.string()),
+        ("text_hash", pa.string()),
     ]
 )
 
@@ -39,7 +39,8 @@ class ScoredRows:
     """The rows of ``scores.parquet``, one entry a row in each array.
 
     ``split`` is ``calibration`` or ``test``; rows of one ``unit`` were split as one, over all distributions of the run;
-    ``text_sha256`` is the hash of the text, or of a chat's contents, and tells whether two runs mean the same by an id.
+    ``text_hash``, 16 hexadecimal digits of the SHA-256 of the text or of a chat's contents, tells whether two runs mean
+    the same by an id.
     """
 
     distribution: NDArray[np.str_]
@@ -48,7 +49,7 @@ class ScoredRows:
     unit: NDArray[np.str_]
     label: NDArray[np.int64]
     score: NDArray[np.float64]
-    text_sha256: NDArray[np.str_]
+    text_hash: NDArray[np.str_]
 
     def select(self, rows: NDArray[Any]) -> ScoredRows:
         """Return some of the rows, by a mask or by their numbers."""
@@ -72,7 +73,7 @@ def write_scores(folder: Path, material: Material, chosen: Fitted) -> None:
                         material.units[name][material.splits[name] == split].tolist(),
                         rows.y.tolist(),
                         chosen.probe.decision_function(acts.X).astype(np.float64).tolist(),
-                        [hashlib.sha256(text.encode()).hexdigest() for text in plain_texts(rows)],
+                        [hashlib.sha256(text.encode()).hexdigest()[:16] for text in plain_texts(rows)],
                     ],
                     schema=_SCHEMA,
                 )
