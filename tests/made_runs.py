@@ -17,7 +17,6 @@ from tiltmeter.core.records import Threshold
 from tiltmeter.core.site import Site
 from tiltmeter.evaluation import auroc, judge, ranking_estimates, resampling, share
 from tiltmeter.monitor import Card, Monitor, Reading
-from tiltmeter.report import write_report
 
 TESTS = ("facts", "facts negated")
 
@@ -45,13 +44,12 @@ def scored_rows(
 
 
 def make_folder(folder: Path, rows: dict[str, list[object]], *, threshold: float | None = 2.0) -> Evidence:
-    """Write a run directory: ``evidence.json``, ``scores.parquet``, ``run.json`` and the report."""
+    """Write a run directory: ``evidence.json``, ``scores.parquet`` and ``run.json``."""
     evidence = evidence_of(rows, threshold=threshold)
     folder.mkdir(parents=True)
     pq.write_table(pa.table(rows), folder / "scores.parquet")
     write_json(folder / "evidence.json", evidence.model_dump(mode="json"))
     write_json(folder / "run.json", make_run().model_dump(mode="json"))
-    write_report(folder)
     return evidence
 
 

@@ -107,9 +107,7 @@ def evidence() -> Evidence:
 def test_an_old_verdict_is_judged_again_and_what_changed_is_named(evidence: Evidence) -> None:
     now = judge(evidence)
     odd = Statement(rule="omens", condition="birds", test=None, stance="against", text="A raven.", because="1 raven")
-    before = Verdict(
-        rules_version=1, outcome="refuted", headline=now.headline, statements=(odd, *now.statements[1:])
-    )
+    before = Verdict(rules_version=1, outcome="refuted", headline=now.headline, statements=(odd, *now.statements[1:]))
     change = rejudge(evidence.model_copy(update={"verdict": before}))
     assert change.is_changed
     assert change.old == before and change.new == now

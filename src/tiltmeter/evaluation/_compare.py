@@ -14,10 +14,8 @@ from tiltmeter.core.comparison import Figure
 from tiltmeter.core.errors import ArrayError
 from tiltmeter.core.records import Estimate, Measured, Unavailable
 from tiltmeter.evaluation._estimates import (
-    Area,
     Resampling,
-    area_difference,
-    area_interval,
+    auroc_difference,
     percentile_interval,
     ranking_estimates,
     resampling,
@@ -28,8 +26,10 @@ from tiltmeter.numerics import clopper_pearson
 
 _STEPS = 30  # of the search for the level at which an interval meets 0: to 1e-9
 
-# an interval at the level that is asked for
+# an interval at the level that is asked for; a figure of the one probe and of the other; one under each draw
 _AtLevel = Callable[[float], Measured]
+_Both = tuple[Measured, Measured]
+_Draws = NDArray[np.float64]
 
 
 class Scored(NamedTuple):
@@ -92,7 +92,8 @@ def compare_scores(one: Scored, two: Scored, *, paired: bool, looks: Looks = _US
     which probe wins where the two disagree (the exact form of McNemar's test), whichever is wider: where few units
     disagree the bootstrap alone is too sure. Unpaired, the distances from either figure to its bounds are squared and
     added (MOVER). The p-value is 1 minus the highest level at which the interval does not contain 0; beyond what the
-    draws resolve it is that of a normal tail of the interval's width.
+    draws resolve, and where the interval is not of draws, it is that of a normal tail of the interval's width. Either
+    way it is below 1 - level just where the interval leaves out 0.
 
     References
     ----------
@@ -116,13 +117,24 @@ def compare_scores(one: Scored, two: Scored, *, paired: bool, looks: Looks = _US
     if min(len(np.unique(side.y)) for side in (one, two)) < 2:
         gap = Unavailable(reason="one class only")
         return dict.fromkeys(get_args(Figure), Contrast(gap, gap, gap, None))
-    first = _side(one, looks)
-    second = _side(two, looks)
+    by = _resampling(one.units, looks)
+    other_by = by if paired else _resampling(two.units, looks)
+    first = ranking_estimates(one.y, one.scores, fpr=looks.fpr, by=by)
+    second = ranking_estimates(two.y, two.scores, fpr=looks.fpr, by=other_by)
+    auroc, tpr = (first.auroc, second.auroc), (first.tpr, second.tpr)
+    if not paired:
+        return {
+            "auroc": _apart(*auroc),
+            "caught": _apart(*(_above(side, on=1, looks=looks) for side in (one, two))),
+            "false alarms": _apart(*(_above(side, on=0, looks=looks) for side in (one, two))),
+            "caught at equal alarms": _apart(*tpr),
+        }
+    draws, others = (rankings(side.y, side.scores, weights=by.weights, fpr=looks.fpr) for side in (one, two))
     return {
-        "auroc": _auroc(first, second, paired=paired, looks=looks),
-        "caught": _above(one, two, on=1, paired=paired, looks=looks),
-        "false alarms": _above(one, two, on=0, paired=paired, looks=looks),
-        "caught at equal alarms": _equal_alarms(first, second, paired=paired, looks=looks),
+        "auroc": _auroc(one, two, auroc, gain=others.auroc - draws.auroc, by=by),
+        "caught": _thresholds(one, two, on=1, looks=looks),
+        "false alarms": _thresholds(one, two, on=0, looks=looks),
+        "caught at equal alarms": _equal_alarms(one, two, tpr, gain=others.tpr - draws.tpr, by=by, fpr=looks.fpr),
     }
 
 
@@ -149,23 +161,6 @@ def holm(p_values: Sequence[float | None]) -> tuple[float | None, ...]:
     return tuple(corrected)
 
 
-class _Side(NamedTuple):
-    """One probe's rows, its draws, and AUROC and TPR at equal alarms: their values, and under each draw."""
-
-    rows: Scored
-    by: Resampling
-    area: Area
-    tpr: float
-    tpr_draws: NDArray[np.float64]
-
-
-def _side(rows: Scored, looks: Looks) -> _Side:
-    by = _resampling(rows.units, looks)
-    value = rankings(rows.y, rows.scores, weights=np.ones((1, len(rows.y))), fpr=looks.fpr)
-    draws = rankings(rows.y, rows.scores, weights=by.weights, fpr=looks.fpr)
-    return _Side(rows, by, Area(rows.y, float(value.auroc[0]), draws.auroc), float(value.tpr[0]), draws.tpr)
-
-
 def _resampling(units: NDArray[Any], looks: Looks) -> Resampling:
     return resampling(len(units), groups=_groups(units), n_draws=looks.n_draws, level=looks.level, seed=looks.seed)
 
@@ -175,54 +170,57 @@ def _groups(units: NDArray[Any]) -> NDArray[Any] | None:
     return units if len(np.unique(units)) < len(units) else None
 
 
-def _auroc(one: _Side, two: _Side, *, paired: bool, looks: Looks) -> Contrast:
-    def of(side: _Side) -> _AtLevel:
-        return lambda level: area_interval(side.area.value, side.area.draws, side.rows.y, by=side.by, level=level)
+def _auroc(one: Scored, two: Scored, found: _Both, *, gain: _Draws, by: Resampling) -> Contrast:
+    first, second = found
+    if isinstance(first, Unavailable) or isinstance(second, Unavailable):
+        return Contrast(*found, first if isinstance(first, Unavailable) else second, None)
+    if {first.value, second.value} & {0.0, 1.0}:
+        # the draws know nothing of the doubt of a score without a row out of order
+        difference = auroc_difference(two.y, two.scores, rival=one.scores, by=by)
+        return Contrast(*found, difference, _tail(difference))
 
-    def together(level: float) -> Measured:
-        return area_difference(two.area, one.area, by=one.by, level=level)
+    def interval(level: float) -> Measured:
+        value = second.value - first.value
+        return percentile_interval(value, gain, by=by, level=level, bounds=(-1.0, 1.0))
 
-    return _contrast(of(one), of(two), together if paired else _apart(of(one), of(two)), looks)
+    return Contrast(*found, interval(by.level), _p_value(interval, len(gain)))
 
 
-def _above(one: Scored, two: Scored, *, on: int, paired: bool, looks: Looks) -> Contrast:
-    """Compare the share of positives (``on`` 1) or of units of negatives (``on`` 0) above the shipped thresholds."""
+def _above(side: Scored, *, on: int, looks: Looks) -> Measured:
+    """Estimate the share of positives (``on`` 1) or of units of negatives (``on`` 0) above the shipped threshold."""
+    if side.threshold is None:
+        return Unavailable(reason="no threshold was certified")
+    hits, units = _hits(side, side.threshold, on)
+    return share(hits, groups=_groups(units), level=looks.level)
 
-    def of(side: Scored) -> _AtLevel:
-        if side.threshold is None:
-            return lambda _: Unavailable(reason="no threshold was certified")
-        hits, units = _hits(side, side.threshold, on)
-        return lambda level: share(hits, groups=_groups(units), level=level)
 
-    if not paired or one.threshold is None or two.threshold is None:
-        return _contrast(of(one), of(two), _apart(of(one), of(two)), looks)
+def _thresholds(one: Scored, two: Scored, *, on: int, looks: Looks) -> Contrast:
+    """Compare the same on the same rows."""
+    found = _above(one, on=on, looks=looks), _above(two, on=on, looks=looks)
+    if one.threshold is None or two.threshold is None:
+        return Contrast(*found, Unavailable(reason="no threshold was certified"), None)
     (hits, units), (others, _) = _hits(one, one.threshold, on), _hits(two, two.threshold, on)
     by = _resampling(units, looks)
     gain = others.astype(np.float64) - hits
     draws = (by.weights @ gain) / by.weights.sum(axis=1)
-    return _contrast(of(one), of(two), _together(gain, units, float(gain.mean()), draws=draws, by=by), looks)
+    interval = _of_shares(gain, units, float(gain.mean()), draws=draws, by=by)
+    return Contrast(*found, interval(looks.level), _p_value(interval, looks.n_draws))
 
 
-def _equal_alarms(one: _Side, two: _Side, *, paired: bool, looks: Looks) -> Contrast:
+def _equal_alarms(one: Scored, two: Scored, found: _Both, *, gain: _Draws, by: Resampling, fpr: float) -> Contrast:
     """Compare the share of positives above the threshold that the asked share of this set's own negatives exceeds."""
-
-    def of(side: _Side) -> _AtLevel:
-        return lambda level: (
-            ranking_estimates(side.rows.y, side.rows.scores, fpr=looks.fpr, by=side.by._replace(level=level)).tpr
-        )
-
-    first, second = of(one)(looks.level), of(two)(looks.level)
-    if isinstance(first, Unavailable) or isinstance(second, Unavailable) or not paired:
-        # a p-value would draw anew at every step, and says little that the interval does not
-        return Contrast(first, second, _apart(of(one), of(two))(looks.level), None)
-    (hits, units), (others, _) = (_hits(side.rows, _own_threshold(side.rows, looks.fpr), 1) for side in (one, two))
-    gain = others.astype(np.float64) - hits
-    interval = _together(gain, units, two.tpr - one.tpr, draws=two.tpr_draws - one.tpr_draws, by=one.by)
-    return Contrast(first, second, interval(looks.level), _p_value(interval, looks))
+    first, second = found
+    if isinstance(first, Unavailable) or isinstance(second, Unavailable):
+        return Contrast(*found, first if isinstance(first, Unavailable) else second, None)
+    (hits, units), (others, _) = (_hits(side, _own_threshold(side, fpr), 1) for side in (one, two))
+    won = others.astype(np.float64) - hits
+    interval = _of_shares(won, units, second.value - first.value, draws=gain, by=by)
+    return Contrast(*found, interval(by.level), _p_value(interval, len(gain)))
 
 
 def _own_threshold(rows: Scored, fpr: float) -> float:
     negatives = np.sort(rows.scores[rows.y == 0])[::-1]
+    # counts are whole numbers: the slack keeps 0.01 * 300 from being read as 2.9999999
     return float(negatives[int(fpr * len(negatives) + 1e-9)])
 
 
@@ -237,12 +235,8 @@ def _hits(rows: Scored, threshold: float, on: int) -> tuple[NDArray[np.bool_], N
     return np.bincount(codes, weights=alarms) > 0, names
 
 
-def _contrast(one: _AtLevel, two: _AtLevel, difference: _AtLevel, looks: Looks) -> Contrast:
-    return Contrast(one(looks.level), two(looks.level), difference(looks.level), _p_value(difference, looks))
-
-
-def _together(
-    gain: NDArray[np.float64], units: NDArray[Any], value: float, *, draws: NDArray[np.float64], by: Resampling
+def _of_shares(
+    gain: NDArray[np.float64], units: NDArray[Any], value: float, *, draws: _Draws, by: Resampling
 ) -> _AtLevel:
     """Bound a paired difference of shares by its draws and by the units that disagree, whichever is wider.
 
@@ -273,48 +267,51 @@ def _together(
     return interval
 
 
-def _apart(one: _AtLevel, two: _AtLevel) -> _AtLevel:
-    """Bound the difference of two figures of different texts from their own intervals."""
-
-    def interval(level: float) -> Measured:
-        first, second = one(level), two(level)
-        if isinstance(first, Unavailable):
-            return first
-        if isinstance(second, Unavailable):
-            return second
-        value = second.value - first.value
-        return Estimate(
-            value=value,
-            low=max(-1.0, value - float(np.hypot(second.value - second.low, first.high - first.value))),
-            high=min(1.0, value + float(np.hypot(second.high - second.value, first.value - first.low))),
-            level=level,
-            n=min(first.n, second.n),
-            method=f"unpaired, from {first.method} and {second.method}",
-            seed=second.seed,
-        )
-
-    return interval
+def _apart(first: Measured, second: Measured) -> Contrast:
+    """Compare figures of different texts by their own intervals."""
+    if isinstance(first, Unavailable) or isinstance(second, Unavailable):
+        return Contrast(first, second, first if isinstance(first, Unavailable) else second, None)
+    value = second.value - first.value
+    difference = Estimate(
+        value=value,
+        low=max(-1.0, value - float(np.hypot(second.value - second.low, first.high - first.value))),
+        high=min(1.0, value + float(np.hypot(second.high - second.value, first.value - first.low))),
+        level=second.level,
+        n=min(first.n, second.n),
+        method=f"unpaired, from {first.method} and {second.method}",
+        seed=second.seed,
+    )
+    return Contrast(first, second, difference, _tail(difference))
 
 
-def _p_value(interval: _AtLevel, looks: Looks) -> float | None:
+def _p_value(interval: _AtLevel, n_draws: int) -> float | None:
     """Return 1 minus the highest level at which the interval leaves out 0; None where there is no interval."""
-    finest = 1 - 2 / (looks.n_draws + 1)  # beyond it the draws say nothing new
-    at_finest, at_least = interval(finest), interval(1e-3)
-    if isinstance(at_finest, Unavailable) or isinstance(at_least, Unavailable):
-        return None
-    if at_least.low <= 0 <= at_least.high:
-        return 1.0
-    if not at_finest.low <= 0 <= at_finest.high:
-        value = at_finest.value
-        nearer = at_finest.low if value > 0 else at_finest.high
-        z = float(stats.norm.isf((1 - finest) / 2)) * abs(value) / max(abs(value - nearer), 1e-12)
-        return float(2 * stats.norm.sf(z))
-    low, high = 1e-3, finest
+    finest = 1 - 2 / (n_draws + 1)  # beyond it the draws say nothing new
+    at_finest = interval(finest)
+    if isinstance(at_finest, Unavailable) or not _leaves_out_none(at_finest):
+        return _tail(at_finest)
+    low, high = 0.0, finest
     for _ in range(_STEPS):
         middle = (low + high) / 2
-        found = interval(middle)
-        if isinstance(found, Estimate) and not found.low <= 0 <= found.high:
-            low = middle
-        else:
+        if _leaves_out_none(interval(middle)):
             high = middle
+        else:
+            low = middle
     return 1 - low
+
+
+def _leaves_out_none(found: Measured) -> bool:
+    return isinstance(found, Estimate) and found.low <= 0 <= found.high
+
+
+def _tail(found: Measured) -> float | None:
+    """Return the p-value of a normal tail as wide as the interval is towards 0: below 1 - level where it ends before 0.
+
+    None where there is no figure.
+    """
+    if isinstance(found, Unavailable):
+        return None
+    reach = found.value - (found.low if found.value > 0 else found.high)
+    if found.value == 0 or reach == 0:
+        return 1.0 if found.value == 0 else 0.0
+    return float(2 * stats.norm.sf(stats.norm.isf((1 - found.level) / 2) * abs(found.value / reach)))

@@ -32,14 +32,6 @@ class Resampling(NamedTuple):
     seed: int
 
 
-class Area(NamedTuple):
-    """An AUROC: the labels, its value, and its value under each draw."""
-
-    y: NDArray[np.int64]
-    value: float
-    draws: NDArray[np.float64]
-
-
 class RankingEstimates(NamedTuple):
     """AUROC and TPR at the asked FPR, each with its interval or the reason why there is none."""
 
@@ -144,26 +136,12 @@ def _difference(one: _Labelled, two: _Labelled, *, by: Resampling) -> Measured:
     if min(len(np.unique(y)) for y, _ in (one, two)) < 2:
         return Unavailable(reason="one class only")
     once = np.ones((1, len(one[0])))
-    first, second = (
-        Area(
-            y,
-            float(rankings(y, scores, weights=once, fpr=1.0).auroc[0]),
-            rankings(y, scores, weights=by.weights, fpr=1.0).auroc,
-        )
-        for y, scores in (one, two)
-    )
-    if all(np.array_equal(a, b) for a, b in zip(one, two, strict=True)):
-        return percentile_interval(0.0, first.draws - second.draws, by=by, level=by.level, bounds=(-1.0, 1.0))
-    return area_difference(first, second, by=by, level=by.level)
-
-
-def area_difference(one: Area, two: Area, *, by: Resampling, level: float) -> Measured:
-    """Bound the difference of two AUROCs by their draws; where one of them is 0 or 1, by each at half the doubt."""
-    own, other = one.value, two.value
-    if not {own, other} & {0.0, 1.0}:
-        return percentile_interval(own - other, one.draws - two.draws, by=by, level=level, bounds=(-1.0, 1.0))
-    first = area_interval(own, one.draws, one.y, by=by, level=(1 + level) / 2)
-    second = area_interval(other, two.draws, two.y, by=by, level=(1 + level) / 2)
+    own, other = (float(rankings(y, scores, weights=once, fpr=1.0).auroc[0]) for y, scores in (one, two))
+    own_draws, other_draws = (rankings(y, scores, weights=by.weights, fpr=1.0).auroc for y, scores in (one, two))
+    if not {own, other} & {0.0, 1.0} or all(np.array_equal(a, b) for a, b in zip(one, two, strict=True)):
+        return percentile_interval(own - other, own_draws - other_draws, by=by, level=by.level, bounds=(-1.0, 1.0))
+    first = area_interval(own, own_draws, one[0], by=by, level=(1 + by.level) / 2)
+    second = area_interval(other, other_draws, two[0], by=by, level=(1 + by.level) / 2)
     if isinstance(first, Unavailable):
         return first
     if isinstance(second, Unavailable):
@@ -172,7 +150,7 @@ def area_difference(one: Area, two: Area, *, by: Resampling, level: float) -> Me
         value=own - other,
         low=first.low - second.high,
         high=first.high - second.low,
-        level=level,
+        level=by.level,
         n=min(first.n, second.n),
         method=f"{first.method} and {second.method}, each at half the doubt",
         seed=by.seed,

@@ -10,14 +10,14 @@ from huggingface_hub import HfApi, snapshot_download
 from huggingface_hub.errors import HfHubHTTPError
 
 from tiltmeter.core.errors import FileError, SpecError
-from tiltmeter.core.files import new_folder
+from tiltmeter.core.files import new_folder, read_json
 from tiltmeter.monitor._monitor import Monitor
 from tiltmeter.monitor._probe_card import CARD, README, read_card
 
-FILES = ("monitor.json", "direction.json", "direction.safetensors", CARD, README)
-"""What is published: all of it is covered by a hash, and nothing else leaves the folder."""
-
 _FOLDER = "file:"
+_HASH = "_sha256"
+# records, arrays and the page: whatever else stands in a repository stays there
+_BROUGHT = ["*.json", "*.safetensors", README]
 # the hub's own errors derive from those of its transport, which differs between its releases; what it says of a name
 # that cannot be is a ValueError
 _TRANSPORT = tuple(kind for kind in HfHubHTTPError.__bases__ if issubclass(kind, Exception))
@@ -64,12 +64,13 @@ def publish(folder: Path, target: str, *, private: bool = False, revision: str |
     """
     if not (folder / "monitor.json").is_file():
         raise FileError(f"{folder} is not a monitor folder; give one such as RUN/monitors/best.")
-    strays = sorted(path.name for path in folder.iterdir() if path.name not in FILES)
+    files = _covered(folder)
+    strays = sorted(path.name for path in folder.iterdir() if path.name not in files)
     if strays:
         raise FileError(f"{folder} holds {strays[0]}, which no hash covers; move it away before publishing.")
     with tempfile.TemporaryDirectory() as name:
         copy = Path(name) / "monitor"
-        _copy_checked(folder, copy)
+        _copy_checked(folder, copy, files)
         if target.startswith(_FOLDER):
             if private or revision is not None:
                 raise SpecError("A folder has no revision and is not private; leave out revision and private.")
@@ -80,10 +81,22 @@ def publish(folder: Path, target: str, *, private: bool = False, revision: str |
         return _upload(copy, target, private=private, revision=revision)
 
 
-def _copy_checked(folder: Path, copy: Path) -> None:
+def _covered(folder: Path) -> tuple[str, ...]:
+    """Name the files of a monitor that a hash covers: ``monitor.json`` holds that of each part, and the card its own.
+
+    A part is a record whose hash stands in ``monitor.json`` under its name, such as ``direction_sha256``, and the
+    arrays whose hash stands in the record.
+    """
+    content = read_json(folder / "monitor.json")
+    held = content.items() if isinstance(content, dict) else ()
+    parts = [key.removesuffix(_HASH) for key, value in held if key.endswith(_HASH) and value]
+    return ("monitor.json", *(f"{part}.{kind}" for part in parts for kind in ("json", "safetensors")), CARD, README)
+
+
+def _copy_checked(folder: Path, copy: Path, files: tuple[str, ...]) -> None:
     """Copy what is published, and check the copy: what is sent is what was checked."""
     copy.mkdir()
-    for name in FILES:
+    for name in files:
         if (folder / name).is_file():
             shutil.copyfile(folder / name, copy / name)
     Monitor.load(copy)
@@ -104,7 +117,6 @@ def _upload(copy: Path, repo: str, *, private: bool, revision: str | None) -> st
             folder_path=copy,
             repo_type="model",
             revision=revision,
-            allow_patterns=list(FILES),
             commit_message="A probe with its evidence",
         )
     except SpecError:
@@ -139,7 +151,7 @@ def fetch(repo: str, *, revision: str | None = None) -> Path:
     tiltmeter.core.errors.FileError: The Hub did not give no//name (...).
     """
     try:
-        folder = Path(snapshot_download(repo, revision=revision, allow_patterns=list(FILES), library_name="tiltmeter"))
+        folder = Path(snapshot_download(repo, revision=revision, allow_patterns=_BROUGHT, library_name="tiltmeter"))
     except _FAILURES as error:
         raise FileError(f"The Hub did not give {repo} ({_cause(error)}).") from error
     if not (folder / "monitor.json").is_file():

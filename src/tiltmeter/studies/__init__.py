@@ -5,7 +5,7 @@ from tiltmeter.studies._bounds import bounds_of, check_bounds
 from tiltmeter.studies._compare import compare_runs, regressions
 from tiltmeter.studies._run import Study, run_study
 from tiltmeter.studies._runs import locate_monitor, open_evidence
-from tiltmeter.studies._scores import ScoredRows, read_scores
+from tiltmeter.studies._scored_rows import ScoredRows, read_scored_rows
 from tiltmeter.studies._sources import locate_model, open_model, open_texts
 from tiltmeter.studies._spec import (
     AnswersSpec,
@@ -42,7 +42,7 @@ __all__ = [
     "open_model",
     "open_texts",
     "parse_spec",
-    "read_scores",
+    "read_scored_rows",
     "read_spec",
     "regressions",
     "run_study",

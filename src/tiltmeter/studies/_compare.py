@@ -17,7 +17,7 @@ from tiltmeter.core.evidence import Evidence, Verdict
 from tiltmeter.core.files import read_record
 from tiltmeter.core.records import Estimate, Threshold
 from tiltmeter.evaluation import Looks, Scored, auroc, compare_scores, holm
-from tiltmeter.studies._scores import SCORES, ScoredRows, read_scores
+from tiltmeter.studies._scored_rows import SCORES, ScoredRows, read_scored_rows
 
 
 class _Opened(NamedTuple):
@@ -122,7 +122,7 @@ def _open(run: Path) -> _Opened:
     if not (run / "evidence.json").is_file():
         raise FileError(f"{run} is not a run directory; give one as made by tiltmeter study.")
     evidence = read_record(run / "evidence.json", Evidence)
-    rows = read_scores(run)
+    rows = read_scored_rows(run)
     tests = rows.select(rows.split == "test")
     chosen = (evidence.site, evidence.method, evidence.train)
     for cell in evidence.transfer:

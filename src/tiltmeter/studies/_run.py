@@ -30,7 +30,7 @@ from tiltmeter.studies._leaks import leaks
 from tiltmeter.studies._material import Material, collect_material, describe, open_material
 from tiltmeter.studies._planted import followed, planted_in
 from tiltmeter.studies._rivals import rivals
-from tiltmeter.studies._scores import write_scores
+from tiltmeter.studies._scored_rows import write_scored_rows
 from tiltmeter.studies._select import candidates
 from tiltmeter.studies._sources import open_model
 from tiltmeter.studies._spec import Method, StudySpec
@@ -118,7 +118,7 @@ def run_study(spec: StudySpec, out: Path, *, announce: Callable[[str], None] = l
             if not isinstance(reader, Vectors):  # a monitor watches a model
                 _monitor(spec, material, reader, evidence, chosen).save(folder / "monitors" / "best")
                 write_card(folder / "monitors" / "best")
-            write_scores(folder, material, chosen)
+            write_scored_rows(folder, material, chosen)
             write_json(folder / "evidence.json", evidence.model_dump(mode="json"))
         run = Run(
             name=spec.name,

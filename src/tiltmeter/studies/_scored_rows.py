@@ -56,7 +56,7 @@ class ScoredRows:
         return ScoredRows(**{name: getattr(self, name)[rows] for name in _SCHEMA.names})
 
 
-def write_scores(folder: Path, material: Material, chosen: Fitted) -> None:
+def write_scored_rows(folder: Path, material: Material, chosen: Fitted) -> None:
     """Write the chosen probe's scores of every calibration and test row into a run directory."""
     parts = []
     for name in material.texts:
@@ -83,7 +83,7 @@ def write_scores(folder: Path, material: Material, chosen: Fitted) -> None:
     write_bytes(folder / SCORES, content.getvalue())
 
 
-def read_scores(run: Path) -> ScoredRows:
+def read_scored_rows(run: Path) -> ScoredRows:
     """Read the scores of a run.
 
     Parameters
@@ -100,7 +100,7 @@ def read_scores(run: Path) -> ScoredRows:
 
     Examples
     --------
-    >>> read_scores(Path("nowhere"))
+    >>> read_scored_rows(Path("nowhere"))
     Traceback (most recent call last):
     tiltmeter.core.errors.FileError: nowhere/scores.parquet does not exist; a run of this release holds it.
     """
