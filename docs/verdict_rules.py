@@ -1,6 +1,6 @@
 """Write the rules of the verdict into their page, from the rules themselves.
 
-    python docs/verdict_rules.py
+python docs/verdict_rules.py
 """
 
 from pathlib import Path

@@ -6,7 +6,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from huggingface_hub import HfApi, snapshot_download
+from huggingface_hub import HfApi, ModelInfo, snapshot_download
 from huggingface_hub.errors import HfHubHTTPError
 
 from tiltmeter.core.errors import FileError, SpecError
@@ -50,7 +50,8 @@ def publish(folder: Path, target: str, *, private: bool = False, revision: str |
         If the monitor or its card is not whole, or holds a file that no hash covers; if the Hub refuses or cannot be
         reached.
     SpecError
-        If ``private`` is asked of a public repository, or ``private`` or ``revision`` of a folder.
+        If ``private`` is asked of a public repository, or ``private`` or ``revision`` of a folder, or the repository
+        holds something else than a monitor.
 
     See Also
     --------
@@ -108,8 +109,7 @@ def _upload(copy: Path, repo: str, *, private: bool, revision: str | None) -> st
     try:
         api.create_repo(repo, private=private or None, repo_type="model", exist_ok=True)
         # making what is there already changes nothing of it, its visibility included
-        if private and not api.repo_info(repo, repo_type="model").private:
-            raise SpecError(f"{repo} is public already; make it private on the Hub first, or leave out private.")
+        _check_room(api.repo_info(repo, repo_type="model"), repo=repo, private=private)
         if revision is not None:
             api.create_branch(repo, branch=revision, exist_ok=True)
         commit = api.upload_folder(
@@ -124,6 +124,15 @@ def _upload(copy: Path, repo: str, *, private: bool, revision: str | None) -> st
     except _FAILURES as error:
         raise FileError(f"The Hub did not take {repo} ({_cause(error)}).") from error
     return str(commit.commit_url)
+
+
+def _check_room(there: ModelInfo, *, repo: str, private: bool) -> None:
+    """Refuse a repository that all the world would see, or that holds something else, whose README would be lost."""
+    if private and not there.private:
+        raise SpecError(f"{repo} is public already; make it private on the Hub first, or leave out private.")
+    names = {file.rfilename for file in there.siblings or ()} - {".gitattributes"}
+    if names and "monitor.json" not in names:
+        raise SpecError(f"{repo} holds {sorted(names)[0]} and no monitor; publish to a repository of the probe's own.")
 
 
 def fetch(repo: str, *, revision: str | None = None) -> Path:
@@ -160,5 +169,6 @@ def fetch(repo: str, *, revision: str | None = None) -> Path:
 
 
 def _cause(error: BaseException) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0].rstrip(".") if lines else type(error).__name__
+    # of what the Hub answers, the first line is the status and the second the reason
+    lines = [line.strip().rstrip(".") for line in str(error).splitlines() if line.strip()]
+    return ": ".join(lines[:2]) or type(error).__name__
