@@ -74,8 +74,7 @@ def kept(found: Sequence[Kept]) -> None:
             bound.figure,
             " and ".join(f"{sign} {limit:.3f}" for sign, limit in limits if limit is not None),
             _value(one.found, digits=3),
-            ("kept" if one.is_kept else "BROKEN")
-            + ("" if one.same_texts else ", on other texts than recorded"),
+            ("kept" if one.is_kept else "BROKEN") + ("" if one.same_texts else ", on other texts than recorded"),
         )
     console.print(table)
     broken = sum(not one.is_kept for one in found)

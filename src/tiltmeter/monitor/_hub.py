@@ -109,7 +109,7 @@ def _upload(copy: Path, repo: str, *, private: bool, revision: str | None) -> st
     try:
         api.create_repo(repo, private=private or None, repo_type="model", exist_ok=True)
         # making what is there already changes nothing of it, its visibility included
-        _check_room(api.repo_info(repo, repo_type="model"), repo=repo, private=private)
+        _check_room(api.model_info(repo), repo=repo, private=private)
         if revision is not None:
             api.create_branch(repo, branch=revision, exist_ok=True)
         commit = api.upload_folder(
