@@ -13,10 +13,22 @@ import pytest
 from tiltmeter.core.direction import Direction
 from tiltmeter.core.errors import SpecError
 from tiltmeter.core.evidence import Evidence, Verdict
+from tiltmeter.core.files import sha256
 from tiltmeter.core.records import Estimate, Unavailable
 from tiltmeter.core.run import Run
-from tiltmeter.monitor import Monitor
-from tiltmeter.studies import Study, StudySpec, open_model, open_texts, parse_spec, run_study
+from tiltmeter.evaluation import auroc, rejudge
+from tiltmeter.monitor import Monitor, read_card
+from tiltmeter.studies import (
+    Study,
+    StudySpec,
+    compare_runs,
+    open_evidence,
+    open_model,
+    open_texts,
+    parse_spec,
+    read_scored_rows,
+    run_study,
+)
 
 
 def _spec(model: Path, texts: dict[str, Path], **changes: Any) -> StudySpec:
@@ -142,10 +154,42 @@ def test_the_monitor_scores_as_the_study_did_and_carries_its_evidence(study: Stu
     assert np.mean((scored.scores > 0) == (texts.y == 1)) > 0.9
 
 
+def test_the_scores_of_the_chosen_probe_are_kept_row_by_row(study: Study) -> None:
+    rows, evidence = read_scored_rows(study.folder), study.evidence
+    for distribution in evidence.distributions:
+        for split in ("calibration", "test"):
+            at = (rows.distribution == distribution.name) & (rows.split == split)
+            assert at.sum() == distribution.rows[split]
+            assert rows.label[at].sum() == distribution.positives[split]
+            assert len(np.unique(rows.unit[at])) == distribution.groups[split]
+    home = rows.select((rows.distribution == "home") & (rows.split == "test"))
+    (cell,) = [
+        c
+        for c in evidence.transfer
+        if (c.site, c.method, c.train, c.test) == (evidence.site, evidence.method, "home", "home")
+    ]
+    assert isinstance(cell.auroc, Estimate)
+    assert auroc(home.label, home.score) == cell.auroc.value
+    texts = open_texts(str(study.folder.parent / "home.jsonl"), distribution="home")
+    words = dict(zip(texts.ids.tolist(), texts.texts or (), strict=True))
+    assert home.text_hash[0] == sha256(words[str(home.id[0])].encode())[:16]
+
+
+def test_the_monitor_comes_with_its_card_and_all_hold_one_verdict(study: Study) -> None:
+    folder = study.folder / "monitors" / "best"
+    assert read_card(folder).evidence.verdict == study.evidence.verdict == open_evidence(str(folder)).verdict
+    assert open_evidence(str(study.folder)) == study.evidence
+    assert rejudge(study.evidence).is_changed is False
+    # where a model stands on this machine is in no file of the monitor but as the spec has it
+    assert read_card(folder).model_fingerprint["name"] == read_card(folder).model
+
+
 def test_the_same_spec_and_seed_give_the_same_evidence(study: Study, tmp_path: Path) -> None:
     resolved = json.loads((study.folder / "run.json").read_text(encoding="utf-8"))["resolved"]
     again = run_study(parse_spec(resolved), tmp_path / "again")
     assert again.evidence == study.evidence
+    common = compare_runs([study.folder, tmp_path / "again"], n_draws=100)
+    assert all(found.p == 1.0 for found in common.differences if found.p is not None)
 
 
 def test_a_distribution_that_is_only_judged_is_never_fitted_on(

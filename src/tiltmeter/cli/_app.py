@@ -11,12 +11,15 @@ import typer
 from tiltmeter import __version__
 from tiltmeter.cli._attempts import attempts
 from tiltmeter.cli._collect import collect
+from tiltmeter.cli._compare import compare
 from tiltmeter.cli._organism import organism_app
+from tiltmeter.cli._publish import card, publish
 from tiltmeter.cli._report import report
 from tiltmeter.cli._score import score
 from tiltmeter.cli._steer import steer
 from tiltmeter.cli._store import store_app
 from tiltmeter.cli._study import study
+from tiltmeter.cli._verdict import verdict
 from tiltmeter.core.errors import ConvergenceWarning, DataWarning, TiltmeterError
 
 _HELP = """Find directions in a language model's activations, test how far they can be trusted, and turn those that hold
@@ -39,7 +42,11 @@ app = typer.Typer(
 )
 app.command(short_help="Texts and a model in; evidence, verdict, report and monitor out.")(study)
 app.command(short_help="Write a run's report again, and say where it is.")(report)
+app.command(short_help="Print a verdict again, or judge an old run under the present rules.")(verdict)
+app.command(short_help="Compare runs on their common test texts, or hold one against bounds.")(compare)
 app.command(short_help="Score texts with a monitor.")(score)
+app.command(short_help="Write the card of a probe: README.md and card.json.")(card)
+app.command(short_help="Publish a monitor with its card on the Hugging Face Hub.")(publish)
 app.command(short_help="Read activations into a store that a later run goes on with.")(collect)
 app.command(short_help="What a model says with and without a direction, side by side.")(steer)
 app.command(short_help="Write texts of an agent that attempts what it must not, and harmless ones.")(attempts)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from rich.console import Console
@@ -10,9 +10,10 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from tiltmeter.core.evidence import Evidence, Verdict
+from tiltmeter.core.evidence import Evidence, Statement, Verdict
 from tiltmeter.core.records import Estimate, Unavailable
 from tiltmeter.core.steering import Dose, SideBySide
+from tiltmeter.evaluation import Rejudged
 
 
 @contextmanager
@@ -31,8 +32,7 @@ def verdict(evidence: Evidence) -> None:
     console = Console(highlight=False)
     if not isinstance(evidence.verdict, Verdict):
         return
-    console.print(f"\nVerdict: {evidence.verdict.outcome}", style="bold", markup=False)
-    console.print(Padding(evidence.verdict.headline, (0, 2)), markup=False)
+    _outcome(console, evidence.verdict)
     against = [s for s in evidence.verdict.statements if s.stance == "against"]
     # the first of each rule; the report has them all
     first = list({statement.rule: statement for statement in reversed(against)}.values())[::-1]
@@ -42,6 +42,45 @@ def verdict(evidence: Evidence) -> None:
         console.print(Padding(f"- {statement.text} ({statement.because})", (0, 2)), markup=False)
     if len(first) < len(against):
         console.print(f"  and {len(against) - len(first)} more like these, in the report", markup=False)
+
+
+def whole_verdict(judged: Verdict) -> None:
+    """Print a verdict with every statement, what speaks against the probe first."""
+    console = Console(highlight=False)
+    _outcome(console, judged)
+    for heading, stance in (("Against it", "against"), ("For it", "for"), ("Notes", "note")):
+        _statements(console, heading, [(s.rule, s) for s in judged.statements if s.stance == stance])
+    console.print(f"\nBy version {judged.rules_version} of the rules.", markup=False)
+
+
+def rejudged(change: Rejudged) -> None:
+    """Print a verdict under the present rules, and what that changes of the old one."""
+    console = Console(highlight=False)
+    _outcome(console, change.new)
+    before = change.old
+    if isinstance(before, Unavailable):
+        console.print(f"\nThere was no verdict before ({before.reason}).", markup=False)
+    else:
+        outcome = f"{before.outcome}" + (", as now" if before.outcome == change.new.outcome else "")
+        console.print(f"\nBefore, by version {before.rules_version} of the rules: {outcome}.", markup=False)
+        console.print(f"The present version is {change.new.rules_version}.", markup=False)
+    if not change.is_changed:
+        console.print("Nothing else differs.", markup=False)
+    for heading, statements in (("No longer said", change.gone), ("Said now", change.come)):
+        _statements(console, heading, [(f"{said.stance}: {said.rule}", said) for said in statements])
+
+
+def _outcome(console: Console, judged: Verdict) -> None:
+    console.print(f"\nVerdict: {judged.outcome}", style="bold", markup=False)
+    console.print(Padding(_text(judged.headline), (0, 2)))
+
+
+def _statements(console: Console, heading: str, statements: Sequence[tuple[str, Statement]]) -> None:
+    """Print statements under a heading, each with what it is marked by; nothing where there are none."""
+    if statements:
+        console.print(f"\n{heading}:", markup=False)
+    for mark, said in statements:
+        console.print(Padding(_text(f"- {said.text} ({said.because}) [{mark}]"), (0, 2)))
 
 
 def side_by_side(found: SideBySide) -> None:

@@ -11,7 +11,7 @@ import typer
 
 
 def score(
-    monitor: Annotated[Path, typer.Argument(help="A monitor folder, as in RUN/monitors/best.")],
+    monitor: Annotated[str, typer.Argument(help="A monitor folder, a run, or hub:OWNER/NAME[@REVISION].")],
     texts: Annotated[str, typer.Argument(help="Texts to score: JSONL, CSV, Parquet, or organism:NAME/SET.")],
     model: Annotated[
         str | None, typer.Option(help="Where the model is; default: where it was when the monitor was made.")
@@ -28,7 +28,7 @@ def score(
     from tiltmeter.core.files import write_text
     from tiltmeter.monitor import Monitor
 
-    loaded = Monitor.load(monitor)
+    loaded = Monitor.load(studies.locate_monitor(monitor))
     if out is not None and out.exists():
         raise FileError(f"{out} exists already; name another file or remove it first.")
     evidence = loaded.direction.evidence

@@ -119,8 +119,8 @@ class OperatingPoint(Record):
     unit_fpr: Measured
 
 
-# of the model's answers; see Causal.least_swap
-_LEAST_CAUSE = 0.1
+LEAST_CAUSE = 0.1
+"""Of the model's answers; see :attr:`Causal.least_swap`."""
 
 
 class Causal(Record):
@@ -153,7 +153,7 @@ class Causal(Record):
         Activations vary so unevenly that less than a tenth is reached by many a direction that has nothing to do with
         the label.
         """
-        return max(_LEAST_CAUSE, self.random_swap[1], self.displaced_swap[1])
+        return max(LEAST_CAUSE, self.random_swap[1], self.displaced_swap[1])
 
 
 class Planted(Record):

@@ -10,9 +10,14 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
 
 from tiltmeter.core.errors import FileError, FormatError
+from tiltmeter.core.records import Record
+
+R = TypeVar("R", bound=Record)
 
 
 def write_bytes(path: Path, content: bytes) -> None:
@@ -50,6 +55,21 @@ def read_json(path: Path) -> Any:  # noqa: ANN401
     except ValueError as error:  # malformed JSON, a constant that JSON lacks, or not UTF-8
         raise FormatError(
             f"{path} is not valid JSON ({error}); it may be damaged or not one of Tiltmeter's files."
+        ) from error
+
+
+def read_record(path: Path, kind: type[R]) -> R:
+    """Read a record from its JSON file; FileError if it is not there, FormatError if it is another thing."""
+    content = read_json(path)
+    try:
+        return kind.model_validate(content)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(str(part) for part in first["loc"]) or "the whole file"
+        more = "" if error.error_count() == 1 else f" and {error.error_count() - 1} more"
+        raise FormatError(
+            f"{path} is not a record that this release reads ({where}: {first['msg']}{more}); "
+            "it is damaged or of another version, so make it again."
         ) from error
 
 

@@ -4,6 +4,7 @@ Nothing here knows where the arrays came from.
 """
 
 from tiltmeter.evaluation._accuracy import balanced_accuracy
+from tiltmeter.evaluation._compare import Contrast, Looks, Scored, compare_scores, holm
 from tiltmeter.evaluation._draws import auroc_gain, mean_auroc
 from tiltmeter.evaluation._estimates import (
     RankingEstimates,
@@ -24,18 +25,25 @@ from tiltmeter.evaluation._nulls import (
     shuffle_p_value,
 )
 from tiltmeter.evaluation._ranking import Ranking, auroc, rankings, tpr_at_fpr
+from tiltmeter.evaluation._rule import Rule
+from tiltmeter.evaluation._rules_page import rules_page
 from tiltmeter.evaluation._selection import choose, fold_estimate
 from tiltmeter.evaluation._shortcut import nuisance_auroc
 from tiltmeter.evaluation._tampering import MeasuredRows, TamperingFigure, tampering_table
 from tiltmeter.evaluation._threshold import negatives_needed, threshold_at_fpr
-from tiltmeter.evaluation._verdict import judge
+from tiltmeter.evaluation._verdict import Rejudged, judge, rejudge
 
 __all__ = [
+    "Contrast",
     "DirectionScores",
+    "Looks",
     "MeasuredRows",
     "Ranking",
     "RankingEstimates",
+    "Rejudged",
     "Resampling",
+    "Rule",
+    "Scored",
     "TamperingFigure",
     "auroc",
     "auroc_columns",
@@ -44,8 +52,10 @@ __all__ = [
     "balanced_accuracy",
     "bootstrap_estimate",
     "choose",
+    "compare_scores",
     "fold_estimate",
     "gap_recovered",
+    "holm",
     "judge",
     "label_lead",
     "mean_auroc",
@@ -55,7 +65,9 @@ __all__ = [
     "random_directions",
     "ranking_estimates",
     "rankings",
+    "rejudge",
     "resampling",
+    "rules_page",
     "share",
     "shuffle_labels",
     "shuffle_p_value",

@@ -8,9 +8,9 @@ from tiltmeter.core.evidence import Cell, Evidence
 from tiltmeter.core.records import Measured, Unavailable
 
 # A probe "carries over" to a test set if it keeps this share of its in-distribution lead over chance.
-_KEEPS = 0.8
+KEEPS = 0.8
 # An interval wider than this that contains chance says that the texts are few, not that the probe fails.
-_WIDE = 0.3
+WIDE = 0.3
 
 Fate = Literal["carries", "weakens", "fails", "unclear", "inverts", "unknown"]
 
@@ -54,8 +54,8 @@ def fate(cell: Cell, home: Measured) -> Fate:
     if cell.auroc.high < 0.5:
         return "inverts"
     if cell.auroc.low <= 0.5:
-        return "unclear" if cell.auroc.high - cell.auroc.low > _WIDE else "fails"
-    return "carries" if cell.auroc.value - 0.5 >= _KEEPS * (home.value - 0.5) else "weakens"
+        return "unclear" if cell.auroc.high - cell.auroc.low > WIDE else "fails"
+    return "carries" if cell.auroc.value - 0.5 >= KEEPS * (home.value - 0.5) else "weakens"
 
 
 def failed(evidence: Evidence) -> set[str]:

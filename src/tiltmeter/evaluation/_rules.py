@@ -1,6 +1,7 @@
 """The rules of the verdict: each turns figures of the evidence into sentences, for, against or to be noted.
 
-``RULES`` lists them in the order in which they are read. Change a rule and ``RULES_VERSION`` rises.
+``RULES`` lists what looks at the evidence, in the order in which it is read, and ``BOOK`` the rules that speak there.
+Change a rule and ``RULES_VERSION`` rises.
 """
 
 from __future__ import annotations
@@ -8,22 +9,30 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from tiltmeter.core.evidence import Evidence, Statement
-from tiltmeter.evaluation._rules_alarms import alarms
-from tiltmeter.evaluation._rules_causality import causality
-from tiltmeter.evaluation._rules_data import data
-from tiltmeter.evaluation._rules_generalisation import generalisation
-from tiltmeter.evaluation._rules_luck import luck
-from tiltmeter.evaluation._rules_planted import planted_truth
-from tiltmeter.evaluation._rules_reading import choice, elsewhere, in_distribution, others
-from tiltmeter.evaluation._rules_shortcuts import followers, shortcuts
-from tiltmeter.evaluation._rules_surface import rare, surface
-from tiltmeter.evaluation._rules_text import embedding, text_alone
+from tiltmeter.evaluation._rule import Rule
+from tiltmeter.evaluation._rules_alarms import CAUGHT, FALSE_ALARMS, THRESHOLD, alarms
+from tiltmeter.evaluation._rules_causality import CAUSALITY, causality
+from tiltmeter.evaluation._rules_data import GROUPS, LEAKAGE, SIZE, TRUNCATION, data
+from tiltmeter.evaluation._rules_generalisation import LEAVE_ONE_OUT, MORE_TEXTS, generalisation
+from tiltmeter.evaluation._rules_luck import DOMINANT_LABEL, RANDOM_DIRECTIONS, SHUFFLED, luck
+from tiltmeter.evaluation._rules_planted import PLANTED_TRUTH, planted_truth
+from tiltmeter.evaluation._rules_reading import (
+    CHOICE,
+    IN_DISTRIBUTION,
+    OTHERS,
+    TRANSFER,
+    choice,
+    elsewhere,
+    in_distribution,
+    others,
+)
+from tiltmeter.evaluation._rules_shortcuts import FOLLOWERS, SHORTCUT, followers, shortcuts
+from tiltmeter.evaluation._rules_surface import COUNTERFACTUAL_PAIRS, KINSHIP, RARE_CLASS, VOCABULARY, rare, surface
+from tiltmeter.evaluation._rules_text import EMBEDDING, GROUPING, TEXT_ALONE, TEXT_ALONE_UNCLEAR, embedding, text_alone
 
 RULES_VERSION = 4
 
-Rule = Callable[[Evidence], Iterable[Statement]]
-
-RULES: tuple[Rule, ...] = (
+RULES: tuple[Callable[[Evidence], Iterable[Statement]], ...] = (
     in_distribution,
     choice,
     elsewhere,
@@ -40,4 +49,35 @@ RULES: tuple[Rule, ...] = (
     rare,
     causality,
     planted_truth,
+)
+
+BOOK: tuple[Rule, ...] = (
+    IN_DISTRIBUTION,
+    CHOICE,
+    TRANSFER,
+    LEAVE_ONE_OUT,
+    MORE_TEXTS,
+    OTHERS,
+    RANDOM_DIRECTIONS,
+    DOMINANT_LABEL,
+    SHUFFLED,
+    TEXT_ALONE,
+    TEXT_ALONE_UNCLEAR,
+    GROUPING,
+    EMBEDDING,
+    SHORTCUT,
+    FOLLOWERS,
+    VOCABULARY,
+    COUNTERFACTUAL_PAIRS,
+    KINSHIP,
+    THRESHOLD,
+    FALSE_ALARMS,
+    CAUGHT,
+    LEAKAGE,
+    SIZE,
+    GROUPS,
+    TRUNCATION,
+    RARE_CLASS,
+    CAUSALITY,
+    PLANTED_TRUTH,
 )

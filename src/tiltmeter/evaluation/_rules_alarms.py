@@ -7,48 +7,62 @@ from collections.abc import Iterable
 from tiltmeter.core.evidence import Evidence, Statement
 from tiltmeter.core.records import Estimate, Unavailable
 from tiltmeter.evaluation._chosen import figure
+from tiltmeter.evaluation._rule import Rule
+
+# A monitor that misses more than this share of the positives is said to catch little.
+_CATCHES = 0.5
+
+THRESHOLD = Rule(
+    "threshold",
+    "certified from calibration negatives",
+    reads=("threshold", "fpr"),
+    speaks={"for": "a threshold was certified", "against": "none could be, for the reason given"},
+)
+FALSE_ALARMS = Rule(
+    "false alarms",
+    "the interval of the false-alarm rate does not lie above the certified rate",
+    reads=("operating_points[].unit_fpr", "threshold.fpr"),
+    speaks={"against": "the whole interval, over units, lies above the certified rate"},
+)
+CAUGHT = Rule(
+    "caught",
+    f"at the certified threshold at least {_CATCHES:.0%} of the positives raise an alarm",
+    reads=("operating_points[].tpr",),
+    speaks={
+        "for": f"the interval at home lies at or above {_CATCHES:g}",
+        "against": f"the interval at home reaches below {_CATCHES:g}",
+    },
+)
 
 
 def alarms(evidence: Evidence) -> Iterable[Statement]:
     """Say what the threshold promises, where it breaks its promise, and what it catches."""
     threshold = evidence.threshold
     if isinstance(threshold, Unavailable):
-        yield Statement(
-            rule="threshold",
-            condition="certified from calibration negatives",
-            test=None,
-            stance="against",
-            text=f"No threshold can be certified at {evidence.fpr:.2%} false alarms.",
+        yield THRESHOLD.say(
+            "against",
+            f"No threshold can be certified at {evidence.fpr:.2%} false alarms.",
             because=threshold.reason,
         )
         return
-    yield Statement(
-        rule="threshold",
-        condition="certified from calibration negatives",
-        test=None,
-        stance="for",
-        text=(
-            f"Its threshold holds false alarms at or below {threshold.fpr:.2%} per {threshold.unit} with "
-            f"{threshold.confidence:.0%} confidence, on {threshold.population} and nowhere else."
-        ),
+    yield THRESHOLD.say(
+        "for",
+        f"Its threshold holds false alarms at or below {threshold.fpr:.2%} per {threshold.unit} with "
+        f"{threshold.confidence:.0%} confidence, on {threshold.population} and nowhere else.",
         because=f"{threshold.n} calibration {threshold.unit}s, {threshold.allowed} of them above the threshold",
     )
     for point in evidence.operating_points:
         if isinstance(point.unit_fpr, Estimate) and point.unit_fpr.low > threshold.fpr:
-            yield Statement(
-                rule="false alarms",
-                condition="the interval of the false-alarm rate does not lie above the certified rate",
-                test=point.test,
-                stance="against",
-                text=f"On {point.test} the threshold raises more false alarms than it was certified for.",
+            yield FALSE_ALARMS.say(
+                "against",
+                f"On {point.test} the threshold raises more false alarms than it was certified for.",
                 because=f"{figure(point.unit_fpr)} against {threshold.fpr:g}",
+                test=point.test,
             )
         if point.test == evidence.train and isinstance(point.tpr, Estimate):
-            yield Statement(
-                rule="caught",
-                condition="at the certified threshold at least half of the positives raise an alarm",
-                test=point.test,
-                stance="for" if point.tpr.low >= 0.5 else "against",
-                text=f"At that threshold it catches {point.tpr.value:.0%} of the positives on held-out {point.test}.",
+            yield CAUGHT.say(
+                "for" if point.tpr.low >= _CATCHES else "against",
+                f"At that threshold it catches {point.tpr.value:.0%} of the positives on held-out {point.test}.",
                 because=figure(point.tpr),
+                test=point.test,
             )

@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Literal
 
-from tiltmeter.core.evidence import Causal, Evidence, Statement
+from tiltmeter.core.evidence import LEAST_CAUSE, Causal, Evidence, Statement
 from tiltmeter.core.records import Estimate, Unavailable
 from tiltmeter.evaluation._chosen import figure, home_auroc, listed
+from tiltmeter.evaluation._rule import Rule
 
 # An interchange along a direction "decides" the answer if at least this much of it follows; below, it has a part in it.
 _DECIDES = 0.5
-_CONDITION = (
-    "an interchange along the direction decides at least a tenth of the model's answers, and more than along any "
-    "random direction, also where that moves the activations as far"
+
+# never against: to monitor is to correlate, and a direction that does nothing may still be a good alarm
+CAUSALITY = Rule(
+    "causality",
+    f"an interchange along the direction decides at least {LEAST_CAUSE:.0%} of the model's answers, and more than "
+    "along any random direction, also where that moves the activations as far",
+    reads=("causal[].swap", "causal[].random_swap", "causal[].displaced_swap"),
+    speaks={
+        "for": f"the interval of the swap success lies above {LEAST_CAUSE:g} and above every random direction; from "
+        f"{_DECIDES:g} on it is said to decide the answer, below to have a part in it",
+        "note": "it does not, or nothing was measured; other probes of the same texts for which it does are named",
+    },
 )
 
 
@@ -46,14 +55,17 @@ def causality(evidence: Evidence) -> Iterable[Statement]:
     """Say whether the chosen direction was found to do anything, and name those that do where it does not."""
     chosen = chosen_causal(evidence)
     if not chosen:
-        yield _statement(
-            "Whether the direction causes anything in the model was not tested.", "no intervention was made", test=None
+        yield CAUSALITY.say(
+            "note",
+            "Whether the direction causes anything in the model was not tested.",
+            because="no intervention was made",
         )
     for one in chosen:
         if isinstance(one.swap, Unavailable):
-            yield _statement(
+            yield CAUSALITY.say(
+                "note",
                 f"Whether the direction causes anything on {one.test} could not be told.",
-                one.swap.reason,
+                because=one.swap.reason,
                 test=one.test,
             )
             continue
@@ -65,7 +77,7 @@ def causality(evidence: Evidence) -> Iterable[Statement]:
         if is_causal(one):
             does = "decides" if _decides(one) else "has a part in"
             text = f"It is causal: what lies along it {does} the model's answer on {one.test}."
-            yield _statement(text, figures, test=one.test, stance="for")
+            yield CAUSALITY.say("for", text, because=figures, test=one.test)
             continue
         home = home_auroc(evidence)
         reads = "It reads the label and" if isinstance(home, Estimate) and home.low > 0.5 else "It"
@@ -74,10 +86,11 @@ def causality(evidence: Evidence) -> Iterable[Statement]:
             if _is_beyond_random(one)
             else ("does nothing", "no further than along")
         )
-        yield _statement(
+        yield CAUSALITY.say(
+            "note",
             f"{reads} {does}: on {one.test} an interchange along it moves the model's answers {further} random "
             "directions.",
-            figures,
+            because=figures,
             test=one.test,
         )
         others = [
@@ -87,13 +100,9 @@ def causality(evidence: Evidence) -> Iterable[Statement]:
         ]
         if others:
             named = [name for _, name in sorted(others, reverse=True)[:3]]
-            yield _statement(
+            yield CAUSALITY.say(
+                "note",
                 f"Of the other probes that were fitted on the same texts, {listed(named)} do change the answers.",
-                f"{len(others)} of {sum(other.test == one.test for other in evidence.causal) - 1}",
+                because=f"{len(others)} of {sum(other.test == one.test for other in evidence.causal) - 1}",
                 test=one.test,
             )
-
-
-def _statement(text: str, because: str, *, test: str | None, stance: Literal["for", "note"] = "note") -> Statement:
-    # never against: to monitor is to correlate, and a direction that does nothing may still be a good alarm
-    return Statement(rule="causality", condition=_CONDITION, test=test, stance=stance, text=text, because=because)

@@ -7,51 +7,73 @@ from collections.abc import Iterable
 from tiltmeter.core.evidence import Evidence, Statement
 from tiltmeter.core.records import Estimate
 from tiltmeter.evaluation._chosen import home_auroc
+from tiltmeter.evaluation._rule import Rule
 
 # Below this many independent units an interval is a rough guide.
 _FEW_UNITS = 50
 # Below this many it is hardly that.
 _FEWEST_UNITS = 20
 
+LEAKAGE = Rule(
+    "leakage",
+    "no test or calibration text stands in the training texts",
+    reads=("leakage.by_set[].n_exact", "leakage.by_set[].n_near"),
+    speaks={"against": "one copy or more, exact or near, stands there"},
+)
+SIZE = Rule(
+    "size",
+    f"intervals rest on at least {_FEW_UNITS} independent units",
+    reads=("transfer[].auroc",),
+    speaks={
+        "against": f"the AUROC at home rests on fewer than {_FEWEST_UNITS} units",
+        "note": f"it rests on {_FEWEST_UNITS} or more, but fewer than {_FEW_UNITS}",
+    },
+)
+GROUPS = Rule(
+    "groups",
+    "texts come with groups that a split must not divide",
+    reads=("distributions[].grouped_by",),
+    speaks={"note": "each row is its own group"},
+)
+TRUNCATION = Rule(
+    "truncation",
+    "every text fits the model's context",
+    reads=("distributions[].truncated",),
+    speaks={"note": "one text or more was cut"},
+)
+
 
 def data(evidence: Evidence) -> Iterable[Statement]:
     """Say what of the texts speaks against the figures."""
     for part in evidence.leakage.by_set:
         if part.n_exact or part.n_near:
-            yield Statement(
-                rule="leakage",
-                condition="no test or calibration text stands in the training texts",
-                test=evidence.train if part.test == "calibration" else part.test,
-                stance="against",
-                text=f"Texts of {part.test} stand, exactly or nearly, in the training texts too.",
+            yield LEAKAGE.say(
+                "against",
+                f"Texts of {part.test} stand, exactly or nearly, in the training texts too.",
                 because=f"{part.n_exact} exact and {part.n_near} near copies among {part.n_rows} texts",
+                test=evidence.train if part.test == "calibration" else part.test,
             )
     home = home_auroc(evidence)
     if isinstance(home, Estimate) and home.n < _FEW_UNITS:
-        yield Statement(
-            rule="size",
-            condition="intervals rest on at least 50 independent units, and never on fewer than 20",
-            test=evidence.train,
-            stance="note" if home.n >= _FEWEST_UNITS else "against",
-            text="The intervals rest on few independent units.",
+        yield SIZE.say(
+            "note" if home.n >= _FEWEST_UNITS else "against",
+            "The intervals rest on few independent units.",
             because=f"{home.n} units",
+            test=evidence.train,
         )
     for distribution in evidence.distributions:
+        name = distribution.name
         if distribution.grouped_by == "row":
-            yield Statement(
-                rule="groups",
-                condition="texts come with groups that a split must not divide",
-                test=distribution.name,
-                stance="note",
-                text=f"{distribution.name} came without groups: related texts may stand on both sides of the split.",
+            yield GROUPS.say(
+                "note",
+                f"{name} came without groups: related texts may stand on both sides of the split.",
                 because="each row is its own group",
+                test=name,
             )
         if distribution.truncated:
-            yield Statement(
-                rule="truncation",
-                condition="every text fits the model's context",
-                test=distribution.name,
-                stance="note",
-                text=f"Texts of {distribution.name} were truncated to the model's context.",
+            yield TRUNCATION.say(
+                "note",
+                f"Texts of {name} were truncated to the model's context.",
                 because=f"{distribution.truncated} texts",
+                test=name,
             )

@@ -3,16 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Literal
 
 from tiltmeter.core.evidence import Evidence, Statement
 from tiltmeter.core.records import Estimate
 from tiltmeter.evaluation._chosen import chosen_cells, failed
+from tiltmeter.evaluation._rule import Rule, Stance
 
 # A shuffled refit as good as the probe in more than this share of cases: the figure is luck.
 _LUCK = 0.05
 # Random directions that read the label this well on average do so because it dominates the activations, not by luck.
 _DOMINATES = 0.6
+
+_BEATS = "the probe beats the best of the random directions on every test set"
+_LUCKY = "the AUROC of the probe is at most that of the best random direction, where it is read at all"
+RANDOM_DIRECTIONS = Rule(
+    "random directions",
+    _BEATS,
+    reads=("random_directions[].best", "transfer[].auroc"),
+    speaks={"for": "the AUROC at home is above that of the best random direction", "against": _LUCKY},
+)
+DOMINANT_LABEL = Rule(
+    "dominant label",
+    f"{_BEATS}, or the label dominates the activations: random directions have a mean AUROC of {_DOMINATES:g} or more",
+    reads=("random_directions[].best", "random_directions[].mean", "transfer[].auroc"),
+    speaks={
+        "note": f"the mean is {_DOMINATES:g} or more, and the AUROC at home is above that of the best",
+        "against": f"the mean is {_DOMINATES:g} or more, and {_LUCKY}: then this rule speaks in place of the one above",
+    },
+)
+SHUFFLED = Rule(
+    "shuffled",
+    f"on labels shuffled in every split, at most {_LUCK:.0%} of refits do as well",
+    reads=("shuffled[].p_value",),
+    speaks={"for": f"p at home is at most {_LUCK:g}", "against": f"p at home is above {_LUCK:g}"},
+)
 
 
 def luck(evidence: Evidence) -> Iterable[Statement]:
@@ -27,7 +51,7 @@ def luck(evidence: Evidence) -> Iterable[Statement]:
         dominates = null.mean >= _DOMINATES
         figures = f"AUROC {value.value:.3f} against {null.best:.3f} (mean {null.mean:.2f}, sd {null.sd:.2f})"
         everywhere = "the label dominates the activations here, and most directions read it"
-        stance: Literal["for", "against", "note"]
+        stance: Stance
         if value.value <= null.best:
             stance = "against"
             text = f"On {null.test} it is no better than the best of {null.count} random directions"
@@ -38,27 +62,16 @@ def luck(evidence: Evidence) -> Iterable[Statement]:
             stance = "note" if dominates else "for"
             text = f"It beats all of {null.count} random directions on {null.test}"
             text += f", but {everywhere}." if dominates else "."
-        yield Statement(
-            rule="dominant label" if dominates else "random directions",
-            condition="the probe beats the best of the random directions on every test set",
-            test=null.test,
-            stance=stance,
-            text=text,
-            because=figures,
-        )
+        yield (DOMINANT_LABEL if dominates else RANDOM_DIRECTIONS).say(stance, text, because=figures, test=null.test)
     for shuffled in evidence.shuffled:
         if shuffled.test == evidence.train:
             is_luck = shuffled.p_value > _LUCK
             best = max(shuffled.aurocs)
-            yield Statement(
-                rule="shuffled",
-                condition="on labels shuffled in every split, at most 5 % of refits do as well",
-                test=shuffled.test,
-                stance="against" if is_luck else "for",
-                text=(
-                    "On shuffled labels the same procedure does as well too often to exclude luck."
-                    if is_luck
-                    else "On shuffled labels the same procedure finds less."
-                ),
+            yield SHUFFLED.say(
+                "against" if is_luck else "for",
+                "On shuffled labels the same procedure does as well too often to exclude luck."
+                if is_luck
+                else "On shuffled labels the same procedure finds less.",
                 because=f"p = {shuffled.p_value:.3g} over {len(shuffled.aurocs)} shuffles, best {best:.2f}",
+                test=shuffled.test,
             )

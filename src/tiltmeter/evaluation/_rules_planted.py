@@ -3,11 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Literal
 
 from tiltmeter.core.evidence import Evidence, Followed, Statement
 from tiltmeter.core.records import Estimate, Measured
 from tiltmeter.evaluation._chosen import chosen_cells, figure
+from tiltmeter.evaluation._rule import Rule, Stance
+
+PLANTED_TRUTH = Rule(
+    "planted truth",
+    "the AUROC for what is true lies above that for anything else that was planted, on the same rows",
+    reads=("planted", "followed[].lead", "followed[].auroc", "followed[].agreement", "transfer[].auroc"),
+    speaks={
+        "for": "the interval of the lead of what is read best, of all else, lies below 0, and what is true is read",
+        "against": "that interval lies above 0, and what leads is read",
+        "note": "neither is so (read: the interval of the AUROC lies above 0.5)",
+    },
+)
 
 
 def planted_truth(evidence: Evidence) -> Iterable[Statement]:
@@ -19,21 +30,19 @@ def planted_truth(evidence: Evidence) -> Iterable[Statement]:
         if one is None:
             continue
         other = f"{evidence.planted.columns[one.column]} ({one.column})"
-        stance: Literal["for", "against", "note"]
+        stance: Stance
         if isinstance(one.lead, Estimate) and one.lead.low > 0 and _is_read(one.auroc):
             stance, text = "against", f"On {cell.test} it follows {other} rather than what is true."
         elif isinstance(one.lead, Estimate) and one.lead.high < 0 and _is_read(cell.auroc):
             stance, text = "for", f"On {cell.test} it follows what is true rather than {other}."
         else:
             stance, text = "note", f"On {cell.test} it cannot be said to follow what is true rather than {other}."
-        yield Statement(
-            rule="planted truth",
-            condition="the AUROC for what is true lies above that for anything else that was planted, on the same rows",
-            test=cell.test,
-            stance=stance,
-            text=text,
+        yield PLANTED_TRUTH.say(
+            stance,
+            text,
             because=f"AUROC for the truth {figure(cell.auroc)}, for {one.column} {figure(one.auroc)}; "
             f"the two say the same of {one.agreement:.0%} of the texts",
+            test=cell.test,
         )
 
 

@@ -7,14 +7,31 @@ from collections.abc import Iterable
 from tiltmeter.core.evidence import Evidence, Statement
 from tiltmeter.core.records import Estimate, Unavailable
 from tiltmeter.evaluation._chosen import figure, listed
+from tiltmeter.evaluation._rule import Rule
 
 # A score "follows" a nuisance if, with the label held fixed, it reads it at least this far from 0.5.
 _FOLLOWS = 0.1
 
+SHORTCUT = Rule(
+    "shortcut",
+    f"with the label fixed, the score reads no nuisance beyond 0.5 ± {_FOLLOWS:g}",
+    reads=("shortcuts[].auroc_within",),
+    speaks={
+        "for": f"at home the interval contains 0.5, or the AUROC is nearer to 0.5 than {_FOLLOWS:g}",
+        "against": f"on any test set the interval does not contain 0.5 and the AUROC is {_FOLLOWS:g} or more from 0.5; "
+        "at home also where it could not be told",
+    },
+)
+FOLLOWERS = Rule(
+    "followers",
+    "no other probe that was fitted on the same texts follows a nuisance",
+    reads=("shortcuts[].auroc_within",),
+    speaks={"note": f"at home one does, its AUROC {_FOLLOWS:g} or more from 0.5 and its interval without 0.5"},
+)
+
 
 def shortcuts(evidence: Evidence) -> Iterable[Statement]:
     """Say which nuisances the chosen score follows with the label held fixed."""
-    condition = "with the label fixed, the score reads no nuisance beyond 0.5 ± 0.1"
     for shortcut in evidence.shortcuts:
         if (shortcut.site, shortcut.method) != (evidence.site, evidence.method):
             continue
@@ -22,36 +39,30 @@ def shortcuts(evidence: Evidence) -> Iterable[Statement]:
         coupling = f"in training {shortcut.nuisance} agreed with the label in {shortcut.train_agreement:.0%} of texts"
         if isinstance(within, Unavailable):
             if at_home:
-                yield Statement(
-                    rule="shortcut",
-                    condition=condition,
-                    test=shortcut.test,
-                    stance="against",
-                    text=f"Whether its score follows {shortcut.nuisance} instead of the label cannot be told.",
+                yield SHORTCUT.say(
+                    "against",
+                    f"Whether its score follows {shortcut.nuisance} instead of the label cannot be told.",
                     because=f"{within.reason}; {coupling}",
+                    test=shortcut.test,
                 )
             continue
         is_far = abs(within.value - 0.5) >= _FOLLOWS
         follows = (within.low > 0.5 or within.high < 0.5) and is_far
         if is_far and not follows:
-            yield Statement(
-                rule="shortcut",
-                condition=condition,
-                test=shortcut.test,
-                stance="against",
-                text=f"The texts of {shortcut.test} are too few to tell whether, with the label fixed, its score "
-                f"follows {shortcut.nuisance}.",
+            yield SHORTCUT.say(
+                "against",
+                f"The texts of {shortcut.test} are too few to tell whether, with the label fixed, its score follows "
+                f"{shortcut.nuisance}.",
                 because=f"AUROC for {shortcut.nuisance} {figure(within)}; {coupling}",
+                test=shortcut.test,
             )
         elif follows or at_home:
-            yield Statement(
-                rule="shortcut",
-                condition=condition,
-                test=shortcut.test,
-                stance="against" if follows else "for",
-                text=f"With the label fixed, its score {'also' if follows else 'hardly'} follows {shortcut.nuisance} "
+            yield SHORTCUT.say(
+                "against" if follows else "for",
+                f"With the label fixed, its score {'also' if follows else 'hardly'} follows {shortcut.nuisance} "
                 f"on {shortcut.test}.",
                 because=f"AUROC for {shortcut.nuisance} {figure(within)}; {coupling}",
+                test=shortcut.test,
             )
 
 
@@ -70,12 +81,10 @@ def followers(evidence: Evidence) -> Iterable[Statement]:
                     farthest[shortcut.method] = reach, f"{shortcut.method} at {shortcut.site}"
         if farthest:
             ranked = sorted(farthest.values(), key=lambda found: -found[0])
-            yield Statement(
-                rule="followers",
-                condition="no other probe that was fitted on the same texts follows a nuisance",
-                test=evidence.train,
-                stance="note",
-                text=f"Of the other probes, {listed([name for _, name in ranked])} follow{'s' * (len(ranked) == 1)} "
+            yield FOLLOWERS.say(
+                "note",
+                f"Of the other probes, {listed([name for _, name in ranked])} follow{'s' * (len(ranked) == 1)} "
                 f"{nuisance} with the label fixed.",
                 because="AUROC " + ", ".join(f"0.5 ± {reach:.2f}" for reach, _ in ranked),
+                test=evidence.train,
             )

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from tiltmeter.core.evidence import Evidence, Statement
 from tiltmeter.core.records import Estimate
 from tiltmeter.evaluation._chosen import chosen_cells, failed, figure, listed
+from tiltmeter.evaluation._rule import Rule
 
 # A word that stands in this much more of the texts of one label gives the label away by itself.
 _TELLING = 0.5
@@ -16,6 +17,37 @@ _FOLLOWS = 0.1
 # With fewer texts of one label than this, a figure is that of these texts.
 _RARE = 10
 
+VOCABULARY = Rule(
+    "vocabulary",
+    f"no word stands in {_TELLING:.0%} more of the training units of one label than of the other",
+    reads=("label_words[].in_positive", "label_words[].in_negative"),
+    speaks={"note": "a word does"},
+)
+COUNTERFACTUAL_PAIRS = Rule(
+    "counterfactual pairs",
+    "of the two texts of a pair the positive one scores higher more often than not",
+    reads=("pair_orders[].right",),
+    speaks={
+        "for": "at home, the interval lies above 0.5",
+        "against": "on any test set, where the label is read at all, it does not",
+    },
+)
+KINSHIP = Rule(
+    "kinship",
+    "where no groups are given, training texts that share rare words with a text do not tell its label",
+    reads=("kinships[].n_related", "kinships[].n_rows", "kinships[].auroc"),
+    speaks={
+        "against": f"at least {_RELATED:.0%} of the test texts have such relatives, and the AUROC of their mean label "
+        f"is {_FOLLOWS:g} or more from 0.5, with 0.5 outside its interval"
+    },
+)
+RARE_CLASS = Rule(
+    "rare class",
+    f"at least {_RARE} test texts of each label",
+    reads=("transfer[].n_positive", "transfer[].n_negative"),
+    speaks={"against": f"a test set has fewer than {_RARE} of one label"},
+)
+
 
 def surface(evidence: Evidence) -> Iterable[Statement]:
     """Say what gives labels away on the surface, and whether a probe orders the two texts of a pair."""
@@ -23,16 +55,14 @@ def surface(evidence: Evidence) -> Iterable[Statement]:
         word for word in evidence.label_words if abs(word.in_positive.value - word.in_negative.value) >= _TELLING
     ]
     if telling:
-        yield Statement(
-            rule="vocabulary",
-            condition="no word stands in half of the training texts of one label more than in those of the other",
-            test=evidence.train,
-            stance="note",
-            text="Single words give the label away in the training texts: "
+        yield VOCABULARY.say(
+            "note",
+            "Single words give the label away in the training texts: "
             + listed([repr(word.word) for word in telling[:3]] + ["others"] * (len(telling) > 3))
             + ".",
             because=f"{telling[0].word!r} stands in {figure(telling[0].in_positive)} of the units with positive texts "
             f"and in {figure(telling[0].in_negative)} of those with negative ones",
+            test=evidence.train,
         )
     yield from _pairs(evidence)
     for kin in evidence.kinships:
@@ -43,41 +73,34 @@ def surface(evidence: Evidence) -> Iterable[Statement]:
             and (read.low > 0.5 or read.high < 0.5)
             and abs(read.value - 0.5) >= _FOLLOWS
         ):
-            yield Statement(
-                rule="kinship",
-                condition="where no groups are given, training texts that share rare words with a text do not have its "
-                "label more, or less, often than others",
-                test=kin.test,
-                stance="against",
-                text=f"Texts of {kin.test} have relatives among the training texts, which share rare words with them "
-                f"and have {'the same' if read.value > 0.5 else 'the other'} label: give groups, or set "
-                "train.ungrouped to shared_words.",
+            yield KINSHIP.say(
+                "against",
+                f"Texts of {kin.test} have relatives among the training texts, which share rare words with them and "
+                f"have {'the same' if read.value > 0.5 else 'the other'} label: give groups, or set train.ungrouped to "
+                "shared_words.",
                 because=f"{kin.n_related} of {kin.n_rows} test texts have relatives, whose mean label reads theirs at "
                 f"AUROC {figure(read)}",
+                test=kin.test,
             )
 
 
 def _pairs(evidence: Evidence) -> Iterable[Statement]:
     told = failed(evidence)
-    condition = "of the two texts of a pair the positive one scores higher more often than not"
     for test in dict.fromkeys(one.test for one in evidence.pair_orders):
         here = {one.reader: one.right for one in evidence.pair_orders if one.test == test}
         ours = here.pop("probe")
-        if not isinstance(ours, Estimate) or test in told:
+        if not isinstance(ours, Estimate) or test in told or (ours.low > 0.5 and test != evidence.train):
             continue
         others = {name: right for name, right in here.items() if isinstance(right, Estimate)}
         best = max(others, key=lambda name: others[name].value, default=None)
         beside = f"; {best}, the best rival, {figure(others[best])}" if best is not None else ""
-        if ours.low > 0.5 and test != evidence.train:
-            continue
-        yield Statement(
-            rule="counterfactual pairs",
-            condition=condition,
-            test=test,
-            stance="for" if ours.low > 0.5 else "against",
-            text=f"Of the two texts of a pair of {test} "
-            + ("the positive one scores higher." if ours.low > 0.5 else "it does not know the positive one."),
+        knows = ours.low > 0.5
+        yield COUNTERFACTUAL_PAIRS.say(
+            "for" if knows else "against",
+            f"Of the two texts of a pair of {test} "
+            + ("the positive one scores higher." if knows else "it does not know the positive one."),
             because=f"right in {figure(ours)} of pairs{beside}",
+            test=test,
         )
 
 
@@ -87,11 +110,9 @@ def rare(evidence: Evidence) -> Iterable[Statement]:
         fewest = min(cell.n_positive, cell.n_negative)
         if fewest < _RARE:
             which = "positive" if cell.n_positive <= cell.n_negative else "negative"
-            yield Statement(
-                rule="rare class",
-                condition="at least 10 test texts of each label",
-                test=cell.test,
-                stance="against",
-                text=f"{cell.test} has {fewest} {which} test texts: its figures are those of these few.",
+            yield RARE_CLASS.say(
+                "against",
+                f"{cell.test} has {fewest} {which} test texts: its figures are those of these few.",
                 because=f"{cell.n_positive} positive and {cell.n_negative} negative texts",
+                test=cell.test,
             )

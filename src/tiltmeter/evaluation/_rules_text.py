@@ -7,11 +7,47 @@ from collections.abc import Iterable
 from tiltmeter.core.evidence import Evidence, Statement
 from tiltmeter.core.records import Estimate, Unavailable
 from tiltmeter.evaluation._chosen import failed, figure, home_auroc, listed
+from tiltmeter.evaluation._rule import Rule
 
 # A lead over a text baseline of this size, if the interval contains 0, says that the texts are few.
 _CLEAR = 0.1
 # Of several rivals one lies below chance by luck now and then: the upper end is moved this much farther out for that.
 _SEVERAL = 1.5
+
+_ADDS = "the paired AUROC difference to every text-only baseline lies above 0"
+TEXT_ALONE = Rule(
+    "text alone",
+    _ADDS,
+    reads=("advantages[].difference",),
+    speaks={
+        "for": "at home every interval lies above 0",
+        "against": f"an interval reaches 0 where the smallest difference is below {_CLEAR:g}, and the set is read",
+        "note": "at home there is no difference to judge",
+    },
+)
+TEXT_ALONE_UNCLEAR = Rule(
+    "text alone, unclear",
+    _ADDS,
+    reads=("advantages[].difference",),
+    speaks={
+        "against": f"an interval reaches 0 although the smallest such difference is {_CLEAR:g} or more: the texts are "
+        "too few"
+    },
+)
+GROUPING = Rule(
+    "grouping",
+    "no text baseline reads the opposite of the label on held-out texts of its own kind",
+    reads=("baselines[].auroc",),
+    speaks={"against": "at home the whole interval of one lies below 0.5"},
+)
+EMBEDDING = Rule(
+    "embedding",
+    "the input of the first block does not read the label as well as the chosen site",
+    reads=("sites", "transfer[].auroc"),
+    speaks={
+        "against": "at home the interval of the best probe there lies above 0.5 and reaches the AUROC of the chosen one"
+    },
+)
 
 
 def text_alone(evidence: Evidence) -> Iterable[Statement]:
@@ -20,52 +56,43 @@ def text_alone(evidence: Evidence) -> Iterable[Statement]:
     for test in dict.fromkeys(advantage.test for advantage in evidence.advantages):
         rivals = [a for a in evidence.advantages if a.test == test and isinstance(a.difference, Estimate)]
         equal = [a for a in rivals if isinstance(a.difference, Estimate) and a.difference.low <= 0]
-        condition = "the paired AUROC difference to every text-only baseline lies above 0"
         if equal and test not in told:
             worst = min(equal, key=lambda a: a.difference.value if isinstance(a.difference, Estimate) else 0.0)
             # a large lead that the interval cannot hold is no sign that the text does as well
             unclear = isinstance(worst.difference, Estimate) and worst.difference.value >= _CLEAR
-            yield Statement(
-                rule="text alone, unclear" if unclear else "text alone",
-                condition=condition,
-                test=test,
-                stance="against",
-                text=f"On {test} it cannot be told from {listed([a.baseline for a in equal])}: the texts are too few."
+            yield (TEXT_ALONE_UNCLEAR if unclear else TEXT_ALONE).say(
+                "against",
+                f"On {test} it cannot be told from {listed([a.baseline for a in equal])}: the texts are too few."
                 if unclear
                 else f"No better than {listed([a.baseline for a in equal])} on {test}: the text alone does as well.",
                 because=f"difference to {worst.baseline} {figure(worst.difference)}",
+                test=test,
             )
         elif rivals and test == evidence.train:
             closest = min(rivals, key=lambda a: a.difference.value if isinstance(a.difference, Estimate) else 0.0)
-            yield Statement(
-                rule="text alone",
-                condition=condition,
-                test=test,
-                stance="for",
-                text=f"On {test} the activations add to what the text alone gives.",
+            yield TEXT_ALONE.say(
+                "for",
+                f"On {test} the activations add to what the text alone gives.",
                 because=f"difference to {closest.baseline}, the best rival, {figure(closest.difference)}",
+                test=test,
             )
         elif not rivals and test == evidence.train:
-            yield Statement(
-                rule="text alone",
-                condition=condition,
-                test=test,
-                stance="note",
-                text=f"It could not be compared with text-only baselines on {test}.",
+            yield TEXT_ALONE.say(
+                "note",
+                f"It could not be compared with text-only baselines on {test}.",
                 because=next((figure(a.difference) for a in evidence.advantages if a.test == test), "no baseline"),
+                test=test,
             )
     for baseline in evidence.baselines:
         auroc = baseline.auroc
         below = isinstance(auroc, Estimate) and auroc.value + _SEVERAL * (auroc.high - auroc.value) < 0.5
         if below and (baseline.train, baseline.test) == (evidence.train, evidence.train):
-            yield Statement(
-                rule="grouping",
-                condition="no text baseline reads the opposite of the label on held-out texts of its own kind",
-                test=evidence.train,
-                stance="against",
-                text=f"{baseline.name} reads the opposite of the label on held-out {evidence.train} texts: related "
+            yield GROUPING.say(
+                "against",
+                f"{baseline.name} reads the opposite of the label on held-out {evidence.train} texts: related "
                 "texts seem to stand on both sides of the split.",
                 because=f"AUROC {figure(baseline.auroc)}",
+                test=evidence.train,
             )
 
 
@@ -78,11 +105,9 @@ def embedding(evidence: Evidence) -> Iterable[Statement]:
     cells = [c.auroc for c in evidence.transfer if (c.site, c.train, c.test) == (first, evidence.train, evidence.train)]
     best = max((c for c in cells if isinstance(c, Estimate)), key=lambda c: c.value, default=None)
     if best is not None and best.high >= home.value and best.low > 0.5:
-        yield Statement(
-            rule="embedding",
-            condition="the input of the first block does not read the label as well as the chosen site",
-            test=evidence.train,
-            stance="against",
-            text="The embeddings, before any computation, read the label as well.",
+        yield EMBEDDING.say(
+            "against",
+            "The embeddings, before any computation, read the label as well.",
             because=f"AUROC {figure(best)} at {first}",
+            test=evidence.train,
         )

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Literal
+from collections.abc import Callable, Iterable
+from typing import Literal, NamedTuple
 
 from tiltmeter.core.evidence import Evidence, Statement, Verdict
-from tiltmeter.core.records import Estimate, Threshold, Unavailable
+from tiltmeter.core.records import Estimate, Measured, Record, Threshold, Unavailable
 from tiltmeter.evaluation._chosen import chosen_cells, fate, figure, home_auroc, listed, number
 from tiltmeter.evaluation._rules import RULES, RULES_VERSION
 from tiltmeter.evaluation._rules_causality import chosen_causal, how_far
 
 # Objections from these rules, on any test set, leave a probe that works at home only.
-_LOCAL = (
+LOCAL = (
     "transfer",
     "shortcut",
     "random directions",
@@ -25,9 +25,94 @@ _LOCAL = (
     "kinship",
 )
 # Objections from these rules at home refute.
-_FATAL = ("in distribution", "random directions", "shuffled", "text alone", "embedding")
+FATAL = ("in distribution", "random directions", "shuffled", "text alone", "embedding")
+# Objections from these rules at home leave it open.
+UNCLEAR = ("text alone, unclear", "rare class")
 # Where more of the home test texts than this are copies of training texts, its figures say nothing.
 _MOST_LEAKED = 0.01
+# An interval at home that contains chance and this AUROC too refutes nothing.
+_USEFUL = 0.7
+
+Outcome = Literal["holds", "holds in part", "refuted", "undecided"]
+
+
+class Objections(NamedTuple):
+    """What a step looks at: the AUROC at home, the share of home test texts that leaked, rule and set of objections."""
+
+    home: Measured
+    leaked: float
+    against: set[tuple[str, str | None]]
+    train: str
+
+
+class Step(NamedTuple):
+    """One step on the way to the outcome: the first whose condition is met decides."""
+
+    outcome: Outcome
+    when: str
+    is_met: Callable[[Objections], bool]
+
+
+def _no_figure(found: Objections) -> bool:
+    return isinstance(found.home, Unavailable)
+
+
+def _is_leaked(found: Objections) -> bool:
+    return found.leaked > _MOST_LEAKED
+
+
+def _is_chance(found: Objections) -> bool:
+    return isinstance(found.home, Estimate) and found.home.low <= 0.5
+
+
+def _is_wide(found: Objections) -> bool:
+    return _is_chance(found) and isinstance(found.home, Estimate) and found.home.high >= _USEFUL
+
+
+def _is_fatal(found: Objections) -> bool:
+    return any((rule, found.train) in found.against for rule in FATAL)
+
+
+def _is_unclear(found: Objections) -> bool:
+    return any((rule, found.train) in found.against for rule in UNCLEAR)
+
+
+def _is_local(found: Objections) -> bool:
+    return any(rule in LOCAL for rule, _ in found.against)
+
+
+def _always(_: Objections) -> bool:
+    return True
+
+
+STEPS: tuple[Step, ...] = (
+    Step("undecided", "there is no AUROC on held-out texts of the training distribution (at home)", _no_figure),
+    Step("undecided", f"more than {_MOST_LEAKED:.0%} of the home test texts are copies of training texts", _is_leaked),
+    Step("undecided", f"the interval at home reaches from 0.5 or below to {_USEFUL:g} or above", _is_wide),
+    Step("refuted", "the interval at home reaches 0.5 or lies below it", _is_chance),
+    Step("refuted", "a rule that is fatal at home speaks against the probe there", _is_fatal),
+    Step(
+        "undecided", f"the rule {' or '.join(f'*{rule}*' for rule in UNCLEAR)} speaks against it at home", _is_unclear
+    ),
+    Step("holds in part", "a rule that counts anywhere speaks against it on any test set", _is_local),
+    Step("holds", "none of these is so", _always),
+)
+
+
+class Rejudged(Record):
+    """A verdict beside that of the present rules: ``gone`` stands in the old one only, ``come`` in the new one."""
+
+    old: Verdict | Unavailable
+    new: Verdict
+    gone: tuple[Statement, ...]
+    come: tuple[Statement, ...]
+
+    @property
+    def is_changed(self) -> bool:
+        """Whether anything but the version of the rules differs."""
+        if isinstance(self.old, Unavailable):
+            return True
+        return self.old.model_copy(update={"rules_version": self.new.rules_version}) != self.new
 
 
 def judge(evidence: Evidence) -> Verdict:
@@ -67,25 +152,53 @@ def judge(evidence: Evidence) -> Verdict:
     )
 
 
-def _outcome(
-    evidence: Evidence, statements: Iterable[Statement]
-) -> Literal["holds", "holds in part", "refuted", "undecided"]:
-    home = home_auroc(evidence)
-    if isinstance(home, Unavailable):
-        return "undecided"
+def _outcome(evidence: Evidence, statements: Iterable[Statement]) -> Outcome:
     copied = [p for p in evidence.leakage.by_set if p.test == evidence.train]
-    if any(p.n_exact + p.n_near > _MOST_LEAKED * p.n_rows for p in copied):
-        return "undecided"
-    if home.low <= 0.5:
-        # an interval that contains chance and a useful value too refutes nothing
-        return "undecided" if home.high >= 0.7 else "refuted"
-    against = {(s.rule, s.test) for s in statements if s.stance == "against"}
-    if any((rule, evidence.train) in against for rule in _FATAL):
-        return "refuted"
-    if {("text alone, unclear", evidence.train), ("rare class", evidence.train)} & against:
-        return "undecided"
-    is_local = any(rule in _LOCAL for rule, _ in against)
-    return "holds in part" if is_local else "holds"
+    found = Objections(
+        home=home_auroc(evidence),
+        leaked=max(((p.n_exact + p.n_near) / max(1, p.n_rows) for p in copied), default=0.0),
+        against={(s.rule, s.test) for s in statements if s.stance == "against"},
+        train=evidence.train,
+    )
+    return next(step.outcome for step in STEPS if step.is_met(found))
+
+
+def rejudge(evidence: Evidence) -> Rejudged:
+    """Judge a record of an earlier release under the present rules, and say what that changes.
+
+    Nothing is measured again: a rule that reads figures which the old record lacks says nothing, or that they are not
+    there.
+
+    Parameters
+    ----------
+    evidence
+        With the verdict that it was written with, or none.
+
+    Returns
+    -------
+    Both verdicts, and the statements that only the one or the other has.
+
+    Examples
+    --------
+    >>> from tiltmeter.core.evidence import Leakage
+    >>> nothing = Evidence(
+    ...     train="home", site="0.resid_post", method="lda", sites=("0.resid_post",), methods=("lda",), fpr=0.01,
+    ...     level=0.95, distributions=(), candidates=(), transfer=(), random_directions=(), shuffled=(), baselines=(),
+    ...     advantages=(), shortcuts=(), operating_points=(), histograms=(), mistakes=(),
+    ...     threshold=Unavailable(reason="no negatives"), verdict=Unavailable(reason="not judged yet"),
+    ...     leakage=Leakage(n_exact=0, n_near=0, near_threshold=0.8, examples=()),
+    ... )
+    >>> rejudge(nothing.model_copy(update={"verdict": judge(nothing)})).is_changed
+    False
+    """
+    old, new = evidence.verdict, judge(evidence)
+    said = old.statements if isinstance(old, Verdict) else ()
+    return Rejudged(
+        old=old,
+        new=new,
+        gone=tuple(statement for statement in said if statement not in new.statements),
+        come=tuple(statement for statement in new.statements if statement not in said),
+    )
 
 
 def _headline(evidence: Evidence, outcome: str) -> str:

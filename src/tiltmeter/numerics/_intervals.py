@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from scipy import stats
+from scipy import special
 
 from tiltmeter.core.errors import ArrayError
 
@@ -36,5 +36,8 @@ def clopper_pearson(successes: int, trials: int, *, level: float = 0.95) -> tupl
     """
     if not 0 <= successes <= trials or trials < 1:
         raise ArrayError(f"{successes} successes in {trials} trials is impossible; give 0 <= successes <= trials >= 1.")
-    interval = stats.binomtest(successes, trials).proportion_ci(level, method="exact")
-    return float(interval.low), float(interval.high)
+    tail, failures = (1 - level) / 2, trials - successes
+    # quantiles of the beta distribution are the two ends, where the binomial tail equals ``tail``
+    low = float(special.betaincinv(successes, failures + 1, tail)) if successes else 0.0
+    high = float(special.betainccinv(successes + 1, failures, tail)) if failures else 1.0
+    return low, high

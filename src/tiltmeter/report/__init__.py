@@ -3,7 +3,8 @@
 It computes nothing: every figure on the page stands in ``run.json`` or ``evidence.json``, or in ``steering.json``.
 """
 
+from tiltmeter.report._probe_card import render_card
 from tiltmeter.report._steering import render_steering, write_steering
 from tiltmeter.report._write import render, write_report
 
-__all__ = ["render", "render_steering", "write_report", "write_steering"]
+__all__ = ["render", "render_card", "render_steering", "write_report", "write_steering"]

@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tiltmeter.core.errors import FileError
-from tiltmeter.core.files import write_text
+from tiltmeter.core.files import read_record, write_text
 from tiltmeter.core.records import Estimate, Measured
 from tiltmeter.core.steering import Answered, Dose, Fluency, SideBySide
 from tiltmeter.report._format import Clipped, Shown, asked, clip, missing, reasons_of
-from tiltmeter.report._write import environment, read_record
+from tiltmeter.report._write import environment
 
 _UNITS = {
     "norm": "mean activation norms",

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TypeVar
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from pydantic import ValidationError
 
-from tiltmeter.core.errors import FileError, FormatError
+from tiltmeter.core.errors import FileError
 from tiltmeter.core.evidence import Evidence
-from tiltmeter.core.files import read_json, write_text
-from tiltmeter.core.records import Record
+from tiltmeter.core.files import read_record, write_text
 from tiltmeter.core.run import Run
 from tiltmeter.report._account import account_section, data_section, glossary, leaks_section, mistakes_section
 from tiltmeter.report._causes import causes_section
@@ -31,7 +28,6 @@ from tiltmeter.report._surface import surface_section
 from tiltmeter.report._verdict import probe_card, verdict_section
 
 TEMPLATES = Path(__file__).parent / "templates"
-R = TypeVar("R", bound=Record)
 
 
 def write_report(folder: Path) -> Path:
@@ -162,18 +158,3 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-
-
-def read_record(path: Path, kind: type[R]) -> R:
-    """Read a record from its JSON file; FormatError if it is another thing."""
-    content = read_json(path)
-    try:
-        return kind.model_validate(content)
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        where = ".".join(str(part) for part in first["loc"]) or "the whole file"
-        more = "" if error.error_count() == 1 else f" and {error.error_count() - 1} more"
-        raise FormatError(
-            f"{path} is not a record that this release reads ({where}: {first['msg']}{more}); "
-            "it is damaged or of another version, so make it again."
-        ) from error

@@ -1,7 +1,11 @@
 """Whole studies: a spec in, a run directory out, with evidence, report and monitor. A failed one leaves nothing."""
 
 from tiltmeter.studies._attempts import AttemptsCard, build_attempts
+from tiltmeter.studies._bounds import bounds_of, check_bounds
+from tiltmeter.studies._compare import compare_runs, regressions
 from tiltmeter.studies._run import Study, run_study
+from tiltmeter.studies._runs import locate_monitor, open_evidence
+from tiltmeter.studies._scored_rows import ScoredRows, read_scored_rows
 from tiltmeter.studies._sources import locate_model, open_model, open_texts
 from tiltmeter.studies._spec import (
     AnswersSpec,
@@ -23,15 +27,23 @@ __all__ = [
     "ModelSpec",
     "ProbeSpec",
     "ReadSpec",
+    "ScoredRows",
     "Study",
     "StudySpec",
     "ThresholdSpec",
     "TrainSpec",
+    "bounds_of",
     "build_attempts",
+    "check_bounds",
+    "compare_runs",
     "locate_model",
+    "locate_monitor",
+    "open_evidence",
     "open_model",
     "open_texts",
     "parse_spec",
+    "read_scored_rows",
     "read_spec",
+    "regressions",
     "run_study",
 ]

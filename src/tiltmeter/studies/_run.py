@@ -20,7 +20,7 @@ from tiltmeter.core.run import Run
 from tiltmeter.core.site import Site
 from tiltmeter.evaluation import choose, judge
 from tiltmeter.models import SubjectModel
-from tiltmeter.monitor import Card, Monitor, Reading
+from tiltmeter.monitor import Card, Monitor, Reading, write_card
 from tiltmeter.report import write_report
 from tiltmeter.studies._alarms import alarms
 from tiltmeter.studies._causes import causes, check_causes, choose_by_cause
@@ -31,6 +31,7 @@ from tiltmeter.studies._leaks import leaks
 from tiltmeter.studies._material import Material, collect_material, describe, open_material
 from tiltmeter.studies._planted import followed, planted_in
 from tiltmeter.studies._rivals import rivals
+from tiltmeter.studies._scored_rows import write_scored_rows
 from tiltmeter.studies._select import candidates
 from tiltmeter.studies._sources import open_model
 from tiltmeter.studies._spec import Method, StudySpec
@@ -81,8 +82,9 @@ def run_study(spec: StudySpec, out: Path, *, announce: Callable[[str], None] = l
 
     Returns
     -------
-    The directory, holding ``run.json``, ``evidence.json``, ``report.html``, ``probes/SITE/METHOD.safetensors`` for
-    every probe fitted on the training distribution, and, unless ready vectors were read, ``monitors/best/``.
+    The directory, holding ``run.json``, ``evidence.json``, ``scores.parquet``, ``report.html``,
+    ``probes/SITE/METHOD.safetensors`` for every probe fitted on the training distribution, and, unless ready vectors
+    were read, ``monitors/best/`` with its card.
 
     Raises
     ------
@@ -117,6 +119,8 @@ def run_study(spec: StudySpec, out: Path, *, announce: Callable[[str], None] = l
             _save_probes(folder, [f for f in fitted if f.train == evidence.train])
             if not isinstance(reader, Vectors):  # a monitor watches a model
                 _monitor(spec, material, reader, evidence, chosen).save(folder / "monitors" / "best")
+                write_card(folder / "monitors" / "best")
+            write_scored_rows(folder, material, chosen)
             write_json(folder / "evidence.json", evidence.model_dump(mode="json"))
         run = Run(
             name=spec.name,
@@ -230,7 +234,8 @@ def _monitor(spec: StudySpec, material: Material, subject: SubjectModel, evidenc
     direction = replace(
         chosen.probe.as_direction(site=Site.parse(chosen.site), provenance=provenance), evidence=evidence
     )
-    fingerprint = subject.fingerprint.model_dump(mode="json")
+    # by the name that was asked for: where a folder stands on this machine is nobody's business
+    fingerprint = {**subject.fingerprint.model_dump(mode="json"), "name": spec.model.path}
     reading = Reading(
         site=chosen.site,
         pooling=spec.read.pooling,

@@ -1,0 +1,29 @@
+"""The command line, run in this process."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+
+import pytest
+
+from tiltmeter.cli import main
+
+Command = Callable[..., tuple[str, str]]
+
+
+@pytest.fixture
+def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
+    """Return a function that runs a command and returns what it printed, after a check of its exit code."""
+
+    def call(*arguments: str, code: int = 0) -> tuple[str, str]:
+        monkeypatch.setattr(sys, "argv", ["tiltmeter", *arguments])
+        monkeypatch.setenv("COLUMNS", "200")
+        with pytest.raises(SystemExit) as stopped:
+            main()
+            sys.exit(0)
+        printed = capsys.readouterr()
+        assert (stopped.value.code or 0) == code, printed.err
+        return printed.out, printed.err
+
+    return call
