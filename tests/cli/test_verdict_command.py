@@ -51,10 +51,12 @@ def test_an_old_run_is_judged_again_and_what_changed_is_printed_and_nothing_is_w
     content["verdict"]["rules_version"] = 1
     content["verdict"]["outcome"] = "undecided"
     content["verdict"]["statements"][0]["text"] = "The omens are good."
+    content["verdict"]["headline"] = "Who knows."
     path.write_text(json.dumps(content), encoding="utf-8")
     before = path.read_bytes()
     printed, _ = command("verdict", str(folder), "--rejudge")
     assert "Before, by version 1 of the rules: undecided." in printed
+    assert "The headline was: Who knows." in printed
     assert "No longer said:" in printed and "The omens are good." in printed and "Said now:" in printed
     change = json.loads(command("verdict", str(folder), "--rejudge", "--json")[0])
     assert change["new"] == judge(evidence).model_dump(mode="json") and len(change["gone"]) == len(change["come"]) == 1
@@ -101,6 +103,7 @@ def test_a_card_is_written_and_the_monitor_published_to_a_folder(
     command("card", str(best), "--out", str(elsewhere))
     assert {path.name for path in elsewhere.iterdir()} == {"README.md", "card.json"}
     assert "exists already" in command("card", str(best), "--out", str(elsewhere), code=2)[1]
+    assert "add --out FOLDER" in command("card", "hub:me/probe", code=2)[1]
     assert "give the Hub's identifier" in command("card", str(best), "--licence", "My Own", code=2)[1]
 
 

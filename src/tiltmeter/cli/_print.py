@@ -64,6 +64,8 @@ def rejudged(change: Rejudged) -> None:
         outcome = f"{before.outcome}" + (", as now" if before.outcome == change.new.outcome else "")
         console.print(f"\nBefore, by version {before.rules_version} of the rules: {outcome}.", markup=False)
         console.print(f"The present version is {change.new.rules_version}.", markup=False)
+        if before.headline != change.new.headline:
+            console.print(Padding(_text(f"The headline was: {before.headline}"), (0, 2)))
     if not change.is_changed:
         console.print("Nothing else differs.", markup=False)
     for heading, statements in (("No longer said", change.gone), ("Said now", change.come)):

@@ -22,9 +22,12 @@ def card(
     Example: tiltmeter card runs/2026-11-22-facts --licence apache-2.0
     """
     from tiltmeter import studies
+    from tiltmeter.core.errors import SpecError
     from tiltmeter.core.files import new_folder
     from tiltmeter.monitor import write_card
 
+    if out is None and monitor.startswith("hub:"):
+        raise SpecError(f"{monitor} stands in the Hub's cache, which is not written to; add --out FOLDER.")
     folder = studies.locate_monitor(monitor)
     if out is None:
         write_card(folder, licence=licence, base_model=base_model)

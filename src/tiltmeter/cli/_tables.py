@@ -16,12 +16,9 @@ def comparison(found: Comparison, *, worse: Sequence[Difference] | None) -> None
     """Print a table a run, and below it what was compared; ``worse`` is None where nobody asked for a check."""
     console = Console(highlight=False)
     first, *others = found.runs
-    console.print(
-        Text(f"First: {first.run}: {first.method} at {first.site}, trained on {first.train}; {first.outcome}")
-    )
+    console.print(Text(f"First: {_run(first)}"))
     for other in others:
-        line = f"Other: {other.run}: {other.method} at {other.site}, trained on {other.train}; {other.outcome}"
-        console.print(Text(line))
+        console.print(Text(f"Other: {_run(other)}"))
         table = Table(box=None, pad_edge=False)
         table.add_column("test set", overflow="fold")
         table.add_column("figure")
