@@ -4,6 +4,9 @@ Nothing here knows where the arrays came from.
 """
 
 from tiltmeter.evaluation._accuracy import balanced_accuracy
+from tiltmeter.evaluation._alarm_drift import AlarmDrift, AlarmDriftState
+from tiltmeter.evaluation._bets import Won
+from tiltmeter.evaluation._detector import MahalanobisDetector
 from tiltmeter.evaluation._estimates import (
     RankingEstimates,
     Resampling,
@@ -14,6 +17,15 @@ from tiltmeter.evaluation._estimates import (
     share,
 )
 from tiltmeter.evaluation._gap import gap_recovered
+from tiltmeter.evaluation._hiding import (
+    Score,
+    Yardsticks,
+    activation_budget,
+    linear_budget,
+    random_push,
+    smallest_push,
+    yardsticks,
+)
 from tiltmeter.evaluation._means import bootstrap_estimate, mean_estimate
 from tiltmeter.evaluation._nulls import (
     DirectionScores,
@@ -22,20 +34,32 @@ from tiltmeter.evaluation._nulls import (
     shuffle_labels,
     shuffle_p_value,
 )
+from tiltmeter.evaluation._plan import LabelledScores, plan_reviews, rate_left
 from tiltmeter.evaluation._ranking import Ranking, auroc, rankings, tpr_at_fpr
+from tiltmeter.evaluation._score_drift import ScoreDrift, ScoreDriftState
 from tiltmeter.evaluation._selection import choose, fold_estimate
 from tiltmeter.evaluation._shortcut import nuisance_auroc
 from tiltmeter.evaluation._tampering import MeasuredRows, TamperingFigure, tampering_table
-from tiltmeter.evaluation._threshold import negatives_needed, threshold_at_fpr
+from tiltmeter.evaluation._threshold import negatives_needed, threshold_at_fpr, unit_scores
 from tiltmeter.evaluation._verdict import judge
 
 __all__ = [
+    "AlarmDrift",
+    "AlarmDriftState",
     "DirectionScores",
+    "LabelledScores",
+    "MahalanobisDetector",
     "MeasuredRows",
     "Ranking",
     "RankingEstimates",
     "Resampling",
+    "Score",
+    "ScoreDrift",
+    "ScoreDriftState",
     "TamperingFigure",
+    "Won",
+    "Yardsticks",
+    "activation_budget",
     "auroc",
     "auroc_columns",
     "auroc_difference",
@@ -46,17 +70,24 @@ __all__ = [
     "gap_recovered",
     "judge",
     "label_lead",
+    "linear_budget",
     "mean_estimate",
     "negatives_needed",
     "nuisance_auroc",
+    "plan_reviews",
     "random_directions",
+    "random_push",
     "ranking_estimates",
     "rankings",
+    "rate_left",
     "resampling",
     "share",
     "shuffle_labels",
     "shuffle_p_value",
+    "smallest_push",
     "tampering_table",
     "threshold_at_fpr",
     "tpr_at_fpr",
+    "unit_scores",
+    "yardsticks",
 ]

@@ -11,7 +11,7 @@ from tiltmeter.core.errors import TooFewNegativesError
 from tiltmeter.core.evidence import Histogram, Leakage, Mistake, OperatingPoint
 from tiltmeter.core.records import Threshold, Unavailable
 from tiltmeter.data import plain_texts
-from tiltmeter.evaluation import share, threshold_at_fpr
+from tiltmeter.evaluation import share, threshold_at_fpr, unit_scores
 from tiltmeter.studies._material import Material
 from tiltmeter.studies._spec import StudySpec
 from tiltmeter.studies._transfer import Fitted, TestSet, test_scores
@@ -98,7 +98,7 @@ def _operate(
     alarm = scores > threshold.value
     positive, negative = test.y == 1, test.y == 0
     units = test.units[negative]
-    raised = np.array([alarm[negative][units == unit].any() for unit in np.unique(units)], dtype=bool)
+    raised = unit_scores(scores[negative], units) > threshold.value
     return OperatingPoint(
         test=test.name,
         tpr=share(alarm[positive], groups=test.units[positive], level=level),
