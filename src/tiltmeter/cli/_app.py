@@ -12,6 +12,7 @@ from tiltmeter import __version__
 from tiltmeter.cli._attempts import attempts
 from tiltmeter.cli._collect import collect
 from tiltmeter.cli._organism import organism_app
+from tiltmeter.cli._plan import plan
 from tiltmeter.cli._report import report
 from tiltmeter.cli._score import score
 from tiltmeter.cli._steer import steer
@@ -40,6 +41,7 @@ app = typer.Typer(
 app.command(short_help="Texts and a model in; evidence, verdict, report and monitor out.")(study)
 app.command(short_help="Write a run's report again, and say where it is.")(report)
 app.command(short_help="Score texts with a monitor.")(score)
+app.command(short_help="A review budget in; threshold, and what is caught, missed and paid, out.")(plan)
 app.command(short_help="Read activations into a store that a later run goes on with.")(collect)
 app.command(short_help="What a model says with and without a direction, side by side.")(steer)
 app.command(short_help="Write texts of an agent that attempts what it must not, and harmless ones.")(attempts)

@@ -18,7 +18,7 @@ def score(
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Write JSONL here instead of to standard output.")] = None,
 ) -> None:
-    """Score texts with a monitor: one JSON object a line with id, score, alarm, and whether the text is unlike the calibration ones.
+    """Score texts with a monitor: a JSON object a line with id, score, alarm, and unlike (the calibration texts).
 
     Example: tiltmeter score runs/2026-11-22-facts/monitors/best new_texts.jsonl
     """

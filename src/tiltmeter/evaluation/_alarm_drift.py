@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-import numpy as np
 from jaxtyping import Bool
 from numpy.typing import NDArray
 

@@ -51,7 +51,7 @@ class Bets:
         )
 
     def step(self, factors: Sequence[float]) -> None:
-        """Multiply what stands on each bet, with the stake of this step; under the null a factor is at most 1 on average."""
+        """Multiply what stands on each bet by its factor, which under the null is at most 1 on average."""
         self.n_seen += 1
         if self.evidence >= _ENOUGH:
             return

@@ -146,7 +146,9 @@ class MahalanobisDetector:
             background = _read(arrays, head, "background") if "background" in head else None
             return cls(inside, background, _Threshold.validate_python(head["threshold"]))
         except (KeyError, TypeError, ValueError, SafetensorError) as error:
-            raise FormatError(f"{folder / stem}.json lacks a part of a detector or holds a wrong one ({error}).") from error
+            raise FormatError(
+                f"{folder / stem}.json lacks a part of a detector or holds a wrong one ({error})."
+            ) from error
 
 
 _ARRAYS = ("means", "axes", "variances")

@@ -227,7 +227,7 @@ def linear_budget(
     margins
         Score − threshold of the positives that raise an alarm, by a direction of unit norm: the length of the push.
     direction
-        The probe's, of unit norm. Along a random unit vector r the length is that over |direction · r|, for 100 of them.
+        The probe's, of unit norm. Along a random unit vector r the length is that over |direction · r|; 100 are drawn.
     units, by, where
         As for :func:`activation_budget`.
     rng

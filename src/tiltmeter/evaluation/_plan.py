@@ -197,9 +197,7 @@ def _scaled(rate: Measured, factor: float, *, plus: float = 0.0) -> Measured:
     return rate.model_copy(update={"value": plus + factor * rate.value, "low": ends[0], "high": ends[1]})
 
 
-def _mixed(
-    rates: tuple[Measured, ...], factors: tuple[float, float], *, plus: float = 0.0, level: float
-) -> Measured:
+def _mixed(rates: tuple[Measured, ...], factors: tuple[float, float], *, plus: float = 0.0, level: float) -> Measured:
     """Add two rates, each times a factor that is not negative; their intervals are at half the doubt."""
     one, two = rates
     if isinstance(one, Unavailable):

@@ -11,6 +11,7 @@ from tiltmeter.core.evidence import Evidence, Statement
 from tiltmeter.evaluation._rules_alarms import alarms
 from tiltmeter.evaluation._rules_causality import causality
 from tiltmeter.evaluation._rules_data import data
+from tiltmeter.evaluation._rules_likeness import likeness
 from tiltmeter.evaluation._rules_luck import luck
 from tiltmeter.evaluation._rules_planted import planted_truth
 from tiltmeter.evaluation._rules_reading import choice, elsewhere, in_distribution, others
@@ -32,6 +33,7 @@ RULES: tuple[Rule, ...] = (
     shortcuts,
     followers,
     alarms,
+    likeness,
     data,
     causality,
     planted_truth,

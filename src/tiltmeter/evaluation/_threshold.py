@@ -111,9 +111,7 @@ def threshold_at_fpr(
     )
 
 
-def unit_scores(
-    scores: Float[NDArray[Any], " n"], groups: Shaped[NDArray[Any], " n"]
-) -> Float[NDArray[Any], " u"]:
+def unit_scores(scores: Float[NDArray[Any], " n"], groups: Shaped[NDArray[Any], " n"]) -> Float[NDArray[Any], " u"]:
     """Return the highest score of each group, in the order of their sorted names.
 
     A group raises an alarm when any of its rows does, so it counts as one unit with this score.

@@ -1,4 +1,4 @@
-"""Pure functions on arrays: intervals, resampling, pairs, medians, moments, covariances, distances. No model, no files."""
+"""Pure functions on arrays: intervals, resampling, pairs, medians, moments, distances. No model, no files."""
 
 from tiltmeter.numerics._bootstrap import bootstrap_weights
 from tiltmeter.numerics._intervals import clopper_pearson
