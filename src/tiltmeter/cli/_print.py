@@ -84,20 +84,21 @@ def plan(found: Plan) -> None:
         markup=False,
     )
     console.print(_days("if its texts are like", [(day.test, day) for day in found.days]))
-    if found.alternatives:
-        rows = [(f"{one.reviews:g} reviews", one.day) for one in found.alternatives]
+    others = [(f"{one.reviews:g} reviews", one.day) for one in found.alternatives if isinstance(one.day, Day)]
+    if others:
         console.print()
-        console.print(_days("with another budget", rows))
+        console.print(_days("with another budget", others))
+    for one in found.alternatives:
+        if isinstance(one.day, Unavailable):
+            console.print(f"\nNot {one.reviews:g} reviews: {one.day.reason}", markup=False)
 
 
-def _days(heading: str, days: list[tuple[str, Day | Unavailable]]) -> Table:
-    table = Table(heading, title="A day, on average", title_justify="left")
+def _days(heading: str, days: list[tuple[str, Day]]) -> Table:
+    table = Table(title="A day, on average", title_justify="left")
+    table.add_column(heading, overflow="fold", min_width=12)
     for column in ("reviews", "caught", "missed", "wrongly reported", "cost"):
-        table.add_column(column, justify="right", overflow="fold")
+        table.add_column(column, justify="right")
     for name, day in days:
-        if isinstance(day, Unavailable):
-            table.add_row(_text(name), _text(day.reason))
-            continue
         figures = (day.reviews, day.caught, day.missed, day.wrongly_reported, day.cost)
         table.add_row(_text(name), *(_text(_amount(figure)) for figure in figures))
     return table
@@ -106,7 +107,12 @@ def _days(heading: str, days: list[tuple[str, Day | Unavailable]]) -> Table:
 def _amount(figure: Estimate | Unavailable) -> str:
     if isinstance(figure, Unavailable):
         return f"– ({figure.reason})"
-    return f"{figure.value:.4g} [{figure.low:.4g}, {figure.high:.4g}]"
+    return "\n".join((_digits(figure.value), f"[{_digits(figure.low)}, {_digits(figure.high)}]"))
+
+
+def _digits(value: float) -> str:
+    """Write three significant digits, and whole numbers in full."""
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
 
 
 def _text(said: str) -> Text:
