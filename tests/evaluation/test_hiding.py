@@ -115,6 +115,13 @@ def test_what_has_no_median_has_a_reason():
     assert isinstance(none.push, Unavailable) and "nothing to hide" in none.push.reason
 
 
+def test_where_texts_do_not_differ_there_is_no_distance_to_measure_by():
+    by, alike = resampling(20, groups=None), Yardsticks(norm=1.0, distance=0.0)
+    found = activation_budget(np.ones(20), random=np.ones((20, 2)), units=alike, by=by, where=WHERE)
+    assert isinstance(found.in_distances, Unavailable) and "no length to measure by" in found.in_distances.reason
+    assert found.push.value == 1.0
+
+
 def test_bad_lengths_are_refused():
     with pytest.raises(SpecError, match="most is 0"):
         smallest_push(linear(np.ones(2), 0.0), np.ones((1, 2)), threshold=0.0, most=0.0)

@@ -205,9 +205,9 @@ def activation_budget(
         distance=units.distance,
         count=random.shape[1],
         push=_median(push, by),
-        in_norms=_median(push / units.norm, by),
-        in_distances=_median(push / units.distance, by),
-        random_in_distances=_median(lengths / units.distance, by),
+        in_norms=_median(push, by, unit=units.norm),
+        in_distances=_median(push, by, unit=units.distance),
+        random_in_distances=_median(lengths, by, unit=units.distance),
     )
 
 
@@ -248,11 +248,13 @@ def linear_budget(
     return activation_budget(margins, random=margins[:, None] / cosines, units=units, by=by, where=where)
 
 
-def _median(values: Float[NDArray[Any], " n"], by: Resampling) -> Measured:
+def _median(values: Float[NDArray[Any], " n"], by: Resampling, *, unit: float = 1.0) -> Measured:
     if not len(values):
         return Unavailable(reason="no positive raises an alarm, so there is nothing to hide")
+    if not unit:
+        return Unavailable(reason="half of the texts or more are alike here, so there is no length to measure by")
     order = np.argsort(values, kind="stable")
-    ordered = values[order]
+    ordered = values[order] / unit
 
     def lower_median(weights: NDArray[np.float64]) -> NDArray[np.float64]:
         upto = np.cumsum(weights[:, order], axis=1)

@@ -62,7 +62,7 @@ def _flagged(look: Lookup) -> Grid | None:
 def _hiding(found: tuple[ActivationBudget, ...]) -> Grid | None:
     if not found:
         return None
-    columns = ("alarms on positives", "median push", "in mean norms", "in distances", "along a random direction")
+    columns = ("alarms on positives", "median push", "in mean norms", "in distances", "in distances, at random")
     rows = [
         Row(
             one.test,

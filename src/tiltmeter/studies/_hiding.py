@@ -23,7 +23,7 @@ def hiding(
     threshold: Threshold | Unavailable,
 ) -> tuple[ActivationBudget, ...]:
     """Measure it on every test set with a positive that raises an alarm, in units of the calibration negatives."""
-    if isinstance(threshold, Unavailable):
+    if isinstance(threshold, Unavailable) or threshold.n < 2:  # of one unit there are no distances
         return ()
     rows = calibration_negatives(material, watched(spec), chosen.site)
     units = yardsticks(rows.X, groups=rows.groups, rng=stream(spec.seed, "distances"))
