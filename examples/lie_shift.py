@@ -3,12 +3,12 @@
     python examples/lie_shift.py FOLDER
 
 FOLDER holds ``liedetector_logprobs.npz`` (Pacchiardi et al., "How to Catch an AI Liar", arXiv 2309.15840): log-odds
-of yes and no on 65 follow-up questions after a lie or a truth. For each data set of text-davinci-003 in turn a logistic
-regression is fitted on *its other* data sets, and its threshold is certified there, on rows that it was not fitted on.
-Both are then carried to that data set, and to all data sets of alpaca. Printed are the AUROC with its interval at home
-and there, and what the certified threshold does: how many truths raise an alarm, and how many lies are caught. Units are
-questions; a question that any part was fitted on is left out everywhere else. The lies were asked for by an instruction
-in the context, so what is read may be the instruction.
+of yes and no on 65 follow-up questions after a lie or a truth. For each data set of text-davinci-003 in turn a
+logistic regression is fitted on *its other* data sets, and its threshold is certified there, on rows that it was not
+fitted on. Both are then carried to that data set, and to all data sets of alpaca. Printed are the AUROC with its
+interval at home and there, and what the certified threshold does: how many truths raise an alarm, and how many lies
+are caught. Units are questions; a question that any part was fitted on is left out everywhere else. The lies were
+asked for by an instruction in the context, so what is read may be the instruction.
 """
 
 from __future__ import annotations

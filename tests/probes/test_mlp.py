@@ -130,3 +130,12 @@ def test_stopping_early_is_said_with_the_loss():
 def test_a_network_that_cannot_be_is_refused(width, alpha, word):
     with pytest.raises(ArrayError, match=f"{word} is"):
         MLP(width, alpha=alpha).fit(ROWS.X, ROWS.y)
+
+
+def test_a_dead_feature_that_varies_by_rounding_alone_decides_nothing():
+    dead = 1e-30 * np.random.default_rng(0).normal(size=len(ROWS.X))
+    X = np.column_stack([ROWS.X, dead])
+    probe = MLP(8).fit(X, ROWS.y)
+    moved = X.copy()
+    moved[:, -1] += 1e-28
+    np.testing.assert_allclose(probe.decision_function(moved), probe.decision_function(X), atol=1e-6)

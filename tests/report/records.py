@@ -29,6 +29,8 @@ from tiltmeter.core.evidence import (
     Statement,
     Verdict,
 )
+from tiltmeter.core.hiding import ActivationBudget
+from tiltmeter.core.likeness import Flagged, Likeness
 from tiltmeter.core.records import Estimate, Threshold, Unavailable
 from tiltmeter.core.run import Run
 
@@ -139,6 +141,8 @@ def make_evidence(
             for k, n in enumerate(names[1:])
             for m, s in [*((m, s) for m in methods for s in sites), ("bag of words", None)]
         ),
+        likeness=_likeness(names, site, certified=certified),
+        hiding=_hiding(names, chosen, site) if certified else (),
         verdict=_verdict(names, chosen, site),
     )
 
@@ -156,6 +160,7 @@ def make_barren() -> Evidence:
             "shortcuts": tuple(s.model_copy(update={"auroc_within": gone}) for s in full.shortcuts),
             "followed": tuple(f.model_copy(update={"auroc": gone, "lead": gone}) for f in full.followed),
             "gaps": tuple(g.model_copy(update={"recovered": gone}) for g in full.gaps),
+            "likeness": None,
             "causal": tuple(c.model_copy(update={"swap": gone, "ablation": gone}) for c in full.causal),
             "random_directions": (),
             "shuffled": (),
@@ -292,6 +297,31 @@ def _followed(sites: tuple[str, ...], methods: tuple[str, ...], *, names: tuple[
         for i, s in enumerate(sites)
         for m in methods
         for k, n in enumerate(names)
+    )  # fmt: skip
+
+
+def _likeness(names: tuple[str, ...], site: str, *, certified: bool) -> Likeness:
+    return Likeness(
+        site=site,
+        n_train=2400,
+        classes=(f"{names[0]}, label 0", f"{names[0]}, label 1"),
+        shrinkage=0.0123,
+        threshold=_threshold() if certified else Unavailable(reason="120 negative groups; 299 are needed"),
+        flagged=tuple(
+            Flagged(test=n, negative=exact(0.01 + 0.2 * k), positive=exact(0.01 + 0.3 * k), unit=exact(0.01 + 0.25 * k))
+            for k, n in enumerate(names)
+        ),
+    )
+
+
+def _hiding(names: tuple[str, ...], method: str, site: str) -> tuple[ActivationBudget, ...]:
+    return tuple(
+        ActivationBudget(
+            site=site, method=method, test=n, n_alarms=812, norm=20.5, distance=11.7, count=100,
+            push=_difference(1.23), in_norms=_difference(0.06), in_distances=_difference(0.105),
+            random_in_distances=Unavailable(reason="half of the texts or more were not hidden"),
+        )
+        for n in names
     )  # fmt: skip
 
 

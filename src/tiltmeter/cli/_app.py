@@ -13,6 +13,7 @@ from tiltmeter.cli._attempts import attempts
 from tiltmeter.cli._collect import collect
 from tiltmeter.cli._compare import compare
 from tiltmeter.cli._organism import organism_app
+from tiltmeter.cli._plan import plan
 from tiltmeter.cli._publish import card, publish
 from tiltmeter.cli._report import report
 from tiltmeter.cli._score import score
@@ -47,6 +48,7 @@ app.command(short_help="Compare runs on their common test texts, or hold one aga
 app.command(short_help="Score texts with a monitor.")(score)
 app.command(short_help="Write the card of a probe: README.md and card.json.")(card)
 app.command(short_help="Publish a monitor with its card on the Hugging Face Hub.")(publish)
+app.command(short_help="A review budget in; threshold, and what is caught, missed and paid, out.")(plan)
 app.command(short_help="Read activations into a store that a later run goes on with.")(collect)
 app.command(short_help="What a model says with and without a direction, side by side.")(steer)
 app.command(short_help="Write texts of an agent that attempts what it must not, and harmless ones.")(attempts)

@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from tiltmeter.core.evidence import Evidence, Statement, Verdict
+from tiltmeter.core.plan import Day, Plan
 from tiltmeter.core.records import Estimate, Unavailable
 from tiltmeter.core.steering import Dose, SideBySide
 from tiltmeter.evaluation import Rejudged
@@ -103,6 +104,56 @@ def side_by_side(found: SideBySide) -> None:
     costs = [dose.fluency.kl for dose in found.doses if dose.fluency is not None]
     if reasons := {kl.reason for kl in costs if isinstance(kl, Unavailable)}:
         console.print(f"\nKL on neutral texts: unavailable ({'; '.join(sorted(reasons))}).", markup=False)
+
+
+def plan(found: Plan) -> None:
+    """Print a plan: the threshold, a table of days by test set, and one of other budgets."""
+    console = Console(highlight=False)
+    terms, threshold = found.terms, found.threshold
+    console.print(
+        f"Review what scores above {threshold.value:.6g}. On {threshold.population}, that keeps the budget of "
+        f"{terms.reviews:g} reviews a day with {threshold.confidence:.0%} confidence: false-positive rate at most "
+        f"{threshold.fpr:.3g} a {threshold.unit} ({threshold.n} calibration {threshold.unit}s, {threshold.allowed} "
+        "of them above it).",
+        markup=False,
+    )
+    everything, positives = f"{terms.per_day:g}", f"{terms.per_day * terms.base_rate:g}"
+    console.print(
+        f"Without a probe: {terms.reviews:g} reviews at random catch {found.caught_at_random:.3g} of {positives} "
+        f"positives a day; reviewing all {everything} catches {found.caught_of_all:.3g} and costs "
+        f"{found.cost_of_all:g}.\n",
+        markup=False,
+    )
+    console.print(_days("if its texts are like", [(day.test, day) for day in found.days]))
+    others = [(f"{one.reviews:g} reviews", one.day) for one in found.alternatives if isinstance(one.day, Day)]
+    if others:
+        console.print()
+        console.print(_days("with another budget", others))
+    for one in found.alternatives:
+        if isinstance(one.day, Unavailable):
+            console.print(f"\nNot {one.reviews:g} reviews: {one.day.reason}", markup=False)
+
+
+def _days(heading: str, days: list[tuple[str, Day]]) -> Table:
+    table = Table(title="A day, on average", title_justify="left")
+    table.add_column(heading, overflow="fold", min_width=12)
+    for column in ("reviews", "caught", "missed", "wrongly reported", "cost"):
+        table.add_column(column, justify="right")
+    for name, day in days:
+        figures = (day.reviews, day.caught, day.missed, day.wrongly_reported, day.cost)
+        table.add_row(_text(name), *(_text(_amount(figure)) for figure in figures))
+    return table
+
+
+def _amount(figure: Estimate | Unavailable) -> str:
+    if isinstance(figure, Unavailable):
+        return f"– ({figure.reason})"
+    return "\n".join((_digits(figure.value), f"[{_digits(figure.low)}, {_digits(figure.high)}]"))
+
+
+def _digits(value: float) -> str:
+    """Write three significant digits, and whole numbers in full."""
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
 
 
 def _text(said: str) -> Text:

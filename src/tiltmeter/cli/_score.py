@@ -18,7 +18,7 @@ def score(
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Write JSONL here instead of to standard output.")] = None,
 ) -> None:
-    """Score texts with a monitor: one JSON object a line with id, score and alarm.
+    """Score texts with a monitor: a JSON object a line with id, score, alarm, and unlike (the calibration texts).
 
     Example: tiltmeter score runs/2026-11-22-facts/monitors/best new_texts.jsonl
     """
@@ -45,6 +45,7 @@ def score(
                 "id": str(id_),
                 "score": float(value),
                 "alarm": None if scored.alarms is None else bool(scored.alarms[i]),
+                "unlike": None if scored.unlike is None else bool(scored.unlike[i]),
             }
         )
         for i, (id_, value) in enumerate(zip(rows.ids, scored.scores, strict=True))

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Literal
 
 from tiltmeter.core.generalisation import CurvePoint, FewShots
+from tiltmeter.core.hiding import ActivationBudget
+from tiltmeter.core.likeness import Likeness
 from tiltmeter.core.records import Measured, Record, Threshold, Unavailable
 from tiltmeter.core.surface import Kinship, LabelWord, PairOrder
 
@@ -284,8 +286,9 @@ class Evidence(Record):
     ``train`` names the distribution on which site and method were chosen; ``sites`` and ``methods`` list what was
     tried, in order, ``left_out`` what was not for want of pairs; ``causal`` is empty where no answers were named, and
     ``causal_candidates``, judged on a fold of the training split, where the choice was by AUROC; ``planted`` is None
-    but for organisms; ``fpr`` and ``level`` are the asked false-positive rate and the level of all intervals. In
-    ``leave_one_out`` the chosen site and method were fitted on all other distributions together.
+    but for organisms; in ``leave_one_out`` the chosen site and method were fitted on all other distributions together;
+    ``likeness`` is None where the rows do not vary; ``hiding`` has one entry a test set on which a positive raises an
+    alarm; ``fpr`` and ``level`` are the asked false-positive rate and the level of all intervals.
     """
 
     format_version: Literal[1] = 1
@@ -323,3 +326,5 @@ class Evidence(Record):
     label_words: tuple[LabelWord, ...] = ()
     pair_orders: tuple[PairOrder, ...] = ()
     kinships: tuple[Kinship, ...] = ()
+    likeness: Likeness | None = None
+    hiding: tuple[ActivationBudget, ...] = ()

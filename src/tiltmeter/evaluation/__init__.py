@@ -4,7 +4,10 @@ Nothing here knows where the arrays came from.
 """
 
 from tiltmeter.evaluation._accuracy import balanced_accuracy
+from tiltmeter.evaluation._alarm_drift import AlarmDrift, AlarmDriftState
+from tiltmeter.evaluation._bets import Won
 from tiltmeter.evaluation._compare import Contrast, Looks, Scored, compare_scores, holm
+from tiltmeter.evaluation._detector import MahalanobisDetector
 from tiltmeter.evaluation._draws import auroc_gain, mean_auroc
 from tiltmeter.evaluation._estimates import (
     RankingEstimates,
@@ -16,6 +19,15 @@ from tiltmeter.evaluation._estimates import (
     share,
 )
 from tiltmeter.evaluation._gap import gap_recovered
+from tiltmeter.evaluation._hiding import (
+    Score,
+    Yardsticks,
+    activation_budget,
+    linear_budget,
+    random_push,
+    smallest_push,
+    yardsticks,
+)
 from tiltmeter.evaluation._means import bootstrap_estimate, mean_estimate
 from tiltmeter.evaluation._nulls import (
     DirectionScores,
@@ -24,27 +36,39 @@ from tiltmeter.evaluation._nulls import (
     shuffle_labels,
     shuffle_p_value,
 )
+from tiltmeter.evaluation._plan import LabelledScores, plan_reviews, rate_left
 from tiltmeter.evaluation._ranking import Ranking, auroc, rankings, tpr_at_fpr
 from tiltmeter.evaluation._rule import Rule
 from tiltmeter.evaluation._rules_page import rules_page
+from tiltmeter.evaluation._score_drift import ScoreDrift, ScoreDriftState
 from tiltmeter.evaluation._selection import choose, fold_estimate
 from tiltmeter.evaluation._shortcut import nuisance_auroc
 from tiltmeter.evaluation._tampering import MeasuredRows, TamperingFigure, tampering_table
-from tiltmeter.evaluation._threshold import negatives_needed, threshold_at_fpr
+from tiltmeter.evaluation._threshold import negatives_needed, threshold_at_fpr, unit_scores
 from tiltmeter.evaluation._verdict import Rejudged, judge, rejudge
 
 __all__ = [
+    "AlarmDrift",
+    "AlarmDriftState",
     "Contrast",
     "DirectionScores",
+    "LabelledScores",
     "Looks",
+    "MahalanobisDetector",
     "MeasuredRows",
     "Ranking",
     "RankingEstimates",
     "Rejudged",
     "Resampling",
     "Rule",
+    "Score",
+    "ScoreDrift",
+    "ScoreDriftState",
     "Scored",
     "TamperingFigure",
+    "Won",
+    "Yardsticks",
+    "activation_budget",
     "auroc",
     "auroc_columns",
     "auroc_difference",
@@ -58,20 +82,27 @@ __all__ = [
     "holm",
     "judge",
     "label_lead",
+    "linear_budget",
     "mean_auroc",
     "mean_estimate",
     "negatives_needed",
     "nuisance_auroc",
+    "plan_reviews",
     "random_directions",
+    "random_push",
     "ranking_estimates",
     "rankings",
+    "rate_left",
     "rejudge",
     "resampling",
     "rules_page",
     "share",
     "shuffle_labels",
     "shuffle_p_value",
+    "smallest_push",
     "tampering_table",
     "threshold_at_fpr",
     "tpr_at_fpr",
+    "unit_scores",
+    "yardsticks",
 ]

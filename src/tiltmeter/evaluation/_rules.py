@@ -14,6 +14,7 @@ from tiltmeter.evaluation._rules_alarms import CAUGHT, FALSE_ALARMS, THRESHOLD, 
 from tiltmeter.evaluation._rules_causality import CAUSALITY, causality
 from tiltmeter.evaluation._rules_data import GROUPS, LEAKAGE, SIZE, TRUNCATION, data
 from tiltmeter.evaluation._rules_generalisation import LEAVE_ONE_OUT, MORE_TEXTS, generalisation
+from tiltmeter.evaluation._rules_likeness import LIKENESS, UNSEEN_SHIFT, likeness
 from tiltmeter.evaluation._rules_luck import DOMINANT_LABEL, RANDOM_DIRECTIONS, SHUFFLED, luck
 from tiltmeter.evaluation._rules_planted import PLANTED_TRUTH, planted_truth
 from tiltmeter.evaluation._rules_reading import (
@@ -45,6 +46,7 @@ RULES: tuple[Callable[[Evidence], Iterable[Statement]], ...] = (
     followers,
     surface,
     alarms,
+    likeness,
     data,
     rare,
     causality,
@@ -73,6 +75,8 @@ BOOK: tuple[Rule, ...] = (
     THRESHOLD,
     FALSE_ALARMS,
     CAUGHT,
+    LIKENESS,
+    UNSEEN_SHIFT,
     LEAKAGE,
     SIZE,
     GROUPS,

@@ -87,14 +87,7 @@ def threshold_at_fpr(
     needed = negatives_needed(fpr, confidence)
     if scores.ndim != 1 or not np.isfinite(scores).all():
         raise ArrayError("scores must be one finite number per negative row.")
-    if groups is None:
-        units = scores
-    else:
-        if groups.shape != scores.shape:
-            raise ArrayError(f"groups have shape {groups.shape} for {len(scores)} scores.")
-        names, codes = np.unique(groups, return_inverse=True)
-        units = np.full(len(names), -np.inf)
-        np.maximum.at(units, codes, scores)
+    units = scores if groups is None else unit_scores(scores, groups)
     unit = "row" if groups is None else "group"
     n = len(units)
     if n < needed:
@@ -116,3 +109,26 @@ def threshold_at_fpr(
         allowed=allowed,
         population=population,
     )
+
+
+def unit_scores(scores: Float[NDArray[Any], " n"], groups: Shaped[NDArray[Any], " n"]) -> Float[NDArray[Any], " u"]:
+    """Return the highest score of each group, in the order of their sorted names.
+
+    A group raises an alarm when any of its rows does, so it counts as one unit with this score.
+
+    Raises
+    ------
+    ArrayError
+        If lengths differ.
+
+    Examples
+    --------
+    >>> unit_scores(np.array([1.0, 5.0, 2.0]), np.array(["a", "b", "a"])).tolist()
+    [2.0, 5.0]
+    """
+    if groups.shape != scores.shape:
+        raise ArrayError(f"groups have shape {groups.shape} for {len(scores)} scores.")
+    names, codes = np.unique(groups, return_inverse=True)
+    units = np.full(len(names), -np.inf)
+    np.maximum.at(units, codes, scores)
+    return units

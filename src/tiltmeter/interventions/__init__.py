@@ -30,6 +30,7 @@ from tiltmeter.interventions._layer_effects import LayerEffect, LayerEffects, Pa
 from tiltmeter.interventions._open_steering import open_steering
 from tiltmeter.interventions._pair_effects import Effects
 from tiltmeter.interventions._pairs import EncodedPairs, PromptPairs, encode_pairs
+from tiltmeter.interventions._prompt_budget import prompt_budget
 from tiltmeter.interventions._scrub import Scrub, StreamingFitter, scrub
 from tiltmeter.interventions._scrub_damage import ModelQuality, QualityChange, ScrubDamage, scrub_damage
 from tiltmeter.interventions._side_by_side import Ways, side_by_side
@@ -111,6 +112,7 @@ __all__ = [
     "kl_effects",
     "norm_budget",
     "open_steering",
+    "prompt_budget",
     "read_gguf",
     "sample_pairs",
     "score_loss",

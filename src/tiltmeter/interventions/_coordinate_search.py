@@ -30,10 +30,14 @@ class CoordinateSearch(NamedTuple):
 
 
 class FoundTokens(NamedTuple):
-    """The tokens (k,), and the mean loss with them at the start and after each step: it never rises."""
+    """The tokens (k,), and the mean loss with them at the start and after each step: it never rises.
+
+    ``path``, shape (n_steps + 1, k): the tokens at the start and after each step.
+    """
 
     tokens: Int[Tensor, " k"]
     losses: tuple[float, ...]
+    path: Int[Tensor, "s k"]
 
 
 _SEARCH = CoordinateSearch()
@@ -108,7 +112,7 @@ def coordinate_search(
     _check(texts, places, usable, search=search, n_tokens=len(weights))
     generator = torch.Generator().manual_seed(random_state)
     tokens = texts[0, places].clone().cpu()
-    losses = [float(_losses(texts, places, tokens[None], loss)[0])]
+    losses, path = [float(_losses(texts, places, tokens[None], loss)[0])], [tokens]
     for _ in range(search.n_steps):
         gradient = _gradient(subject, _filled(texts, places, tokens), places, loss)
         # the loss falls fastest, to first order, towards the tokens with the lowest product
@@ -123,7 +127,8 @@ def coordinate_search(
         if float(found[best]) < losses[-1]:
             tokens = tried[best]
         losses.append(min(float(found[best]), losses[-1]))
-    return FoundTokens(tokens, tuple(losses))
+        path.append(tokens)
+    return FoundTokens(tokens, tuple(losses), torch.stack(path))
 
 
 def continuation_loss(subject: SubjectModel, *, n_last: int) -> TokenLoss:

@@ -17,6 +17,7 @@ from tiltmeter.core.errors import FormatError, ModelError, SpecError
 from tiltmeter.core.files import new_folder, read_json, seal, sha256, write_json
 from tiltmeter.core.records import Record, Threshold, Unavailable
 from tiltmeter.data import Span, TextSet
+from tiltmeter.evaluation import MahalanobisDetector
 from tiltmeter.models import LongTexts, SubjectModel, encode
 
 
@@ -49,6 +50,7 @@ class Card(Record):
     threshold: Threshold | Unavailable
     data: dict[str, str]
     direction_sha256: str = ""
+    likeness_sha256: str | None = None
     sha256_of_the_rest: str = ""
 
     def digest(self) -> str:
@@ -57,10 +59,15 @@ class Card(Record):
 
 
 class Scores(NamedTuple):
-    """Score per text, shape (n,), and whether it raises an alarm; None where no threshold was certified."""
+    """Score per text, shape (n,), and whether it raises an alarm; None where no threshold was certified.
+
+    ``unlike``: whether the text is unlike those that the threshold was certified on, so that its rate is not promised;
+    None where the monitor cannot tell.
+    """
 
     scores: NDArray[Any]
     alarms: NDArray[np.bool_] | None
+    unlike: NDArray[np.bool_] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,15 +80,18 @@ class Monitor:
         With a sign, a site, and the evidence that it was shipped with.
     card
         What else must be known to use it.
+    detector
+        Tells which texts are unlike those that the threshold was certified on; None where nothing does.
 
     Raises
     ------
     SpecError
-        If the direction has no sign, or its site is not the card's.
+        If the direction has no sign, or its site is not the card's, or the detector has no threshold.
     """
 
     direction: Direction
     card: Card
+    detector: MahalanobisDetector | None = None
 
     def __post_init__(self) -> None:
         if self.direction.sign == "unknown":
@@ -90,6 +100,8 @@ class Monitor:
             raise SpecError(
                 f"The direction was found at {self.direction.site}, but the card reads {self.card.reading.site}."
             )
+        if self.detector is not None and isinstance(self.detector.threshold, Unavailable):
+            raise SpecError("A monitor needs a detector with a threshold; certify it on calibration rows.")
 
     def score(self, subject: SubjectModel, texts: TextSet) -> Scores:
         """Read the model on each text as it was read in training, and score.
@@ -107,7 +119,11 @@ class Monitor:
         acts = collect(subject, encoded, sites=[reading.site], pooling=reading.pooling)[reading.site]
         scores = self.direction.score(acts.X)
         threshold = self.card.threshold
-        return Scores(scores, scores > threshold.value if isinstance(threshold, Threshold) else None)
+        return Scores(
+            scores,
+            alarms=scores > threshold.value if isinstance(threshold, Threshold) else None,
+            unlike=None if self.detector is None else self.detector.is_unlike(acts.X),
+        )
 
     def check(self, subject: SubjectModel) -> None:
         """Refuse a model that is not the one the monitor was made for; ModelError lists what differs."""
@@ -123,11 +139,17 @@ class Monitor:
             raise ModelError(f"The monitor {self.card.name} was made for another model: {facts}.")
 
     def save(self, folder: Path) -> None:
-        """Write ``monitor.json``, ``direction.json`` and ``direction.safetensors`` into a new folder, or nothing."""
+        """Write ``monitor.json`` and the two files each of direction and detector into a new folder, or nothing."""
         with new_folder(folder) as temporary:
             self.direction.save(temporary)
-            digest = sha256((temporary / "direction.json").read_bytes())
-            card = self.card.model_copy(update={"direction_sha256": digest})
+            hashes: dict[str, str | None] = {
+                "direction_sha256": sha256((temporary / "direction.json").read_bytes()),
+                "likeness_sha256": None,
+            }
+            if self.detector is not None:
+                self.detector.save(temporary)
+                hashes["likeness_sha256"] = sha256((temporary / "likeness.json").read_bytes())
+            card = self.card.model_copy(update=hashes)
             card = card.model_copy(update={"sha256_of_the_rest": card.digest()})
             write_json(temporary / "monitor.json", card.model_dump(mode="json"))
 
@@ -150,4 +172,9 @@ class Monitor:
         direction = Direction.load(folder)
         if sha256((folder / "direction.json").read_bytes()) != card.direction_sha256:
             raise FormatError(f"{folder / 'direction.json'} does not match the hash in monitor.json; it was changed.")
-        return cls(direction, card)
+        if card.likeness_sha256 is None:  # as in every card of before there were detectors
+            return cls(direction, card)
+        detector = MahalanobisDetector.load(folder)
+        if sha256((folder / "likeness.json").read_bytes()) != card.likeness_sha256:
+            raise FormatError(f"{folder / 'likeness.json'} does not match the hash in monitor.json; it was changed.")
+        return cls(direction, card, detector)

@@ -1,7 +1,8 @@
-"""Pure functions on arrays: intervals, resampling, pairs, medians, moments, covariances. No model, no files."""
+"""Pure functions on arrays: intervals, resampling, pairs, medians, moments, distances. No model, no files."""
 
 from tiltmeter.numerics._bootstrap import bootstrap_weights
 from tiltmeter.numerics._intervals import clopper_pearson
+from tiltmeter.numerics._mahalanobis import Ellipsoids, fit_ellipsoids, squared_mahalanobis
 from tiltmeter.numerics._medians import GeometricMedian, TukeyMedian, geometric_median, tukey_median
 from tiltmeter.numerics._minimise import Minimised, Objective, minimise
 from tiltmeter.numerics._moments import MomentCounts, Moments, PairDifferences, RowMoments
@@ -10,6 +11,7 @@ from tiltmeter.numerics._within import ClassMeans, WithinCovariance, class_means
 
 __all__ = [
     "ClassMeans",
+    "Ellipsoids",
     "GeometricMedian",
     "Minimised",
     "MomentCounts",
@@ -22,9 +24,11 @@ __all__ = [
     "bootstrap_weights",
     "class_means",
     "clopper_pearson",
+    "fit_ellipsoids",
     "geometric_median",
     "minimise",
     "pair_rows",
+    "squared_mahalanobis",
     "tukey_median",
     "within_covariance",
 ]

@@ -131,12 +131,16 @@ def shrunk(
     d = len(sample)
     scale = float(np.trace(sample)) / d
     if shrinkage is None:
-        square = float(np.vdot(sample, sample))
-        spread = square - d * scale**2  # |S − m I|²
-        noise = (fourth - square) / total
-        # a covariance that is a multiple of the identity already (or zero) has nothing to be shrunk away from
-        is_round = spread <= np.finfo(np.float64).eps * square
-        shrinkage = 1.0 if is_round else float(np.clip(noise / spread, _LEAST_SHRINKAGE, 1.0))
+        shrinkage = shrinkage_of(float(np.vdot(sample, sample)), scale=scale, d=d, fourth=fourth, total=total)
     sample *= 1 - shrinkage
     sample[np.diag_indices(d)] += shrinkage * scale
     return WithinCovariance(sample, shrinkage)
+
+
+def shrinkage_of(square: float, *, scale: float, d: int, fourth: float, total: float) -> float:
+    """Return Ledoit and Wolf's shrinkage, given |S|², tr(S)/d, the width d, Σ |x|⁴ / N and N."""
+    spread = square - d * scale**2  # |S − m I|²
+    noise = (fourth - square) / total
+    # a covariance that is a multiple of the identity already (or zero) has nothing to be shrunk away from
+    is_round = spread <= np.finfo(np.float64).eps * square
+    return 1.0 if is_round else float(np.clip(noise / spread, _LEAST_SHRINKAGE, 1.0))

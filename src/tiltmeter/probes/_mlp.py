@@ -16,6 +16,10 @@ from tiltmeter.core.errors import ArrayError, ConvergenceWarning
 from tiltmeter.numerics import class_means
 from tiltmeter.probes._probe import Classifier
 
+# A feature that varies less than this beside the most varied one is dead, and holds rounding. In a unit of its own it
+# would be as large as the others, and a change of 1e-30 in it would decide.
+_LEAST_SCALE = 1e-7
+
 
 class Network(NamedTuple):
     """A network of one hidden layer: logit = tanh((x − center) / scale · hidden + hidden_bias) · output + bias."""
@@ -98,7 +102,7 @@ def mlp(
     rows -= (origin := rows[0].copy())
     center = weight @ rows / weight.sum()
     scale = np.sqrt(weight @ (rows - center) ** 2 / weight.sum())
-    scale[scale == 0] = 1.0
+    scale[scale <= _LEAST_SCALE * scale.max()] = scale.max() or 1.0
     model = MLPClassifier(
         (width,),
         activation="tanh",  # smooth, so that the search converges; with kinks it takes about three times the steps

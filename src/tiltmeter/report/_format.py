@@ -137,6 +137,14 @@ def show_rate(measured: Measured | None, limit: float | None = None) -> Shown:
     return Shown(f"{rate(measured.value)} %", interval, _note(measured), weak=weak)
 
 
+def show_amount(measured: Measured | None) -> Shown:
+    """Show a length or another amount, with three significant digits."""
+    if not isinstance(measured, Estimate):
+        return _absent(measured)
+    value, low, high = (f"{end:.3g}".replace("-", "−") for end in (measured.value, measured.low, measured.high))
+    return Shown(value, f"[{low}, {high}]", _note(measured))
+
+
 def _absent(measured: Unavailable | Estimate | None) -> Shown:
     return missing(measured.reason if isinstance(measured, Unavailable) else "not measured")
 

@@ -26,6 +26,7 @@ from tiltmeter.report._planted import planted_section
 from tiltmeter.report._rivals import rivals_section
 from tiltmeter.report._surface import surface_section
 from tiltmeter.report._verdict import probe_card, verdict_section
+from tiltmeter.report._watch import watch_section
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -140,6 +141,7 @@ def render(run: Run, evidence: Evidence) -> str:
             shortcuts=shortcuts_section(look),
             surface=surface_section(look),
             histograms=histograms_section(look),
+            watch=watch_section(look),
             mistakes=mistakes_section(look),
             leaks=leaks_section(evidence),
             data=data_section(evidence),

@@ -3,6 +3,7 @@
 from tiltmeter.studies._attempts import AttemptsCard, build_attempts
 from tiltmeter.studies._bounds import bounds_of, check_bounds
 from tiltmeter.studies._compare import compare_runs, regressions
+from tiltmeter.studies._plan import plan_run
 from tiltmeter.studies._run import Study, run_study
 from tiltmeter.studies._runs import locate_monitor, open_evidence
 from tiltmeter.studies._scored_rows import ScoredRows, read_scored_rows
@@ -42,6 +43,7 @@ __all__ = [
     "open_model",
     "open_texts",
     "parse_spec",
+    "plan_run",
     "read_scored_rows",
     "read_spec",
     "regressions",

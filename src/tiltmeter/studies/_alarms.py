@@ -11,7 +11,7 @@ from tiltmeter.core.errors import TooFewNegativesError
 from tiltmeter.core.evidence import Histogram, Leakage, Mistake, OperatingPoint
 from tiltmeter.core.records import Threshold, Unavailable
 from tiltmeter.data import plain_texts
-from tiltmeter.evaluation import share, threshold_at_fpr
+from tiltmeter.evaluation import share, threshold_at_fpr, unit_scores
 from tiltmeter.studies._material import Material
 from tiltmeter.studies._spec import StudySpec
 from tiltmeter.studies._transfer import Fitted, TestSet, test_scores
@@ -55,38 +55,58 @@ def alarms(
 
 def certify(spec: StudySpec, material: Material, *, chosen: Fitted, leakage: Leakage) -> Threshold | Unavailable:
     """Choose the threshold on the calibration negatives of the benign distributions, if they are fresh texts."""
-    names = spec.train.benign or (chosen.train,)
-    seen = next((part for part in leakage.by_set if part.test == "calibration"), None)
-    if seen is not None and seen.n_exact > _MOST_COPIES * seen.n_rows:
-        return Unavailable(
-            reason=f"{seen.n_exact} of {seen.n_rows} calibration texts are copies of training texts; the threshold "
-            "would say nothing about fresh ones"
-        )
-    parts = [material.part(name, "calibration", chosen.site) for name in names]
-    negatives = [part.select(part.y == 0) for part in parts if part.y is not None]
-    scores = np.concatenate([chosen.probe.decision_function(part.X) for part in negatives])
-    units = np.concatenate([part.groups for part in negatives if part.groups is not None])
+    if copied := copies_among_calibration(leakage):
+        return Unavailable(reason=f"{copied}; the threshold would say nothing about fresh ones")
+    names = watched(spec)
+    rows = calibration_negatives(material, names, chosen.site)
     try:
         return threshold_at_fpr(
-            scores,
+            chosen.probe.decision_function(rows.X),
             fpr=spec.threshold.fpr,
             confidence=spec.threshold.confidence,
-            groups=units if _has_groups(material, names) else None,
-            population=_population(names, [len(part) for part in negatives]),
+            groups=rows.groups,
+            population=_population(names, rows.counts),
         )
     except TooFewNegativesError as error:
         return Unavailable(reason=str(error))
 
 
-def _population(names: tuple[str, ...], counts: list[int]) -> str:
+class Negatives(NamedTuple):
+    """Rows of label 0, how many of each distribution, and their units; None where each is one of its own."""
+
+    X: NDArray[Any]
+    counts: tuple[int, ...]
+    groups: NDArray[np.str_] | None
+
+
+def watched(spec: StudySpec) -> tuple[str, ...]:
+    """Name the distributions whose calibration negatives set the threshold."""
+    return spec.train.benign or (spec.train.distribution,)
+
+
+def calibration_negatives(material: Material, names: tuple[str, ...], site: str) -> Negatives:
+    """Return the calibration rows without the concept of some distributions."""
+    parts = [material.part(name, "calibration", site) for name in names]
+    negatives = [part.select(part.y == 0) for part in parts if part.y is not None]
+    units = np.concatenate([part.groups for part in negatives if part.groups is not None])
+    X = np.concatenate([part.X for part in negatives])
+    is_grouped = any(material.grouped_by[name] != "row" for name in names)
+    return Negatives(X, tuple(len(part) for part in negatives), units if is_grouped else None)
+
+
+def copies_among_calibration(leakage: Leakage) -> str | None:
+    """Say how many calibration texts are copies of training texts, where they are too many to certify anything."""
+    seen = next((part for part in leakage.by_set if part.test == "calibration"), None)
+    if seen is None or seen.n_exact <= _MOST_COPIES * seen.n_rows:
+        return None
+    return f"{seen.n_exact} of {seen.n_rows} calibration texts are copies of training texts"
+
+
+def _population(names: tuple[str, ...], counts: tuple[int, ...]) -> str:
     if len(names) == 1:
         return f"texts without the concept like those of {names[0]}"
     mixed = " and ".join(f"{name} ({count})" for name, count in zip(names, counts, strict=True))
     return f"texts without the concept mixed as here from {mixed}, and no promise for each of them alone"
-
-
-def _has_groups(material: Material, names: tuple[str, ...]) -> bool:
-    return any(material.grouped_by[name] != "row" for name in names)
 
 
 def _operate(
@@ -98,7 +118,7 @@ def _operate(
     alarm = scores > threshold.value
     positive, negative = test.y == 1, test.y == 0
     units = test.units[negative]
-    raised = np.array([alarm[negative][units == unit].any() for unit in np.unique(units)], dtype=bool)
+    raised = unit_scores(scores[negative], units) > threshold.value
     return OperatingPoint(
         test=test.name,
         tpr=share(alarm[positive], groups=test.units[positive], level=level),

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from tiltmeter.core.evidence import Candidate, Causal, Evidence
 from tiltmeter.core.files import new_folder, write_json
-from tiltmeter.core.records import Unavailable
+from tiltmeter.core.records import Threshold, Unavailable
 from tiltmeter.core.run import Run
 from tiltmeter.core.site import Site
 from tiltmeter.evaluation import choose, judge
@@ -27,7 +27,9 @@ from tiltmeter.studies._causes import causes, check_causes, choose_by_cause
 from tiltmeter.studies._controls import random_nulls, shortcuts, shuffled_refits
 from tiltmeter.studies._fitting import asked_methods, methods_for
 from tiltmeter.studies._generalise import generalise
+from tiltmeter.studies._hiding import hiding
 from tiltmeter.studies._leaks import leaks
+from tiltmeter.studies._likeness import Detected, detect
 from tiltmeter.studies._material import Material, collect_material, describe, open_material
 from tiltmeter.studies._planted import followed, planted_in
 from tiltmeter.studies._rivals import rivals
@@ -36,7 +38,7 @@ from tiltmeter.studies._select import candidates
 from tiltmeter.studies._sources import open_model
 from tiltmeter.studies._spec import Method, StudySpec
 from tiltmeter.studies._surface import surface
-from tiltmeter.studies._transfer import Fitted, fit_all, gaps, test_scores, test_sets, transfer
+from tiltmeter.studies._transfer import Fitted, TestSet, fit_all, gaps, test_scores, test_sets, transfer
 from tiltmeter.studies._vectors import Vectors, is_vectors, open_vectors
 
 _PACKAGES = ("tiltmeter", "torch", "transformers", "numpy", "scipy", "scikit-learn", "safetensors", "tokenizers")
@@ -47,6 +49,16 @@ class Study(NamedTuple):
 
     folder: Path
     evidence: Evidence
+
+
+class _Assessed(NamedTuple):
+    """The evidence, all probes and the chosen one, the test sets, and what tells unlike texts."""
+
+    evidence: Evidence
+    fitted: tuple[Fitted, ...]
+    chosen: Fitted
+    tests: dict[str, TestSet]
+    detected: Detected | None
 
 
 class _Steps:
@@ -82,9 +94,9 @@ def run_study(spec: StudySpec, out: Path, *, announce: Callable[[str], None] = l
 
     Returns
     -------
-    The directory, holding ``run.json``, ``evidence.json``, ``scores.parquet``, ``report.html``,
-    ``probes/SITE/METHOD.safetensors`` for every probe fitted on the training distribution, and, unless ready vectors
-    were read, ``monitors/best/`` with its card.
+    The directory, holding ``run.json``, ``evidence.json``, ``report.html``, ``scores.parquet`` (of the chosen
+    probe, row by row), ``probes/SITE/METHOD.safetensors`` for every probe fitted on the training distribution, and,
+    unless ready vectors were read, ``monitors/best/`` with its card.
 
     Raises
     ------
@@ -114,13 +126,15 @@ def run_study(spec: StudySpec, out: Path, *, announce: Callable[[str], None] = l
             check_causes(spec, material, reader)
         with steps("collecting activations"):
             material = collect_material(material, reader, spec.read, progress=announce)
-        evidence, fitted, chosen = _assess(spec, material, methods=methods, reader=reader, steps=steps)
+        found = _assess(spec, material, methods=methods, reader=reader, steps=steps)
+        evidence = found.evidence
         with steps("writing the run"):
-            _save_probes(folder, [f for f in fitted if f.train == evidence.train])
+            _save_probes(folder, [f for f in found.fitted if f.train == evidence.train])
             if not isinstance(reader, Vectors):  # a monitor watches a model
-                _monitor(spec, material, reader, evidence, chosen).save(folder / "monitors" / "best")
+                _monitor(spec, material, reader, found).save(folder / "monitors" / "best")
                 write_card(folder / "monitors" / "best")
-            write_scored_rows(folder, material, chosen)
+            distances = found.detected.distances if found.detected is not None else None
+            write_scored_rows(folder, material, found.chosen, distances=distances)
             write_json(folder / "evidence.json", evidence.model_dump(mode="json"))
         run = Run(
             name=spec.name,
@@ -148,8 +162,8 @@ def _assess(
     methods: tuple[Method, ...],
     reader: SubjectModel | Vectors,
     steps: _Steps,
-) -> tuple[Evidence, tuple[Fitted, ...], Fitted]:
-    """Choose, fit, and measure everything that the evidence holds; return also all probes and the chosen one."""
+) -> _Assessed:
+    """Choose, fit, and measure everything that the evidence holds."""
     home = spec.train.distribution
     with steps("choosing site and method on training folds"):
         judged = candidates(spec, material, methods)
@@ -188,6 +202,9 @@ def _assess(
         on_surface = surface(spec, material, tests, {"probe": test_scores(chosen, material, tests), **told.scores})
     with steps("certifying the threshold"):
         operated = alarms(spec, material, tests, chosen=chosen, leakage=leakage)
+    with steps("looking for texts that are unlike, and for what hides"):
+        detected = detect(spec, material, tests, chosen=chosen, threshold=operated.threshold)
+        hidden = hiding(spec, material, tests, chosen=chosen, threshold=operated.threshold)
     evidence = Evidence(
         train=home,
         site=chosen.site,
@@ -218,9 +235,11 @@ def _assess(
         gaps=(*recovered, *told.gaps),
         **generalised._asdict(),
         **on_surface._asdict(),
+        likeness=detected.likeness if detected is not None else None,
+        hiding=hidden,
         verdict=Unavailable(reason="not judged yet"),
     )
-    return evidence.model_copy(update={"verdict": judge(evidence)}), fitted, chosen
+    return _Assessed(evidence.model_copy(update={"verdict": judge(evidence)}), fitted, chosen, tests, detected)
 
 
 def _save_probes(folder: Path, fitted: list[Fitted]) -> None:
@@ -229,7 +248,8 @@ def _save_probes(folder: Path, fitted: list[Fitted]) -> None:
         direction.save(folder / "probes" / probe.site, stem=probe.method)
 
 
-def _monitor(spec: StudySpec, material: Material, subject: SubjectModel, evidence: Evidence, chosen: Fitted) -> Monitor:
+def _monitor(spec: StudySpec, material: Material, subject: SubjectModel, found: _Assessed) -> Monitor:
+    evidence, chosen = found.evidence, found.chosen
     provenance = {"train": chosen.train, "study": spec.name, "seed": spec.seed}
     direction = replace(
         chosen.probe.as_direction(site=Site.parse(chosen.site), provenance=provenance), evidence=evidence
@@ -255,7 +275,8 @@ def _monitor(spec: StudySpec, material: Material, subject: SubjectModel, evidenc
         threshold=evidence.threshold,
         data={name: texts.fingerprint() for name, texts in material.texts.items()},
     )
-    return Monitor(direction, card)
+    can_tell = found.detected is not None and isinstance(found.detected.detector.threshold, Threshold)
+    return Monitor(direction, card, found.detected.detector if found.detected is not None and can_tell else None)
 
 
 def _commit() -> str | None:

@@ -1,0 +1,95 @@
+"""Which texts are unlike those that the threshold was certified on, at the chosen site."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tiltmeter.core.errors import ArrayError
+from tiltmeter.core.likeness import Flagged, Likeness
+from tiltmeter.core.records import Threshold, Unavailable
+from tiltmeter.evaluation import MahalanobisDetector, share, unit_scores
+from tiltmeter.studies._alarms import calibration_negatives, watched
+from tiltmeter.studies._material import Material
+from tiltmeter.studies._spec import StudySpec
+from tiltmeter.studies._transfer import Fitted, TestSet
+
+
+class Detected(NamedTuple):
+    """A detector, what it does on each test set, and the distance of each of their rows."""
+
+    detector: MahalanobisDetector
+    likeness: Likeness
+    distances: dict[str, NDArray[np.float64]]
+
+
+def detect(
+    spec: StudySpec,
+    material: Material,
+    tests: dict[str, TestSet],
+    *,
+    chosen: Fitted,
+    threshold: Threshold | Unavailable,
+) -> Detected | None:
+    """Fit on the train rows of the watched distributions, certify where the threshold was; None where rows do not vary.
+
+    Every distribution and label is a class of its own. No test row has a say, nor any row of another distribution.
+    """
+    names = watched(spec)
+    train = {name: material.part(name, "train", chosen.site) for name in names}
+    X = np.concatenate([part.X for part in train.values()])
+    classes = np.concatenate(
+        [[f"{name}, label {label}" for label in part.y] for name, part in train.items() if part.y is not None]
+    )
+    try:
+        detector = MahalanobisDetector.fit(X, classes)
+    except ArrayError:
+        return None
+    if isinstance(threshold, Threshold):
+        rows = calibration_negatives(material, names, chosen.site)
+        detector = detector.certify(
+            rows.X,
+            fpr=threshold.fpr,
+            confidence=threshold.confidence,
+            groups=rows.groups,
+            population=threshold.population,
+        )
+    else:
+        # it was refused of these very rows
+        detector = replace(detector, threshold=threshold)
+    distances = {name: detector.distances(material.part(name, "test", chosen.site).X) for name in tests}
+    return Detected(
+        detector,
+        Likeness(
+            site=chosen.site,
+            n_train=len(X),
+            classes=tuple(np.unique(classes).tolist()),
+            shrinkage=detector.inside.shrinkage,
+            threshold=detector.threshold,
+            flagged=tuple(
+                _flagged(detector.threshold, test, distances[name], level=spec.evidence.level)
+                for name, test in tests.items()
+            ),
+        ),
+        distances,
+    )
+
+
+def _flagged(
+    threshold: Threshold | Unavailable, test: TestSet, distances: NDArray[np.float64], *, level: float
+) -> Flagged:
+    if isinstance(threshold, Unavailable):
+        gap = Unavailable(reason="no threshold was certified")
+        return Flagged(test=test.name, negative=gap, positive=gap, unit=gap)
+    unlike = distances > threshold.value
+    positive, negative = test.y == 1, test.y == 0
+    units = test.units[negative]
+    return Flagged(
+        test=test.name,
+        negative=share(unlike[negative], groups=units, level=level),
+        positive=share(unlike[positive], groups=test.units[positive], level=level),
+        unit=share(unit_scores(distances[negative], units) > threshold.value, level=level),
+    )
