@@ -17,10 +17,12 @@ from tiltmeter.evaluation._gap import gap_recovered
 from tiltmeter.evaluation._means import bootstrap_estimate, mean_estimate
 from tiltmeter.evaluation._nulls import (
     DirectionScores,
+    ShuffledPairs,
     auroc_columns,
     random_directions,
     shuffle_labels,
     shuffle_p_value,
+    shuffle_pairs,
 )
 from tiltmeter.evaluation._ranking import Ranking, auroc, rankings, tpr_at_fpr
 from tiltmeter.evaluation._selection import choose, fold_estimate
@@ -35,6 +37,7 @@ __all__ = [
     "Ranking",
     "RankingEstimates",
     "Resampling",
+    "ShuffledPairs",
     "TamperingFigure",
     "auroc",
     "auroc_columns",
@@ -56,6 +59,7 @@ __all__ = [
     "share",
     "shuffle_labels",
     "shuffle_p_value",
+    "shuffle_pairs",
     "tampering_table",
     "threshold_at_fpr",
     "tpr_at_fpr",
