@@ -11,14 +11,15 @@ from numpy.typing import NDArray
 
 from tiltmeter.baselines._refits import Fit
 from tiltmeter.core.activations import Activations
-from tiltmeter.core.errors import ArrayError, NoDirectionError, SpecError
-from tiltmeter.core.records import Unavailable
+from tiltmeter.core.errors import ArrayError, NoDirectionError
+from tiltmeter.core.records import Estimate, Measured, Unavailable
 from tiltmeter.core.rivals import ControlTask
 from tiltmeter.core.seeds import stream
-from tiltmeter.evaluation import bootstrap_estimate, rankings, resampling
+from tiltmeter.evaluation import Resampling, bootstrap_estimate, ranking_estimates, rankings, resampling
 
 # where fewer types than this share hold both labels, the real label is itself one that each type has
 _LEAST_MIXED = 0.5
+_N_CONTROLS = 10
 
 
 def control_task(
@@ -27,15 +28,15 @@ def control_task(
     *,
     types: Shaped[NDArray[np.str_], " n"],
     of: str = "group",
-    n_controls: int = 10,
     n_draws: int = 1000,
+    level: float = 0.95,
     seed: int = 0,
 ) -> ControlTask | Unavailable:
     """Compare a procedure with itself on labels that each type of row has at random.
 
-    Half of the rows of each type are fitted on and the other half judged, for the real label and for every control
-    alike. Types of a single row are left out. In a control as many types are positive as the share of positive rows
-    says.
+    Half of the rows of each type are fitted on and the other half judged, for the real label and for each of ten
+    controls alike. Types of a single row are left out. In a control as many types are positive as the share of positive
+    rows says.
 
     Parameters
     ----------
@@ -47,10 +48,8 @@ def control_task(
         The type of each row: its group, its subject, a word of it.
     of
         What the types are, for the record.
-    n_controls
-        Control tasks, 1 or more.
-    n_draws
-        Resamples of the types for the intervals.
+    n_draws, level
+        Resamples of the types for the intervals, and their level.
     seed
         Of halves, control labels and resamples.
 
@@ -62,15 +61,13 @@ def control_task(
     ------
     ArrayError
         If labels are missing or lengths differ.
-    SpecError
-        If ``n_controls`` is below 1.
 
     Notes
     -----
     Selectivity is the AUROC for the real label minus the mean AUROC for the controls. Near 0 or below: the procedure
     has room to learn each type by heart, so that a good figure on *types it has seen* is no evidence that the concept
     is there. Where splits keep types apart, as they do groups, test rows are of types that nobody could remember, and
-    the test AUROC stands whatever the selectivity. Cost: 1 + ``n_controls`` fits.
+    the test AUROC stands whatever the selectivity. Cost: 11 fits.
 
     See Also
     --------
@@ -94,8 +91,6 @@ def control_task(
     """
     if rows.y is None or types.shape != (len(rows),):
         raise ArrayError(f"There are {len(types)} types for {len(rows)} rows, which need labels too; give one each.")
-    if n_controls < 1:
-        raise SpecError(f"n_controls is {n_controls}; at least 1 is needed.")
     kinds, codes, counts = np.unique(types, return_inverse=True, return_counts=True)
     several = np.flatnonzero(counts >= 2)
     if len(several) < 2:
@@ -107,7 +102,7 @@ def control_task(
     fitted_on, judged = rows.select(inside), rows.select(outside)
     tasks = [rows.y]
     n_positive = int(np.clip(round(float(rows.y[inside].mean()) * len(kinds)), 1, len(kinds) - 1))
-    for i in range(n_controls):
+    for i in range(_N_CONTROLS):
         of_types = stream(seed, "control task", i).permutation(np.arange(len(kinds)) < n_positive)
         tasks.append(of_types[codes].astype(np.int64))
     if any(len(np.unique(y[half])) < 2 for y in tasks for half in (inside, outside)):
@@ -116,31 +111,51 @@ def control_task(
         scores = [fit(own, own).decision_function(judged.X) for own in (replace(fitted_on, y=y[inside]) for y in tasks)]
     except NoDirectionError as error:
         return Unavailable(reason=str(error))
-    by = resampling(len(judged), groups=types[outside], n_draws=n_draws, seed=seed)
+    by = resampling(len(judged), groups=types[outside], n_draws=n_draws, level=level, seed=seed)
 
     def areas(weights: NDArray[np.float64]) -> NDArray[np.float64]:
-        """AUROC of each task under each weighting, shape (1 + r, b)."""
+        """AUROC of each task under each weighting, shape (11, b)."""
         return np.array(
             [rankings(y[outside], own, weights=weights, fpr=1.0).auroc for y, own in zip(tasks, scores, strict=True)]
         )
 
+    def real_and_control(by: Resampling) -> tuple[Measured, Measured]:
+        mean = bootstrap_estimate(lambda weights: areas(weights)[1:].mean(axis=0), by=by, bounds=(0.0, 1.0))
+        return ranking_estimates(tasks[0][outside], scores[0], fpr=1.0, by=by).auroc, mean
+
+    auroc, control = real_and_control(by)
+    doubled = real_and_control(by._replace(level=(1 + level) / 2))
     return ControlTask(
         types=of,
-        auroc=bootstrap_estimate(lambda weights: areas(weights)[0], by=by),
-        control=bootstrap_estimate(lambda weights: areas(weights)[1:].mean(axis=0), by=by),
+        auroc=auroc,
+        control=control,
         controls=tuple(areas(np.ones((1, len(judged))))[1:, 0].tolist()),
-        selectivity=bootstrap_estimate(_lead(areas), by=by, bounds=(-1.0, 1.0)),
+        selectivity=_selectivity(areas, *doubled, by=by),
         n_types=len(several),
         n_rows=len(judged),
     )
 
 
-def _lead(areas: Callable[[NDArray[np.float64]], NDArray[np.float64]]) -> Callable[..., NDArray[np.float64]]:
+def _selectivity(
+    areas: Callable[[NDArray[np.float64]], NDArray[np.float64]], auroc: Measured, control: Measured, *, by: Resampling
+) -> Measured:
+    """Estimate the difference on the same resamples, or, at a boundary that they do not leave, from both intervals."""
+    if isinstance(auroc, Estimate) and isinstance(control, Estimate) and {auroc.value, control.value} & {0.0, 1.0}:
+        return Estimate(
+            value=auroc.value - control.value,
+            low=auroc.low - control.high,
+            high=auroc.high - control.low,
+            level=by.level,
+            n=min(auroc.n, control.n),
+            method=f"{auroc.method} and {control.method}, each at half the doubt",
+            seed=by.seed,
+        )
+
     def lead(weights: NDArray[np.float64]) -> NDArray[np.float64]:
         found = areas(weights)
         return np.asarray(found[0] - found[1:].mean(axis=0))
 
-    return lead
+    return bootstrap_estimate(lead, by=by, bounds=(-1.0, 1.0))
 
 
 def _halves(

@@ -8,8 +8,8 @@ import os
 import re
 import time
 from collections.abc import Sequence
-from http.client import HTTPException, HTTPMessage
-from typing import IO, Any, NamedTuple
+from http.client import HTTPException
+from typing import Any, NamedTuple
 from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
 from urllib.request import HTTPRedirectHandler, OpenerDirector, Request, build_opener
@@ -125,9 +125,7 @@ def _undecided(fitted: object, seen: Seen) -> tuple[str, ...]:  # noqa: ARG001
 class _NoRedirection(HTTPRedirectHandler):
     """Send nothing to an address that was not named: a redirection is an error like any other status."""
 
-    def redirect_request(
-        self, req: Request, fp: IO[bytes], code: int, msg: str, headers: HTTPMessage, newurl: str
-    ) -> None:
+    def redirect_request(self, *_: object) -> None:
         return None
 
 

@@ -76,7 +76,7 @@ def judge_rivals(
     >>> test = JudgedTexts(texts, y, resampling(40, groups=None), scores=np.zeros(40))
     >>> told = judge_rivals(TEXT_RIVALS, {"words": test}, train=texts, calibration=texts)
     >>> told.best[0].baseline, told.best[0].tried, told.best[0].difference.value
-    ('length', 3, -0.5)
+    ('bag of words', 3, -0.5)
     """
     if len({rival.name for rival in rivals}) < len(rivals):
         raise DataError("Two rivals have the same name; give each its own.")
@@ -86,8 +86,8 @@ def judge_rivals(
     scores: dict[str, dict[str, NDArray[np.float64]]] = {}
     on_calibration: dict[str, float] = {}
     for rival in rivals:
-        own = train if rival.fit_on == "train" else calibration
-        fitted = None if rival.build is None else rival.fit(read(rival, own), _labels(own))
+        split = train if rival.fit_on == "train" else calibration
+        fitted = None if rival.build is None else rival.fit(read(rival, split), _labels(split))
         seen = {name: read(rival, test.texts) for name, test in tests.items()}
         scores[rival.name] = {name: rival.score(fitted, part) for name, part in seen.items()}
         if any(test.scores is not None for test in tests.values()):

@@ -35,14 +35,15 @@ class Rows(NamedTuple):
 
 
 class Effort(NamedTuple):
-    """How often chance is drawn: random directions, refits on shuffled labels and on redrawn pairs, control tasks, and
-    resamples for intervals at ``level``.
+    """How much is drawn under ``seed``, and the ``level`` of intervals.
+
+    ``directions``: at random. ``shuffles``: refits on shuffled labels. ``partners``: refits on redrawn pairs.
+    ``bootstrap``: resamples.
     """
 
     directions: int = 100
     shuffles: int = 50
     partners: int = 19
-    controls: int = 10
     bootstrap: int = 1000
     level: float = 0.95
     seed: int = 0
@@ -74,7 +75,7 @@ def nulls_and_rivals(
     tests: Mapping[str, Rows],
     rivals: Sequence[Rival] = USUAL_RIVALS,
     also: Mapping[NullKind, ActivationSplits] | None = None,
-    effort: Effort = Effort(),
+    effort: Effort | None = None,
 ) -> NullsAndRivals:
     """Fit a probe and hold it against every null and rival on the same test rows and the same resamples.
 
@@ -96,7 +97,7 @@ def nulls_and_rivals(
         Other activations of the same texts, on which the same procedure is fitted: what enters the first block, and
         the site in a model without training (:func:`tiltmeter.models.untrained`).
     effort
-        How much is drawn.
+        How much is drawn; None for the usual.
 
     Raises
     ------
@@ -118,6 +119,7 @@ def nulls_and_rivals(
     >>> [(best.claim, best.difference.low > 0) for best in found.best_rivals]
     [('text alone', True)]
     """
+    effort = effort or Effort()
     for rows in (train, calibration, *tests.values()):
         if not np.array_equal(rows.texts.ids, rows.activations.ids):
             raise DataError(f"The activations of {rows.texts.distribution} are not of its texts, in their order.")
@@ -140,7 +142,7 @@ def nulls_and_rivals(
     if not probe.needs_pairs:
         types = groups if groups is not None else data.train.ids
         control = control_task(
-            fit, data.train, types=types, n_controls=effort.controls, n_draws=effort.bootstrap, seed=effort.seed
+            fit, data.train, types=types, n_draws=effort.bootstrap, level=effort.level, seed=effort.seed
         )
     return NullsAndRivals(
         auroc={

@@ -24,7 +24,7 @@ _TOKENS_A_BATCH = 4096
 
 
 def put_question(texts: TextSet, question: str, *, in_chat: bool = False) -> TextSet:
-    """Make the prompt that asks a question about each text.
+    r"""Make the prompt that asks a question about each text.
 
     With ``{text}`` in the question the text stands in its place; a chat is written there line by line, each with its
     role, and the whole is one message of the user. Without, the question follows the text on a line of its own; after
@@ -47,7 +47,7 @@ def put_question(texts: TextSet, question: str, *, in_chat: bool = False) -> Tex
     --------
     >>> texts = TextSet(np.array(["1"]), texts=("Rome is old.",))
     >>> put_question(texts, "Is this true?").texts
-    ('Rome is old.\\nIs this true?',)
+    ('Rome is old.\nIs this true?',)
     >>> put_question(texts, "Is it true that: {text} Answer:").texts
     ('Is it true that: Rome is old. Answer:',)
     """

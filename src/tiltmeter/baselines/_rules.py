@@ -106,7 +106,7 @@ def signed(then: int, weight: float) -> str:
 
 
 def read_rules(path: Path | str) -> RuleList:
-    """Read an ordered list of rules from YAML.
+    r"""Read an ordered list of rules from YAML.
 
     Parameters
     ----------
@@ -124,7 +124,7 @@ def read_rules(path: Path | str) -> RuleList:
     --------
     >>> import tempfile
     >>> path = Path(tempfile.mkdtemp()) / "rules.yaml"
-    >>> _ = path.write_text("rules: [{contains: bomb, then: 1}, {words: [how, to], then: 1}]\\ndefault: -1")
+    >>> _ = path.write_text("rules: [{contains: bomb, then: 1}, {words: [how, to], then: 1}]\ndefault: -1")
     >>> read_rules(path).lines()
     ("if it contains 'bomb': +1.00", "if it has the word 'how' and has the word 'to': +1.00", 'else: -1.00')
     """

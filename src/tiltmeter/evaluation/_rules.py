@@ -14,6 +14,7 @@ from tiltmeter.evaluation._rules_data import data
 from tiltmeter.evaluation._rules_luck import luck
 from tiltmeter.evaluation._rules_planted import planted_truth
 from tiltmeter.evaluation._rules_reading import choice, elsewhere, in_distribution, others
+from tiltmeter.evaluation._rules_rivals import by_heart, pairing, readers, training
 from tiltmeter.evaluation._rules_shortcuts import followers, shortcuts
 from tiltmeter.evaluation._rules_text import embedding, text_alone
 
@@ -29,6 +30,10 @@ RULES: tuple[Rule, ...] = (
     luck,
     text_alone,
     embedding,
+    readers,
+    training,
+    by_heart,
+    pairing,
     shortcuts,
     followers,
     alarms,

@@ -24,7 +24,7 @@ _LOCAL = (
     "planted truth",
 )
 # Objections from these rules at home refute.
-_FATAL = ("in distribution", "random directions", "shuffled", "text alone", "embedding")
+_FATAL = ("in distribution", "random directions", "shuffled", "text alone", "embedding", "untrained")
 # Where more of the home test texts than this are copies of training texts, its figures say nothing.
 _MOST_LEAKED = 0.01
 

@@ -13,6 +13,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import NamedTuple
 
+from tiltmeter.baselines import Rival
 from tiltmeter.core.evidence import Candidate, Causal, Evidence
 from tiltmeter.core.files import new_folder, write_json
 from tiltmeter.core.records import Unavailable
@@ -28,8 +29,9 @@ from tiltmeter.studies._controls import random_nulls, shortcuts, shuffled_refits
 from tiltmeter.studies._fitting import asked_methods, methods_for
 from tiltmeter.studies._leaks import leaks
 from tiltmeter.studies._material import Material, collect_material, describe, open_material
+from tiltmeter.studies._nulls import control, layer_zero, redrawn_pairs, without_training
 from tiltmeter.studies._planted import followed, planted_in
-from tiltmeter.studies._rivals import rivals
+from tiltmeter.studies._rivals import open_rivals, rivals
 from tiltmeter.studies._select import candidates
 from tiltmeter.studies._sources import open_model
 from tiltmeter.studies._spec import Method, StudySpec
@@ -108,9 +110,10 @@ def run_study(spec: StudySpec, out: Path, *, announce: Callable[[str], None] = l
         with steps("loading the model"):
             reader = open_vectors(spec.model.path) if is_vectors(spec) else open_model(spec.model)
             check_causes(spec, material, reader)
+            readers = open_rivals(spec, reader)
         with steps("collecting activations"):
             material = collect_material(material, reader, spec.read, progress=announce)
-        evidence, fitted, chosen = _assess(spec, material, methods=methods, reader=reader, steps=steps)
+        evidence, fitted, chosen = _assess(spec, material, methods=methods, reader=reader, readers=readers, steps=steps)
         with steps("writing the run"):
             _save_probes(folder, [f for f in fitted if f.train == evidence.train])
             if not isinstance(reader, Vectors):  # a monitor watches a model
@@ -141,6 +144,7 @@ def _assess(
     *,
     methods: tuple[Method, ...],
     reader: SubjectModel | Vectors,
+    readers: tuple[Rival, ...],
     steps: _Steps,
 ) -> tuple[Evidence, tuple[Fitted, ...], Fitted]:
     """Choose, fit, and measure everything that the evidence holds; return also all probes and the chosen one."""
@@ -165,6 +169,11 @@ def _assess(
         nulls = random_nulls(spec, material, tests)
         refits = shuffled_refits(spec, material, tests, chosen)
         found_shortcuts = shortcuts(spec, material, tests, fitted)
+        partners = redrawn_pairs(spec, material, tests, chosen)
+        by_heart = control(spec, material, chosen)
+        before = layer_zero(spec, material, tests, chosen)
+    with steps("reading a model without training"):
+        lesser = without_training(spec, material, tests, chosen, reader=reader)
     causal: tuple[Causal, ...] = ()
     if isinstance(reader, SubjectModel) and spec.evidence.answers is not None:
         with steps("swapping and ablating directions"):
@@ -172,8 +181,8 @@ def _assess(
     planted = planted_in(spec, material)
     with steps("holding probes against what was planted"):
         follows = followed(spec, planted, material, tests, fitted)
-    with steps("fitting text baselines"):
-        told = rivals(material, tests, chosen, fpr=spec.threshold.fpr)
+    with steps("judging rivals"):
+        told = rivals(readers, material, tests, chosen)
     with steps("looking for leakage"):
         leakage = leaks(material, tests, home)
     with steps("certifying the threshold"):
@@ -206,6 +215,10 @@ def _assess(
         planted=planted,
         followed=follows,
         gaps=(*recovered, *told.gaps),
+        best_rivals=told.best,
+        activation_nulls=(*before, *lesser),
+        shuffled_pairs=partners,
+        control_task=by_heart,
         verdict=Unavailable(reason="not judged yet"),
     )
     return evidence.model_copy(update={"verdict": judge(evidence)}), fitted, chosen
