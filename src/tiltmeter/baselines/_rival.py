@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -64,7 +65,8 @@ class Readings:
         """Return what a rival sees of the texts."""
         key = (rival.read, id(texts))
         if key not in self._kept:
-            self._kept[key] = (texts, rival.read(texts))
+            # a reader is not to see what it will be judged by
+            self._kept[key] = (texts, rival.read(replace(texts, y=None)))
         return self._kept[key][1]
 
 

@@ -159,7 +159,7 @@ def _within(found: dict[tuple[str, str, str], Shortcut], site: str, method: str,
 
 
 def _gaps(look: Lookup) -> Grid | None:
-    """Lay out the gap recovered by each method at its best site and by each rival that learns from texts; None where none is."""
+    """Lay out the gap recovered by each method at its best site and by each rival; None where none is."""
     evidence = look.evidence
     found = {(gap.method, gap.site, gap.test): gap.recovered for gap in evidence.gaps}
     tests = [test for test in look.tests if any(gap.test == test for gap in evidence.gaps)]
