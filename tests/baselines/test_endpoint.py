@@ -126,7 +126,7 @@ def test_a_server_that_stays_busy_is_given_up_after_the_retries() -> None:
 def test_a_refusal_is_not_asked_again() -> None:
     with (
         _served(lambda body, n: (401, {"error": "no such key"})) as (url, came),
-        pytest.raises(ModelError, match="refused the request .status 401: .*no such key"),
+        pytest.raises(ModelError, match=r"refused the request .status 401: .*no such key"),
     ):
         _asked(url).read(_TEXTS)
     assert len(came) == 1

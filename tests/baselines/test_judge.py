@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 
@@ -44,6 +46,10 @@ def _fixed(name: str, lead: float, *, seed: int) -> Rival:
     return Rival(name, "asked", name, read)
 
 
+def _noise(seed: int) -> Callable[[TextSet], np.ndarray]:
+    return lambda texts: np.random.default_rng([seed, len(texts)]).normal(size=(len(texts), 1))
+
+
 def _test(seed: int, scores: np.ndarray | None = None) -> JudgedTexts:
     texts = _words(200, cue=1.0, seed=seed)
     return JudgedTexts(texts, texts.y, resampling(200, groups=None, n_draws=200), scores)
@@ -83,15 +89,7 @@ def test_choosing_the_best_of_many_on_calibration_texts_is_fair_where_all_are_no
     test = JudgedTexts(texts, texts.y, resampling(200, groups=None, n_draws=20), np.zeros(200))
     chosen, highest = [], []
     for seed in range(12):
-        rivals = [
-            Rival(
-                f"{i}",
-                "asked",
-                "",
-                lambda part, i=i: np.random.default_rng([seed, i, len(part)]).normal(size=(len(part), 1)),
-            )
-            for i in range(8)
-        ]
+        rivals = [Rival(f"{i}", "asked", "", _noise(8 * seed + i)) for i in range(8)]
         told = judge_rivals(rivals, {"t": test}, train=calibration, calibration=calibration)
         values = {name: auroc(test.y, scores["t"]) for name, scores in told.scores.items()}
         chosen.append(values[told.best[0].baseline])

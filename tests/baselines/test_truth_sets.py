@@ -58,6 +58,7 @@ def test_which_of_two_numbers_is_larger_is_solved_by_the_text_alone() -> None:
     assert _held_out(texts, groups) == pytest.approx(0.995, abs=0.005)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not _MODEL.is_dir(), reason="needs ../shared/models/stories260K, absent here")
 def test_a_study_of_numbers_says_by_itself_that_the_text_alone_solves_them(tmp_path: Path) -> None:
     spec = {

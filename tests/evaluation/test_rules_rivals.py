@@ -138,6 +138,11 @@ def test_a_model_without_training_that_reads_as_well_refutes(value, half, rule, 
     assert judge(_evidence(**changes)).outcome == outcome
 
 
+def test_a_model_without_training_that_reads_nothing_itself_is_not_said_to_read_as_well() -> None:
+    (found,) = _said("untrained, unclear", activation_nulls=(_null("untrained", 0.01, auroc=_estimate(0.51)),))
+    assert "cannot be told" in found.text
+
+
 def test_layer_zero_is_held_against_the_probe_where_it_is_no_site_of_the_study() -> None:
     (found,) = _said("embedding", activation_nulls=(_null("layer 0", 0.0),))
     assert (

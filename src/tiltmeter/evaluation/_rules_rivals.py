@@ -71,11 +71,9 @@ def training(evidence: Evidence) -> Iterable[Statement]:
             f"{figure(null.difference)}",
         )
         if null.difference.low <= 0:
-            text, rule = (
-                "The same model without training reads the label as well: no training is needed for it.",
-                said.rule,
-            )
-            if null.difference.value >= _CLEAR:
+            reads = isinstance(null.auroc, Estimate) and null.auroc.low > 0.5
+            rule, text = said.rule, "The same model without training reads the label as well."
+            if not reads or null.difference.value >= _CLEAR:
                 rule = "untrained, unclear"
                 text = "It cannot be told from the same model without training: the texts are too few."
             said = said.model_copy(update={"stance": "against", "text": text, "rule": rule})

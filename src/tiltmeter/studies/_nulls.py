@@ -87,13 +87,15 @@ def control(spec: StudySpec, material: Material, chosen: Fitted) -> ControlTask 
         return Unavailable(reason=f"{chosen.method} is fitted on pairs, whose rows a control task would part")
     home, column = chosen.train, spec.evidence.rivals.types
     own = material.splits[home] == "train"
-    types = material.units[home][own]
+    types = material.units[home]
     if column is not None:
-        types = np.array([str(value) for value in material.texts[home].meta[column]])[own]
+        values = material.texts[home].meta[column]
+        types = np.array(["" if value is None else str(value) for value in values])
+        own &= types != ""  # a row without a type has none in common with another
     return control_task(
         procedure(spec, chosen),
-        material.part(home, "train", chosen.site),
-        types=types,
+        material.activations[home][chosen.site].select(own),
+        types=types[own],
         of="group" if column is None else column,
         n_draws=spec.evidence.bootstrap,
         level=spec.evidence.level,
