@@ -62,16 +62,16 @@ def control_task(
     ArrayError
         If labels are missing or lengths differ.
 
+    See Also
+    --------
+    tiltmeter.probes.selectivity : The same in accuracies, on a train and a test set that share their types.
+
     Notes
     -----
     Selectivity is the AUROC for the real label minus the mean AUROC for the controls. Near 0 or below: the procedure
     has room to learn each type by heart, so that a good figure on *types it has seen* is no evidence that the concept
     is there. Where splits keep types apart, as they do groups, test rows are of types that nobody could remember, and
     the test AUROC stands whatever the selectivity. Cost: 11 fits.
-
-    See Also
-    --------
-    tiltmeter.probes.selectivity : The same in accuracies, on a train and a test set that share their types.
 
     References
     ----------

@@ -146,7 +146,13 @@ def shuffled_partners(fit: Fit, data: ActivationSplits, *, draws: int, seed: int
 
 
 def shuffled_records(found: Mapping[str, tuple[float, ...]], values: Mapping[str, float]) -> tuple[Shuffled, ...]:
-    """Set the AUROCs of refits beside that of the probe itself, by test set."""
+    """Set the AUROCs of refits beside that of the probe itself, by test set.
+
+    Examples
+    --------
+    >>> shuffled_records({"home": (0.4, 0.5, 0.6)}, {"home": 0.9})[0].p_value
+    0.25
+    """
     return tuple(
         Shuffled(test=name, aurocs=drawn, p_value=shuffle_p_value(values[name], np.array(drawn)))
         for name, drawn in found.items()

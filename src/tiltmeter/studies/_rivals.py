@@ -27,7 +27,7 @@ from tiltmeter.evaluation import gap_recovered
 from tiltmeter.models import SubjectModel
 from tiltmeter.studies._material import Material
 from tiltmeter.studies._sources import open_model
-from tiltmeter.studies._spec import AnswersSpec, ModelSpec, MonitorSpec, StudySpec
+from tiltmeter.studies._spec import ModelSpec, MonitorSpec, StudySpec
 from tiltmeter.studies._transfer import Fitted, TestSet, test_scores
 
 
@@ -77,13 +77,13 @@ def open_rivals(spec: StudySpec, reader: object) -> tuple[Rival, ...]:
 
 
 def _monitor(spec: StudySpec, asked: MonitorSpec) -> tuple[Rival, Rival]:
-    answers = asked.answers or AnswersSpec.model_construct(positive=(), negative=())
+    positive, negative = (asked.answers.positive, asked.answers.negative) if asked.answers else ((), ())
     if asked.endpoint is None:
         return asking(
             open_model(_beside_the_read(spec, asked.model)),
             question=asked.prompt,
-            positive=answers.positive,
-            negative=answers.negative,
+            positive=positive,
+            negative=negative,
             long_texts=spec.read.long_texts,
             as_monitor=True,
         )
@@ -96,8 +96,8 @@ def _monitor(spec: StudySpec, asked: MonitorSpec) -> tuple[Rival, Rival]:
             retries=asked.retries,
         ),
         prompt=asked.prompt,
-        positive=answers.positive,
-        negative=answers.negative,
+        positive=positive,
+        negative=negative,
         scale=asked.scale,
     )
 
