@@ -7,6 +7,7 @@ trains what is missing of the organisms into FOLDER (some 55 s of processor time
 * outcomes on hard questions, of several schemes: with answers as well as possible, as a seventh grader, as neither;
   and whether the model still answers as the expert, and as the pupil, when it is asked so (*voices*);
 * the same for narrower and wider models;
+* the same, crossed: every width with every easiness (the last school year that is labelled) and share of wrong labels;
 * the gap recovered, (easy-trained - floor) / (hard-trained - floor) of the answers as well as possible.
 
 Each share is over organisms (seeds of the training) and rounds (seeds of the scheme); intervals resample organisms.
@@ -39,6 +40,9 @@ SCHEMES = {
     "hard, judgements": OversightScheme(**HARD_YEARS, loss="judgement"),
 }
 EASY, HARD = "easy: years 1 to 7", "hard, by the expert"
+WIDTHS = (32, 64, 128)
+LAST_YEARS = (7, 5, 3)
+WRONG_SHARES = (0.0, 0.1, 0.2, 0.4)
 
 
 class Tried(NamedTuple):
@@ -131,27 +135,46 @@ def schemes(some: list[Organism], *, rounds: int) -> None:
     print(gap(found["easy, judgements"], found["no training, judgements"], found["hard, judgements"]))
 
 
+def sizes(folder: Path, *, seeds: range, rounds: int) -> None:
+    """Print floor, easy labels and ceiling of every width."""
+    for width in WIDTHS:
+        some = bred(folder, d_model=width, seeds=seeds)
+        floor, easy, hard = (tried(some, scheme, rounds=rounds) for scheme in (None, SCHEMES[EASY], SCHEMES[HARD]))
+        for what, found in (("no training", floor), ("easy", easy), ("hard", hard)):
+            line(f"d = {width}: {what}", found)
+        print(f"d = {width}: gap recovered {gap(easy, floor, hard)}", flush=True)
+
+
+def crossed(folder: Path, *, seeds: range) -> None:
+    """Print the outcomes of every width, easiness and share of wrong labels, each organism once."""
+    for width in WIDTHS:
+        some = bred(folder, d_model=width, seeds=seeds)
+        floor, hard = (tried(some, scheme, rounds=1) for scheme in (None, SCHEMES[HARD]))
+        for last_year in LAST_YEARS:
+            for wrong_share in WRONG_SHARES:
+                scheme = OversightScheme(last_year=last_year, wrong_share=wrong_share)
+                easy = tried(some, scheme, rounds=1)
+                line(f"d = {width}, year {last_year}, {wrong_share:.0%} wrong", easy)
+                print(f"    gap recovered {gap(easy, floor, hard)}", flush=True)
+
+
 def main() -> None:
     """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path)
     parser.add_argument("--seeds", type=int, default=8)
     parser.add_argument("--rounds", type=int, default=2)
-    parser.add_argument("--only", choices=("schemes", "sizes"))
+    parser.add_argument("--only", choices=("schemes", "sizes", "crossed"))
     options = parser.parse_args()
     seeds, rounds = range(options.seeds), options.rounds
     print("hard questions: as well as possible, as a seventh grader, neither; interval of the first; models with more")
     print("than half of the first, and of the second; voices: asked as the expert and as the pupil, answers like them")
-    if options.only != "sizes":
+    if options.only in (None, "schemes"):
         schemes(bred(options.folder, d_model=64, seeds=seeds), rounds=rounds)
-    if options.only == "schemes":
-        return
-    for width in (32, 64, 128):
-        some = bred(options.folder, d_model=width, seeds=seeds)
-        floor, easy, hard = (tried(some, scheme, rounds=rounds) for scheme in (None, SCHEMES[EASY], SCHEMES[HARD]))
-        for what, found in (("no training", floor), ("easy", easy), ("hard", hard)):
-            line(f"d = {width}: {what}", found)
-        print(f"d = {width}: gap recovered {gap(easy, floor, hard)}", flush=True)
+    if options.only in (None, "sizes"):
+        sizes(options.folder, seeds=seeds, rounds=rounds)
+    if options.only in (None, "crossed"):
+        crossed(options.folder, seeds=seeds)
 
 
 if __name__ == "__main__":

@@ -18,7 +18,10 @@ def _texts(*rows, prefix="") -> TextSet:
 
 
 def _naive(train, test, near):
-    """Count near pairs that are not copies: weighted Jaccard of word sets, each pair of texts in turn."""
+    """Count near pairs that are not copies: weighted Jaccard of word sets, each pair of texts in turn.
+
+    Where what two share would be shared by chance, they may differ by one word more.
+    """
     clean = [[" ".join(text.casefold().split()) for text in side] for side in (train, test)]
     bags = [{text: set(re.findall(r"\w+(?:-\w+)*", text)) for text in side} for side in clean]
     union = [bag for side in bags for bag in side.values()]
@@ -30,7 +33,11 @@ def _naive(train, test, near):
     for one in clean[0]:
         for other in clean[1]:
             a, b = bags[0][one], bags[1][other]
-            count += one != other and weight(a & b) >= (near - 1e-9) * weight(a | b)
+            is_near = one != other and weight(a & b) >= (near - 1e-9) * weight(a | b)
+            if is_near and len(union) * math.exp(-weight(a & b)) > 0.05:
+                short, long = sorted((re.findall(r"\w+(?:-\w+)*", text) for text in (one, other)), key=len)
+                is_near = short == long or short in [long[:i] + long[i + 1 :] for i in range(len(long))]
+            count += is_near
     return count
 
 
@@ -152,7 +159,9 @@ def test_more_texts_than_one_block_holds_are_compared_like_a_full_matrix():
     shared = (has[:1200] * weights) @ has[1200:].T
     total = has @ weights
     similarity = shared / (total[:1200, None] + total[None, 1200:] - shared)
-    assert found.n_near == (similarity >= 0.6).sum() > 100
+    differing = (has[:1200, None] != has[None, 1200:]).sum(axis=2)
+    is_near = (similarity >= 0.6) & ((len(has) * np.exp(-shared) <= 0.05) | (differing <= 1))
+    assert found.n_near == is_near.sum() > 70
 
 
 # the real files
@@ -171,3 +180,22 @@ def test_every_negation_is_near_its_statement(shared_data):
     found = find_leakage(cities, negated, max_examples=5000)
     assert found.n_exact == 0
     assert {(leak.train_id, leak.test_id) for leak in found.examples} >= {(str(i), str(i)) for i in range(1, 1497)}
+
+
+def test_sums_of_the_same_digits_are_no_copies_of_each_other():
+    rng = np.random.default_rng(0)
+
+    def sums(n):
+        return [
+            " ".join(f"say {a} + {b} = {a + b} .".replace("", " ").split()) for a, b in rng.integers(1000, 5000, (n, 2))
+        ]
+
+    train, test = sums(300), sums(200)
+    found = find_leakage(_texts(*train, *test[:5]), _texts(*[f"s {text}" for text in test]))
+    assert found.by_set[0].n_near == 5
+
+
+def test_words_that_are_few_but_in_the_same_order_are_near():
+    texts = [f"{a} and {b} or {c}" for a in "xyz" for b in "xyz" for c in "xyz"]
+    found = find_leakage(_texts(*texts), _texts("x and y or or z"))
+    assert [leak.train_text for leak in found.examples] == ["x and y or z"]

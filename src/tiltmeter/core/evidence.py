@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Literal
 
+from tiltmeter.core.generalisation import CurvePoint, FewShots
 from tiltmeter.core.records import Measured, Record, Threshold, Unavailable
 from tiltmeter.core.rivals import ActivationNull, BestRival, ControlTask, RivalKind
+from tiltmeter.core.surface import Kinship, LabelWord, PairOrder
 
 
 class Candidate(Record):
@@ -291,8 +293,9 @@ class Evidence(Record):
     ``train`` names the distribution on which site and method were chosen; ``sites`` and ``methods`` list what was
     tried, in order, ``left_out`` what was not for want of pairs; ``causal`` is empty where no answers were named, and
     ``causal_candidates``, judged on a fold of the training split, where the choice was by AUROC; ``planted`` is None
-    but for organisms; ``fpr`` and ``level`` are the asked false-positive rate and the level of all intervals.
-    ``shuffled_pairs``, where the method is fitted on pairs: the same on training texts whose partners are drawn anew.
+    but for organisms; ``fpr`` and ``level`` are the asked false-positive rate and the level of all intervals. In
+    ``leave_one_out`` the chosen site and method were fitted on all other distributions together. ``shuffled_pairs``,
+    where the method is fitted on pairs: the same on training texts whose partners are drawn anew.
     """
 
     format_version: Literal[1] = 1
@@ -328,3 +331,9 @@ class Evidence(Record):
     activation_nulls: tuple[ActivationNull, ...] = ()
     shuffled_pairs: tuple[Shuffled, ...] = ()
     control_task: ControlTask | Unavailable | None = None
+    leave_one_out: tuple[Cell, ...] = ()
+    data_curve: tuple[CurvePoint, ...] = ()
+    few_shots: tuple[FewShots, ...] = ()
+    label_words: tuple[LabelWord, ...] = ()
+    pair_orders: tuple[PairOrder, ...] = ()
+    kinships: tuple[Kinship, ...] = ()

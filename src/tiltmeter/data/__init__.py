@@ -9,6 +9,7 @@ from tiltmeter.data._attempts import (
     write_attempts,
 )
 from tiltmeter.data._attempts_labels import label_attempts
+from tiltmeter.data._label_words import LabelWords, WordCounts, label_words
 from tiltmeter.data._leakage import find_leakage
 from tiltmeter.data._read import read_texts
 from tiltmeter.data._shared_words import SharedWordGroups, group_by_shared_words
@@ -27,17 +28,20 @@ __all__ = [
     "Between",
     "Chat",
     "Fold",
+    "LabelWords",
     "Message",
     "NthMessage",
     "Scalar",
     "SharedWordGroups",
     "Span",
     "TextSet",
+    "WordCounts",
     "find_leakage",
     "group_by_shared_words",
     "group_folds",
     "independent_units",
     "label_attempts",
+    "label_words",
     "plain_texts",
     "read_texts",
     "require_two_classes",

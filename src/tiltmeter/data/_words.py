@@ -15,4 +15,9 @@ def normalised(text: str) -> str:
 
 def words(text: str) -> frozenset[str]:
     """Return the distinct words without case; a text of signs only is one word, so that no text has none."""
-    return frozenset(_WORD.findall(text.casefold())) or frozenset([normalised(text)])
+    return frozenset(word_order(text))
+
+
+def word_order(text: str) -> tuple[str, ...]:
+    """Return the words as they follow each other, without case."""
+    return tuple(_WORD.findall(text.casefold())) or (normalised(text),)

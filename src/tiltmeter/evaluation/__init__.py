@@ -4,6 +4,7 @@ Nothing here knows where the arrays came from.
 """
 
 from tiltmeter.evaluation._accuracy import balanced_accuracy
+from tiltmeter.evaluation._draws import auroc_gain, mean_auroc
 from tiltmeter.evaluation._estimates import (
     RankingEstimates,
     Resampling,
@@ -42,6 +43,7 @@ __all__ = [
     "auroc",
     "auroc_columns",
     "auroc_difference",
+    "auroc_gain",
     "balanced_accuracy",
     "bootstrap_estimate",
     "choose",
@@ -49,6 +51,7 @@ __all__ = [
     "gap_recovered",
     "judge",
     "label_lead",
+    "mean_auroc",
     "mean_estimate",
     "negatives_needed",
     "nuisance_auroc",

@@ -11,11 +11,13 @@ from tiltmeter.core.evidence import Evidence, Statement
 from tiltmeter.evaluation._rules_alarms import alarms
 from tiltmeter.evaluation._rules_causality import causality
 from tiltmeter.evaluation._rules_data import data
+from tiltmeter.evaluation._rules_generalisation import generalisation
 from tiltmeter.evaluation._rules_luck import luck
 from tiltmeter.evaluation._rules_planted import planted_truth
 from tiltmeter.evaluation._rules_reading import choice, elsewhere, in_distribution, others
 from tiltmeter.evaluation._rules_rivals import by_heart, pairing, readers, training
 from tiltmeter.evaluation._rules_shortcuts import followers, shortcuts
+from tiltmeter.evaluation._rules_surface import rare, surface
 from tiltmeter.evaluation._rules_text import embedding, text_alone
 
 RULES_VERSION = 4
@@ -26,6 +28,7 @@ RULES: tuple[Rule, ...] = (
     in_distribution,
     choice,
     elsewhere,
+    generalisation,
     others,
     luck,
     text_alone,
@@ -36,8 +39,10 @@ RULES: tuple[Rule, ...] = (
     pairing,
     shortcuts,
     followers,
+    surface,
     alarms,
     data,
+    rare,
     causality,
     planted_truth,
 )

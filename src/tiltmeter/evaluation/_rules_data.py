@@ -10,6 +10,8 @@ from tiltmeter.evaluation._chosen import home_auroc
 
 # Below this many independent units an interval is a rough guide.
 _FEW_UNITS = 50
+# Below this many it is hardly that.
+_FEWEST_UNITS = 20
 
 
 def data(evidence: Evidence) -> Iterable[Statement]:
@@ -28,9 +30,9 @@ def data(evidence: Evidence) -> Iterable[Statement]:
     if isinstance(home, Estimate) and home.n < _FEW_UNITS:
         yield Statement(
             rule="size",
-            condition="intervals rest on at least 50 independent units",
+            condition="intervals rest on at least 50 independent units, and never on fewer than 20",
             test=evidence.train,
-            stance="note",
+            stance="note" if home.n >= _FEWEST_UNITS else "against",
             text="The intervals rest on few independent units.",
             because=f"{home.n} units",
         )

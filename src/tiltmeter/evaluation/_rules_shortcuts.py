@@ -31,8 +31,19 @@ def shortcuts(evidence: Evidence) -> Iterable[Statement]:
                     because=f"{within.reason}; {coupling}",
                 )
             continue
-        follows = (within.low > 0.5 or within.high < 0.5) and abs(within.value - 0.5) >= _FOLLOWS
-        if follows or at_home:
+        is_far = abs(within.value - 0.5) >= _FOLLOWS
+        follows = (within.low > 0.5 or within.high < 0.5) and is_far
+        if is_far and not follows:
+            yield Statement(
+                rule="shortcut",
+                condition=condition,
+                test=shortcut.test,
+                stance="against",
+                text=f"The texts of {shortcut.test} are too few to tell whether, with the label fixed, its score "
+                f"follows {shortcut.nuisance}.",
+                because=f"AUROC for {shortcut.nuisance} {figure(within)}; {coupling}",
+            )
+        elif follows or at_home:
             yield Statement(
                 rule="shortcut",
                 condition=condition,

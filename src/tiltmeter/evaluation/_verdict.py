@@ -22,6 +22,7 @@ _LOCAL = (
     "leakage",
     "false alarms",
     "planted truth",
+    "kinship",
 )
 # Objections from these rules at home refute.
 _FATAL = ("in distribution", "random directions", "shuffled", "text alone", "embedding", "untrained")
@@ -81,7 +82,7 @@ def _outcome(
     against = {(s.rule, s.test) for s in statements if s.stance == "against"}
     if any((rule, evidence.train) in against for rule in _FATAL):
         return "refuted"
-    if ("text alone, unclear", evidence.train) in against:
+    if {("text alone, unclear", evidence.train), ("rare class", evidence.train)} & against:
         return "undecided"
     is_local = any(rule in _LOCAL for rule, _ in against)
     return "holds in part" if is_local else "holds"

@@ -83,6 +83,9 @@ def transfer_section(look: Lookup) -> Transfer:
         cells = [look.cell(evidence.site, evidence.method, test=test, train=train) for test in look.tests]
         shown = tuple(show_auroc(cell.auroc if cell else None) for cell in cells)
         matrix.append(Row(train, shown, marked=train == evidence.train))
+    others = {cell.test: cell.auroc for cell in evidence.leave_one_out}
+    if others:
+        matrix.append(Row("all others", tuple(show_auroc(others.get(test)) for test in look.tests)))
     methods = [
         method_row(look, method, tuple(show_auroc(_auroc(look, site, method, test)) for test in look.tests), site)
         for method, site in ((m, look.best_sites.get(m, "")) for m in evidence.methods)

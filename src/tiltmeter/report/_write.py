@@ -17,6 +17,7 @@ from tiltmeter.report._account import account_section, data_section, glossary, l
 from tiltmeter.report._causes import causes_section
 from tiltmeter.report._format import asked
 from tiltmeter.report._lookup import look_up
+from tiltmeter.report._needs import needs_section
 from tiltmeter.report._pictures import (
     histograms_section,
     legend,
@@ -26,6 +27,7 @@ from tiltmeter.report._pictures import (
 )
 from tiltmeter.report._planted import planted_section
 from tiltmeter.report._rivals import rivals_section
+from tiltmeter.report._surface import surface_section
 from tiltmeter.report._verdict import probe_card, verdict_section
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -135,10 +137,12 @@ def render(run: Run, evidence: Evidence) -> str:
             legend=legend(look),
             selection=selection_section(look),
             transfer=transfer_section(look),
+            needs=needs_section(look),
             causes=causes_section(look),
             planted=planted_section(look),
             rivals=rivals_section(look),
             shortcuts=shortcuts_section(look),
+            surface=surface_section(look),
             histograms=histograms_section(look),
             mistakes=mistakes_section(look),
             leaks=leaks_section(evidence),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -32,7 +33,24 @@ _CHEAP = 50_000_000
 _PARTNERS = 19
 
 
-def layer_zero(
+class Lesser(NamedTuple):
+    """What the chosen procedure reaches there; fields are named as those of the evidence."""
+
+    activation_nulls: tuple[ActivationNull, ...]
+    shuffled_pairs: tuple[Shuffled, ...]
+    control_task: ControlTask | Unavailable
+
+
+def lesser_knowledge(
+    spec: StudySpec, material: Material, tests: dict[str, TestSet], *, chosen: Fitted, reader: object
+) -> Lesser:
+    """Run the chosen procedure on layer 0, on a model without training, on redrawn pairs and on control tasks."""
+    before = _layer_zero(spec, material, tests, chosen)
+    without = _without_training(spec, material, tests, chosen, reader=reader)
+    return Lesser((*before, *without), _redrawn_pairs(spec, material, tests, chosen), _control(spec, material, chosen))
+
+
+def _layer_zero(
     spec: StudySpec, material: Material, tests: dict[str, TestSet], chosen: Fitted
 ) -> tuple[ActivationNull, ...]:
     """Fit the chosen method on what enters the first block, whether that is among the sites or not."""
@@ -40,7 +58,7 @@ def layer_zero(
     return activation_nulls("layer 0", procedure(spec, chosen), data=data, tests=_judged(material, tests, chosen))
 
 
-def without_training(
+def _without_training(
     spec: StudySpec, material: Material, tests: dict[str, TestSet], chosen: Fitted, *, reader: object
 ) -> tuple[ActivationNull, ...]:
     """Fit the chosen method at the chosen site of a model without training; nothing where that is not asked for."""
@@ -66,7 +84,7 @@ def without_training(
     )
 
 
-def redrawn_pairs(
+def _redrawn_pairs(
     spec: StudySpec, material: Material, tests: dict[str, TestSet], chosen: Fitted
 ) -> tuple[Shuffled, ...]:
     """Run a chosen method on pairs with partners drawn anew; nothing for others."""
@@ -81,7 +99,7 @@ def redrawn_pairs(
     return shuffled_records(found, chosen_aurocs(material, tests, chosen))
 
 
-def control(spec: StudySpec, material: Material, chosen: Fitted) -> ControlTask | Unavailable:
+def _control(spec: StudySpec, material: Material, chosen: Fitted) -> ControlTask | Unavailable:
     """Run the chosen method on control tasks, in which each group, or each value of a column, has a random label."""
     if needs_pairs(chosen.method):
         return Unavailable(reason=f"{chosen.method} is fitted on pairs, whose rows a control task would part")

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tiltmeter.baselines import (
     USUAL_RIVALS,
@@ -32,12 +33,16 @@ from tiltmeter.studies._transfer import Fitted, TestSet, test_scores
 
 
 class Rivals(NamedTuple):
-    """Figures of rivals, what the chosen probe adds to each and to the best, and what each recovers on other sets."""
+    """Figures of rivals, what the chosen probe adds to each and to the best, and what each recovers on other sets.
+
+    ``scores``: of those that were fitted on the training distribution, by name and test set.
+    """
 
     baselines: tuple[Baseline, ...]
     advantages: tuple[Advantage, ...]
     best: tuple[BestRival, ...]
     gaps: tuple[Gap, ...]
+    scores: dict[str, dict[str, NDArray[Any]]]
 
 
 def open_rivals(spec: StudySpec, reader: object) -> tuple[Rival, ...]:
@@ -145,4 +150,4 @@ def rivals(readers: tuple[Rival, ...], material: Material, tests: dict[str, Test
             )
             for rival in learning
         ]
-    return Rivals(tuple(baselines), told.advantages, told.best, tuple(gaps))
+    return Rivals(tuple(baselines), told.advantages, told.best, tuple(gaps), told.scores)

@@ -27,15 +27,17 @@ from tiltmeter.studies._alarms import alarms
 from tiltmeter.studies._causes import causes, check_causes, choose_by_cause
 from tiltmeter.studies._controls import random_nulls, shortcuts, shuffled_refits
 from tiltmeter.studies._fitting import asked_methods, methods_for
+from tiltmeter.studies._generalise import generalise
 from tiltmeter.studies._leaks import leaks
 from tiltmeter.studies._material import Material, collect_material, describe, open_material
-from tiltmeter.studies._nulls import control, layer_zero, redrawn_pairs, without_training
+from tiltmeter.studies._nulls import lesser_knowledge
 from tiltmeter.studies._planted import followed, planted_in
 from tiltmeter.studies._rivals import open_rivals, rivals
 from tiltmeter.studies._select import candidates
 from tiltmeter.studies._sources import open_model
 from tiltmeter.studies._spec import Method, StudySpec
-from tiltmeter.studies._transfer import Fitted, fit_all, gaps, test_sets, transfer
+from tiltmeter.studies._surface import surface
+from tiltmeter.studies._transfer import Fitted, fit_all, gaps, test_scores, test_sets, transfer
 from tiltmeter.studies._vectors import Vectors, is_vectors, open_vectors
 
 _PACKAGES = ("tiltmeter", "torch", "transformers", "numpy", "scipy", "scikit-learn", "safetensors", "tokenizers")
@@ -165,15 +167,13 @@ def _assess(
     with steps("judging transfer"):
         cells = transfer(fits, material, tests, fpr=spec.threshold.fpr)
         recovered = gaps(fits, material, tests, home=home)
+    with steps("fitting on other texts and on fewer"):
+        generalised = generalise(spec, material, tests, chosen)
     with steps("drawing nulls"):
         nulls = random_nulls(spec, material, tests)
         refits = shuffled_refits(spec, material, tests, chosen)
         found_shortcuts = shortcuts(spec, material, tests, fitted)
-        partners = redrawn_pairs(spec, material, tests, chosen)
-        by_heart = control(spec, material, chosen)
-        before = layer_zero(spec, material, tests, chosen)
-    with steps("reading a model without training"):
-        lesser = without_training(spec, material, tests, chosen, reader=reader)
+        lesser = lesser_knowledge(spec, material, tests, chosen=chosen, reader=reader)
     causal: tuple[Causal, ...] = ()
     if isinstance(reader, SubjectModel) and spec.evidence.answers is not None:
         with steps("swapping and ablating directions"):
@@ -185,6 +185,8 @@ def _assess(
         told = rivals(readers, material, tests, chosen)
     with steps("looking for leakage"):
         leakage = leaks(material, tests, home)
+    with steps("looking at the surface of the texts"):
+        on_surface = surface(spec, material, tests, {"probe": test_scores(chosen, material, tests), **told.scores})
     with steps("certifying the threshold"):
         operated = alarms(spec, material, tests, chosen=chosen, leakage=leakage)
     evidence = Evidence(
@@ -216,9 +218,9 @@ def _assess(
         followed=follows,
         gaps=(*recovered, *told.gaps),
         best_rivals=told.best,
-        activation_nulls=(*before, *lesser),
-        shuffled_pairs=partners,
-        control_task=by_heart,
+        **lesser._asdict(),
+        **generalised._asdict(),
+        **on_surface._asdict(),
         verdict=Unavailable(reason="not judged yet"),
     )
     return evidence.model_copy(update={"verdict": judge(evidence)}), fitted, chosen

@@ -188,6 +188,9 @@ class RivalsSpec(Record):
 class EvidenceSpec(Record):
     """How hard the evidence looks. ``nuisances``: columns with two values that the score should not follow.
 
+    ``few_shots``: distributions of which a few training positives (1 to 16) are added to the training texts, to see
+    what they bring.
+
     ``answers``: what the model says after texts of either label. With them every probe at ``resid_post`` is swapped and
     ablated in held-out pairs of the training distribution, whose texts must be plain and as long as each other.
     """
@@ -197,6 +200,7 @@ class EvidenceSpec(Record):
     random_directions: int = Field(default=100, ge=1)
     shuffles: int = Field(default=50, ge=19)
     nuisances: tuple[str, ...] = ()
+    few_shots: tuple[str, ...] = ()
     answers: AnswersSpec | None = None
     rivals: RivalsSpec = RivalsSpec()
 
@@ -239,6 +243,11 @@ class StudySpec(Record):
                 raise ValueError(f"train names the distribution {name!r}, but texts has {', '.join(self.texts)}")
         if unknown := [name for name in self.rows if name not in self.texts]:
             raise ValueError(f"rows names the distribution {unknown[0]!r}, but texts has {', '.join(self.texts)}")
+        for name in self.evidence.few_shots:
+            if name not in self.texts or name in (self.train.distribution, *self.train.judge_only):
+                raise ValueError(
+                    f"evidence.few_shots names {name!r}; it must be another distribution of texts, not in judge_only"
+                )
         fitted_on = {self.train.distribution, *self.train.benign}
         if both := sorted(fitted_on & set(self.train.judge_only)):
             raise ValueError(f"{both[0]!r} cannot be both fitted on and in train.judge_only")
