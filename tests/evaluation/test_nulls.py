@@ -7,7 +7,7 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from tiltmeter.core.errors import ArrayError
-from tiltmeter.evaluation import auroc, auroc_columns, random_directions, shuffle_labels, shuffle_p_value
+from tiltmeter.evaluation import auroc, auroc_columns, random_directions, shuffle_labels, shuffle_p_value, shuffle_pairs
 
 
 def _rows(n: int, d: int, *, shift: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -119,3 +119,35 @@ def test_a_p_value_is_never_zero_and_is_uniform_under_the_null() -> None:
     draws = rng.normal(size=(20000, 20))
     p_values = np.array([shuffle_p_value(row[0], row[1:]) for row in draws])
     assert abs((p_values <= 0.05).mean() - 0.05) < 3 * np.sqrt(0.05 * 0.95 / 20000)
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_redrawn_pairs_have_one_row_of_either_side_and_a_partner_by_chance(told: bool) -> None:
+    pairs = np.array([f"p{i // 2}" for i in range(400)] + [""] * 5)
+    sides = np.array([0, 1] * 200 + [0] * 5) if told else None
+    found = shuffle_pairs(pairs, sides=sides, rng=np.random.default_rng(0))
+    assert (found.pairs[400:] == "").all()
+    if told:
+        assert np.array_equal(found.sides, sides)
+        assert np.array_equal(found.pairs[:400:2], pairs[:400:2])
+    for name in np.unique(pairs[:400]):
+        assert sorted(found.sides[found.pairs == name]) == [0, 1]
+    first, second = found.pairs[:400:2], found.pairs[1:400:2]
+    # of a permutation one pair on average keeps its partner
+    assert (first == second).sum() <= 6
+
+
+def test_partners_say_nothing_of_each_other_once_they_are_redrawn() -> None:
+    pairs, y = np.repeat(np.arange(500), 2).astype(str), np.tile([0, 1], 500)
+    found = shuffle_pairs(pairs, rng=np.random.default_rng(1))
+    of_pair = np.bincount(np.unique(found.pairs, return_inverse=True)[1], weights=y)
+    # half of the pairs hold one label only; before, none did
+    assert abs((of_pair != 1).mean() - 0.5) < 4 * np.sqrt(0.25 / 500)
+
+
+def test_what_is_no_pair_cannot_be_redrawn() -> None:
+    rng = np.random.default_rng(0)
+    with pytest.raises(ArrayError, match="two rows"):
+        shuffle_pairs(np.array(["a", "a", "a"]), rng=rng)
+    with pytest.raises(ArrayError, match="one row of side 0"):
+        shuffle_pairs(np.array(["a", "a"]), sides=np.array([1, 1]), rng=rng)

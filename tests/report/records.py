@@ -32,6 +32,7 @@ from tiltmeter.core.evidence import (
 from tiltmeter.core.hiding import ActivationBudget
 from tiltmeter.core.likeness import Flagged, Likeness
 from tiltmeter.core.records import Estimate, Threshold, Unavailable
+from tiltmeter.core.rivals import ActivationNull, BestRival, ControlTask
 from tiltmeter.core.run import Run
 
 METHODS = ("MeanDifference", "Logistic", "LDA", "LAT", "PCA")
@@ -143,8 +144,28 @@ def make_evidence(
         ),
         likeness=_likeness(names, site, certified=certified),
         hiding=_hiding(names, chosen, site) if certified else (),
+        best_rivals=(_best(names[0]),),
+        activation_nulls=tuple(
+            ActivationNull(kind=kind, site=site, test=n, seed=seed, auroc=estimate(0.6), difference=_difference(0.3))
+            for n in names
+            for kind, seed in (("layer 0", None), ("untrained", 5))
+        ),
+        shuffled_pairs=(Shuffled(test=names[0], aurocs=(0.41, 0.52, 0.63), p_value=0.25),),
+        control_task=ControlTask(
+            types="group",
+            n_types=321,
+            n_rows=654,
+            auroc=estimate(0.93),
+            control=estimate(0.71),
+            controls=(0.7, 0.72),
+            selectivity=_difference(0.22),
+        ),
         verdict=_verdict(names, chosen, site),
     )
+
+
+def _best(test: str) -> BestRival:
+    return BestRival(claim="text alone", baseline="TF-IDF", test=test, tried=4, difference=_difference(0.3))
 
 
 def make_barren() -> Evidence:
@@ -164,6 +185,12 @@ def make_barren() -> Evidence:
             "causal": tuple(c.model_copy(update={"swap": gone, "ablation": gone}) for c in full.causal),
             "random_directions": (),
             "shuffled": (),
+            "best_rivals": (),
+            "activation_nulls": tuple(
+                n.model_copy(update={"auroc": gone, "difference": gone}) for n in full.activation_nulls
+            ),
+            "shuffled_pairs": (),
+            "control_task": gone,
             "histograms": (),
             "mistakes": (),
             "verdict": Verdict(rules_version=1, outcome="undecided", headline="Nothing was measured.", statements=()),
@@ -248,11 +275,29 @@ def _baselines(names: tuple[str, ...], rng: random.Random) -> tuple[Baseline, ..
         ("bag of words", "word counts, logistic regression", 0.57),
         ("TF-IDF", "word and character n-grams, logistic regression", 0.6),
     )
-    return tuple(
+    text = tuple(
         Baseline(name=b, description=d, train=names[0], test=n, auroc=estimate(v + rng.gauss(0, 0.02), half=0.04))
         for n in names
         for b, d, v in kinds
     )
+    others = tuple(
+        Baseline(
+            name=b,
+            description=f"{b} of {EVIL}",
+            train=names[0],
+            test=n,
+            auroc=estimate(v),
+            kind=kind,
+            notes=notes,
+            accuracy=estimate(0.62),
+        )
+        for n in names
+        for b, kind, v, notes in (
+            ("rules", "rules", 0.7, ("if it has the word 'city': +1.00", f"else: {EVIL}")),
+            ("asking the model", "asked", 0.99, ()),
+        )
+    )
+    return text + others
 
 
 def _difference(value: float) -> Estimate:

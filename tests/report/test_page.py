@@ -184,6 +184,29 @@ def test_sections_stand_in_the_order_of_a_sceptics_questions(pages: dict[str, st
     )
 
 
+def test_rivals_and_nulls_stand_beside_the_probe_with_their_figures_and_what_is_to_be_known_of_them(
+    pages: dict[str, str],
+) -> None:
+    text = Page(pages["full"]).text
+    for shown in (
+        "the best of 4 for “text alone” on the calibration texts",
+        "if it has the word 'city': +1.00",
+        "balanced accuracy at 0: 0.62 [0.59, 0.65]",
+        "before any block",
+        "weights drawn under seed 5",
+        "on pairs whose partners were drawn anew, 3 times; p = 0.25",
+        "each of 321 types (group) has a random label, on 654 training rows held out",
+        "the label itself 0.93 [0.90, 0.96] on these rows",
+        "selectivity +0.22 [+0.17, +0.27]",
+    ):
+        assert shown in text
+    # the glance is of the text alone: a model that is asked is no text
+    glance = text[text.index("Every test set at a glance") : text.index("Nulls and rivals")]
+    assert "asking the model" not in glance
+    barren = Page(pages["barren"]).text
+    assert "control tasks" in barren and "no figure: only one class in this set" in barren
+
+
 def test_the_verdict_comes_first_with_every_statement_and_its_rule(pages: dict[str, str]) -> None:
     text = Page(pages["full"]).text
     assert text.index("Holds in part") < text.index("Every test set at a glance")

@@ -53,6 +53,8 @@ def test_what_was_chosen_on_training_folds_reads_truth_on_held_out_statements_wi
 def test_the_cue_is_coupled_with_truth_in_training_and_nowhere_else(evidence: Evidence) -> None:
     assert [s.train_agreement for s in evidence.shortcuts] == pytest.approx([0.9] * len(evidence.shortcuts), abs=0.01)
     for baseline in evidence.baselines:
+        if baseline.kind == "asked":
+            continue
         assert 0.45 <= _value(baseline.auroc) <= 0.55, (baseline.name, baseline.train, baseline.test)
 
 

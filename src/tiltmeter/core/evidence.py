@@ -8,6 +8,7 @@ from tiltmeter.core.generalisation import CurvePoint, FewShots
 from tiltmeter.core.hiding import ActivationBudget
 from tiltmeter.core.likeness import Likeness
 from tiltmeter.core.records import Measured, Record, Threshold, Unavailable
+from tiltmeter.core.rivals import ActivationNull, BestRival, ControlTask, RivalKind
 from tiltmeter.core.surface import Kinship, LabelWord, PairOrder
 
 
@@ -67,21 +68,29 @@ class Shuffled(Record):
 
 
 class Baseline(Record):
-    """A rival that reads the text only, fitted on the same train split and judged on the same test split."""
+    """A rival that does not read activations, fitted on the same train split and judged on the same test split.
+
+    A rival that asks is fitted on the calibration split at most. ``accuracy``: its balanced accuracy at score 0, for
+    rivals that are not fitted on the train split. ``notes``: lines to be read with it, such as its rules, in order.
+    """
 
     name: str
     description: str
     train: str
     test: str
     auroc: Measured
+    kind: RivalKind = "text"
+    accuracy: Measured | None = None
+    notes: tuple[str, ...] = ()
 
 
 class Advantage(Record):
-    """AUROC of the chosen probe minus that of a text baseline on the same test rows (paired group bootstrap)."""
+    """AUROC of the chosen probe minus that of a rival on the same test rows (paired group bootstrap)."""
 
     baseline: str
     test: str
     difference: Measured
+    kind: RivalKind = "text"
 
 
 class Gap(Record):
@@ -287,6 +296,7 @@ class Evidence(Record):
     tried, in order, ``left_out`` what was not for want of pairs; ``causal`` is empty where no answers were named, and
     ``causal_candidates``, judged on a fold of the training split, where the choice was by AUROC; ``planted`` is None
     but for organisms; in ``leave_one_out`` the chosen site and method were fitted on all other distributions together;
+    ``shuffled_pairs``, where the method is fitted on pairs, is as ``shuffled``, with partners that were drawn anew;
     ``likeness`` is None where the rows do not vary; ``hiding`` has one entry a test set on which a positive raises an
     alarm; ``fpr`` and ``level`` are the asked false-positive rate and the level of all intervals.
     """
@@ -320,6 +330,10 @@ class Evidence(Record):
     planted: Planted | None = None
     followed: tuple[Followed, ...] = ()
     gaps: tuple[Gap, ...] = ()
+    best_rivals: tuple[BestRival, ...] = ()
+    activation_nulls: tuple[ActivationNull, ...] = ()
+    shuffled_pairs: tuple[Shuffled, ...] = ()
+    control_task: ControlTask | Unavailable | None = None
     leave_one_out: tuple[Cell, ...] = ()
     data_curve: tuple[CurvePoint, ...] = ()
     few_shots: tuple[FewShots, ...] = ()

@@ -31,10 +31,12 @@ from tiltmeter.evaluation._hiding import (
 from tiltmeter.evaluation._means import bootstrap_estimate, mean_estimate
 from tiltmeter.evaluation._nulls import (
     DirectionScores,
+    ShuffledPairs,
     auroc_columns,
     random_directions,
     shuffle_labels,
     shuffle_p_value,
+    shuffle_pairs,
 )
 from tiltmeter.evaluation._plan import LabelledScores, plan_reviews, rate_left
 from tiltmeter.evaluation._ranking import Ranking, auroc, rankings, tpr_at_fpr
@@ -65,6 +67,7 @@ __all__ = [
     "ScoreDrift",
     "ScoreDriftState",
     "Scored",
+    "ShuffledPairs",
     "TamperingFigure",
     "Won",
     "Yardsticks",
@@ -99,6 +102,7 @@ __all__ = [
     "share",
     "shuffle_labels",
     "shuffle_p_value",
+    "shuffle_pairs",
     "smallest_push",
     "tampering_table",
     "threshold_at_fpr",

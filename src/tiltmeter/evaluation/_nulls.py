@@ -19,6 +19,13 @@ class DirectionScores(NamedTuple):
     test: Float[NDArray[Any], " k"]
 
 
+class ShuffledPairs(NamedTuple):
+    """Pairs whose partners were drawn anew, and which half of its pair each row is, shape (n,) each."""
+
+    pairs: Shaped[NDArray[Any], " n"]
+    sides: Int[NDArray[Any], " n"]
+
+
 def auroc_columns(y: Int[NDArray[Any], " n"], scores: Float[NDArray[Any], "n k"]) -> Float[NDArray[Any], " k"]:
     """Return the AUROC of each column of ``scores``, ties counting one half.
 
@@ -114,6 +121,61 @@ def shuffle_labels(
     is_whole = np.isin(codes, whole)
     shuffled[is_whole] = exchanged[codes[is_whole]]
     return shuffled
+
+
+def shuffle_pairs(
+    pairs: Shaped[NDArray[Any], " n"], *, sides: Int[NDArray[Any], " n"] | None = None, rng: np.random.Generator
+) -> ShuffledPairs:
+    """Draw the partner of each row anew: pairs of as many rows, whose two texts have nothing to do with each other.
+
+    Of each pair the row of side 1 goes to a pair drawn at random, its own included. Labels are not looked at, so that
+    in a new pair both rows may have the same one.
+
+    Parameters
+    ----------
+    pairs
+        Identifier of each row's pair, two rows a pair; "" where a row has none, which stays so.
+    sides
+        0 or 1, which half of its pair each row is, one of each a pair; None for a toss of a coin in each pair.
+    rng
+        Where the draws come from.
+
+    Returns
+    -------
+    The new pairs, and the sides by which they were drawn.
+
+    Raises
+    ------
+    ArrayError
+        If a pair has not two rows, or not one of either side.
+
+    Examples
+    --------
+    >>> pairs = np.array(["a", "a", "b", "b", "c", "c"])
+    >>> found = shuffle_pairs(pairs, sides=np.array([0, 1] * 3), rng=np.random.default_rng(1))
+    >>> found.pairs[::2].tolist(), sorted(found.pairs[1::2].tolist())
+    (['a', 'b', 'c'], ['a', 'b', 'c'])
+    """
+    names, codes = np.unique(pairs, return_inverse=True)
+    paired = np.flatnonzero(pairs != "")
+    own = codes[paired]
+    if (np.bincount(own, minlength=len(names))[names != ""] != 2).any():
+        raise ArrayError("A pair must have two rows; leave the others out, or give them no pair.")
+    halves = np.zeros(len(pairs), dtype=np.int64)
+    if sides is None:
+        # the coin says whether the first row of a pair or the second is side 1
+        is_first = np.zeros(len(pairs), dtype=np.bool_)
+        is_first[paired[np.unique(own, return_index=True)[1]]] = True
+        coins = rng.integers(2, size=len(names))
+        halves[paired] = np.where(is_first[paired], coins[own], 1 - coins[own])
+    else:
+        halves[paired] = sides[paired]
+        if (np.bincount(own, weights=halves[paired], minlength=len(names))[names != ""] != 1).any():
+            raise ArrayError("A pair must have one row of side 0 and one of side 1.")
+    moved = paired[halves[paired] == 1]
+    drawn = pairs.copy()
+    drawn[moved] = pairs[rng.permutation(moved)]
+    return ShuffledPairs(drawn, halves)
 
 
 def shuffle_p_value(value: float, null: Float[NDArray[Any], " k"]) -> float:

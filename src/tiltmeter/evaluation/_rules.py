@@ -27,6 +27,18 @@ from tiltmeter.evaluation._rules_reading import (
     in_distribution,
     others,
 )
+from tiltmeter.evaluation._rules_rivals import (
+    ASKING,
+    CONTROL_TASK,
+    OTHER_MODELS,
+    SHUFFLED_PAIRS,
+    UNTRAINED,
+    UNTRAINED_UNCLEAR,
+    by_heart,
+    pairing,
+    readers,
+    training,
+)
 from tiltmeter.evaluation._rules_shortcuts import FOLLOWERS, SHORTCUT, followers, shortcuts
 from tiltmeter.evaluation._rules_surface import COUNTERFACTUAL_PAIRS, KINSHIP, RARE_CLASS, VOCABULARY, rare, surface
 from tiltmeter.evaluation._rules_text import EMBEDDING, GROUPING, TEXT_ALONE, TEXT_ALONE_UNCLEAR, embedding, text_alone
@@ -42,6 +54,10 @@ RULES: tuple[Callable[[Evidence], Iterable[Statement]], ...] = (
     luck,
     text_alone,
     embedding,
+    readers,
+    training,
+    by_heart,
+    pairing,
     shortcuts,
     followers,
     surface,
@@ -66,7 +82,13 @@ BOOK: tuple[Rule, ...] = (
     TEXT_ALONE,
     TEXT_ALONE_UNCLEAR,
     GROUPING,
+    ASKING,
+    OTHER_MODELS,
     EMBEDDING,
+    UNTRAINED,
+    UNTRAINED_UNCLEAR,
+    CONTROL_TASK,
+    SHUFFLED_PAIRS,
     SHORTCUT,
     FOLLOWERS,
     VOCABULARY,

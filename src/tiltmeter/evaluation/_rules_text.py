@@ -6,11 +6,14 @@ from collections.abc import Iterable
 
 from tiltmeter.core.evidence import Evidence, Statement
 from tiltmeter.core.records import Estimate, Unavailable
+from tiltmeter.core.rivals import CLAIMS
 from tiltmeter.evaluation._chosen import failed, figure, home_auroc, listed
 from tiltmeter.evaluation._rule import Rule
 
 # A lead over a text baseline of this size, if the interval contains 0, says that the texts are few.
 _CLEAR = 0.1
+_ENTERING = "0.resid_pre"
+_EMBEDDING = "the input of the first block does not read the label as well as the chosen site"
 # Of several rivals one lies below chance by luck now and then: the upper end is moved this much farther out for that.
 _SEVERAL = 1.5
 
@@ -53,8 +56,9 @@ EMBEDDING = Rule(
 def text_alone(evidence: Evidence) -> Iterable[Statement]:
     """Say whether what reads the text only does as well."""
     told = failed(evidence)
-    for test in dict.fromkeys(advantage.test for advantage in evidence.advantages):
-        rivals = [a for a in evidence.advantages if a.test == test and isinstance(a.difference, Estimate)]
+    of_text = [advantage for advantage in evidence.advantages if CLAIMS[advantage.kind] == "text alone"]
+    for test in dict.fromkeys(advantage.test for advantage in of_text):
+        rivals = [a for a in of_text if a.test == test and isinstance(a.difference, Estimate)]
         equal = [a for a in rivals if isinstance(a.difference, Estimate) and a.difference.low <= 0]
         if equal and test not in told:
             worst = min(equal, key=lambda a: a.difference.value if isinstance(a.difference, Estimate) else 0.0)
@@ -70,22 +74,28 @@ def text_alone(evidence: Evidence) -> Iterable[Statement]:
             )
         elif rivals and test == evidence.train:
             closest = min(rivals, key=lambda a: a.difference.value if isinstance(a.difference, Estimate) else 0.0)
+            fair = next((b for b in evidence.best_rivals if (b.claim, b.test) == ("text alone", test)), None)
+            chosen = (
+                f"; to {fair.baseline}, the best on the calibration texts, {figure(fair.difference)}" if fair else ""
+            )
             yield TEXT_ALONE.say(
                 "for",
                 f"On {test} the activations add to what the text alone gives.",
-                because=f"difference to {closest.baseline}, the best rival, {figure(closest.difference)}",
+                because=f"difference to {closest.baseline}, the closest of {len(rivals)} rivals on these texts, "
+                f"{figure(closest.difference)}{chosen}",
                 test=test,
             )
         elif not rivals and test == evidence.train:
             yield TEXT_ALONE.say(
                 "note",
                 f"It could not be compared with text-only baselines on {test}.",
-                because=next((figure(a.difference) for a in evidence.advantages if a.test == test), "no baseline"),
+                because=next((figure(a.difference) for a in of_text if a.test == test), "no baseline"),
                 test=test,
             )
     for baseline in evidence.baselines:
         auroc = baseline.auroc
-        below = isinstance(auroc, Estimate) and auroc.value + _SEVERAL * (auroc.high - auroc.value) < 0.5
+        is_low = isinstance(auroc, Estimate) and auroc.value + _SEVERAL * (auroc.high - auroc.value) < 0.5
+        below = baseline.kind == "text" and is_low
         if below and (baseline.train, baseline.test) == (evidence.train, evidence.train):
             yield GROUPING.say(
                 "against",
@@ -100,7 +110,10 @@ def embedding(evidence: Evidence) -> Iterable[Statement]:
     """Say whether the input of the first block reads the label as well."""
     first = evidence.sites[0]
     home = home_auroc(evidence)
-    if evidence.site == first or not first.endswith("resid_pre") or isinstance(home, Unavailable):
+    if evidence.site == _ENTERING or isinstance(home, Unavailable):
+        return
+    if first != _ENTERING:
+        yield from _not_among_the_sites(evidence)
         return
     cells = [c.auroc for c in evidence.transfer if (c.site, c.train, c.test) == (first, evidence.train, evidence.train)]
     best = max((c for c in cells if isinstance(c, Estimate)), key=lambda c: c.value, default=None)
@@ -111,3 +124,18 @@ def embedding(evidence: Evidence) -> Iterable[Statement]:
             because=f"AUROC {figure(best)} at {first}",
             test=evidence.train,
         )
+
+
+def _not_among_the_sites(evidence: Evidence) -> Iterable[Statement]:
+    """Say it of the chosen method on what enters the first block, where that is no site of the study."""
+    for null in evidence.activation_nulls:
+        if (null.kind, null.test) != ("layer 0", evidence.train):
+            continue
+        reads = isinstance(null.auroc, Estimate) and null.auroc.low > 0.5
+        if reads and isinstance(null.difference, Estimate) and null.difference.low <= 0:
+            yield EMBEDDING.say(
+                "against",
+                "The embeddings, before any computation, read the label as well.",
+                because=f"AUROC {figure(null.auroc)} at {null.site}, difference {figure(null.difference)}",
+                test=evidence.train,
+            )

@@ -25,7 +25,7 @@ LOCAL = (
     "kinship",
 )
 # Objections from these rules at home refute.
-FATAL = ("in distribution", "random directions", "shuffled", "text alone", "embedding")
+FATAL = ("in distribution", "random directions", "shuffled", "text alone", "embedding", "untrained")
 # Objections from these rules at home leave it open.
 UNCLEAR = ("text alone, unclear", "rare class")
 # Where more of the home test texts than this are copies of training texts, its figures say nothing.

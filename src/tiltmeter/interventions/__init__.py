@@ -5,7 +5,7 @@ Every intervention is one site and one pure function from what the site shows to
 
 from tiltmeter.interventions._ablate import Ablate
 from tiltmeter.interventions._answer_gradient import Positions, answer_gradient, answer_gradients
-from tiltmeter.interventions._answers import Answer, Answers
+from tiltmeter.interventions._answers import Answer, Answers, AnswerTokens, answer_tokens
 from tiltmeter.interventions._budgets import activation_norm, kl_budget, norm_budget
 from tiltmeter.interventions._causal_baselines import causal_baselines
 from tiltmeter.interventions._causal_methods import CAUSAL_BASELINES, CausalMethod, PairRows, cde_method
@@ -54,6 +54,7 @@ __all__ = [
     "Ability",
     "Ablate",
     "Answer",
+    "AnswerTokens",
     "Answers",
     "CDESettings",
     "CausalMethod",
@@ -97,6 +98,7 @@ __all__ = [
     "activation_norm",
     "answer_gradient",
     "answer_gradients",
+    "answer_tokens",
     "causal_baselines",
     "cde",
     "cde_method",

@@ -38,7 +38,33 @@ class AnswerTokens(NamedTuple):
 def answer_tokens(subject: SubjectModel, *, positive: Answers, negative: Answers) -> AnswerTokens:
     """Return the tokens of answers.
 
-    ModelError if the model gives none; SpecError if one is not exactly one token, is unknown, or is on both sides.
+    Parameters
+    ----------
+    subject
+        A decoder with its unembedding.
+    positive, negative
+        One or more answers of one token each on either side, as strings or as token numbers.
+
+    Raises
+    ------
+    ModelError
+        If the model gives no answers.
+    SpecError
+        If an answer is not exactly one token, is unknown, or is on both sides.
+
+    Examples
+    --------
+    >>> from tokenizers import Tokenizer, models
+    >>> from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+    >>> from tiltmeter.models import bind
+    >>> words = Tokenizer(models.WordLevel({"yes": 0, "no": 1, "?": 2}, unk_token="?"))
+    >>> config = LlamaConfig(
+    ...     vocab_size=3, hidden_size=8, intermediate_size=8, num_hidden_layers=2, num_attention_heads=2
+    ... )
+    >>> tokenizer = PreTrainedTokenizerFast(tokenizer_object=words, unk_token="?")
+    >>> subject = bind(LlamaForCausalLM(config).eval(), tokenizer, name="tiny")
+    >>> answer_tokens(subject, positive="yes", negative=["no"])
+    AnswerTokens(positive=(0,), negative=(1,))
     """
     # padded up to a round number in many models, beyond what the tokenizer knows
     n_rows = int(output_embedding(subject).out_features)

@@ -15,9 +15,11 @@ from tiltmeter.models._gradients import gradients
 from tiltmeter.models._load import load
 from tiltmeter.models._logits import frozen_weights, logits_from, next_logits, text_logits
 from tiltmeter.models._pad import Padded, pad
+from tiltmeter.models._prompt import prompt_tokens
 from tiltmeter.models._read_from import read_from
 from tiltmeter.models._subject import DType, LoadedFrom, Sites, SubjectModel, bind
 from tiltmeter.models._unembedding import Unembedding, output_embedding, unembedding
+from tiltmeter.models._untrained import untrained
 
 __all__ = [
     "FAMILIES",
@@ -52,8 +54,10 @@ __all__ = [
     "next_logits",
     "output_embedding",
     "pad",
+    "prompt_tokens",
     "read_from",
     "site_from",
     "text_logits",
     "unembedding",
+    "untrained",
 ]

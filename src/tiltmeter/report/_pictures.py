@@ -162,7 +162,7 @@ def _within(found: dict[tuple[str, str, str], Shortcut], site: str, method: str,
 
 
 def _gaps(look: Lookup) -> Grid | None:
-    """Lay out the gap recovered by each method at its best site and by each text baseline; None where none is."""
+    """Lay out the gap recovered by each method at its best site and by each rival; None where none is."""
     evidence = look.evidence
     found = {(gap.method, gap.site, gap.test): gap.recovered for gap in evidence.gaps}
     tests = [test for test in look.tests if any(gap.test == test for gap in evidence.gaps)]
@@ -175,7 +175,7 @@ def _gaps(look: Lookup) -> Grid | None:
     sites = ((method, look.best_sites[method]) for method in evidence.methods if method in look.best_sites)
     rows = [method_row(look, method, cells(method, site), site) for method, site in sites]
     rivals = dict.fromkeys(gap.method for gap in evidence.gaps if gap.site is None)
-    rows += [Row(name, cells(name, None), remark="text only") for name in rivals]
+    rows += [Row(name, cells(name, None), remark="no activations") for name in rivals]
     caption = f"Gap recovered: what is learned on {evidence.train}, as a share of what is learned on the set itself"
     return grid(caption, "method", tests, rows)
 

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from tiltmeter.core.evidence import Advantage, Baseline, Evidence, RandomDirections, Statement
 from tiltmeter.core.records import Estimate, Measured, Threshold, Unavailable
+from tiltmeter.core.rivals import CLAIMS
 from tiltmeter.report._format import (
     Shown,
     asked,
@@ -51,7 +52,7 @@ class Group(NamedTuple):
 
 
 class Glance(NamedTuple):
-    """One test set in one line: the probe, its strongest text rival, luck, and what the shipped threshold does."""
+    """One test set in one line: the probe, its strongest rival in the text alone, luck, and the shipped threshold."""
 
     test: str
     trained_on: bool
@@ -160,7 +161,7 @@ def probe_card(look: Lookup) -> Card:
 
 
 def baselines_on(evidence: Evidence, test: str) -> list[tuple[Baseline, Advantage | None]]:
-    """List the text baselines on a test set, each with the probe's advantage over it."""
+    """List the rivals on a test set, each with the probe's advantage over it."""
     advantages = {(a.baseline, a.test): a for a in evidence.advantages}
     rivals = [b for b in evidence.baselines if b.test == test and b.train == evidence.train]
     return [(b, advantages.get((b.name, test))) for b in rivals]
@@ -178,7 +179,11 @@ def _badge(outcome: str) -> Badge:
 def _glance(look: Lookup, test: str) -> Glance:
     evidence = look.evidence
     cell = look.cell(evidence.site, evidence.method, test=test)
-    rivals = [(b, a) for b, a in baselines_on(evidence, test) if isinstance(b.auroc, Estimate)]
+    rivals = [
+        (b, a)
+        for b, a in baselines_on(evidence, test)
+        if CLAIMS[b.kind] == "text alone" and isinstance(b.auroc, Estimate)
+    ]
     rival, advantage = max(
         rivals,
         key=lambda pair: pair[0].auroc.value if isinstance(pair[0].auroc, Estimate) else 0.0,

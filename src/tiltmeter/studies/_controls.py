@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 
-from tiltmeter.core.errors import NoDirectionError
-from tiltmeter.core.evidence import RandomDirections, Shortcut, Shuffled
-from tiltmeter.core.seeds import stream
-from tiltmeter.evaluation import (
-    auroc,
-    nuisance_auroc,
-    random_directions,
-    shuffle_labels,
-    shuffle_p_value,
+from tiltmeter.baselines import (
+    ActivationSplits,
+    Fit,
+    random_records,
+    shuffled_labels,
+    shuffled_records,
 )
+from tiltmeter.core.evidence import RandomDirections, Shortcut, Shuffled
+from tiltmeter.evaluation import auroc, nuisance_auroc
 from tiltmeter.studies._fitting import fit
 from tiltmeter.studies._material import Material, nuisance_values
 from tiltmeter.studies._spec import StudySpec
@@ -24,80 +21,45 @@ from tiltmeter.studies._transfer import Fitted, TestSet, test_scores
 
 def random_nulls(spec: StudySpec, material: Material, tests: dict[str, TestSet]) -> tuple[RandomDirections, ...]:
     """Score random directions at every site on every test set, oriented on the train split."""
-    home = spec.train.distribution
-    nulls = []
-    for site in material.sites:
-        train = material.part(home, "train", site)
-        for name, test in tests.items():
-            if train.y is None or len(np.unique(test.y)) < 2:
-                continue
-            # the same stream for every test set: one set of directions a site
-            found = random_directions(
-                train.X,
-                train.y,
-                X_test=material.part(name, "test", site).X,
-                y_test=test.y,
-                count=spec.evidence.random_directions,
-                rng=stream(spec.seed, "random directions", site),
-            )
-            nulls.append(
-                RandomDirections(
-                    site=site,
-                    train=home,
-                    test=name,
-                    count=len(found.test),
-                    mean=float(found.test.mean()),
-                    sd=float(found.test.std()),
-                    best=float(found.test.max()),
-                    worst=float(found.test.min()),
-                    chosen_on_train=float(found.test[int(np.argmax(found.train))]),
-                )
-            )
-    return tuple(nulls)
+    home, count = spec.train.distribution, spec.evidence.random_directions
+    return tuple(
+        null
+        for site in material.sites
+        for null in random_records(splits_at(material, home, tests, site=site), train=home, count=count, seed=spec.seed)
+    )
 
 
 def shuffled_refits(
     spec: StudySpec, material: Material, tests: dict[str, TestSet], chosen: Fitted
 ) -> tuple[Shuffled, ...]:
     """Run the chosen procedure again and again on labels that are shuffled in every split."""
-    parts = {
-        "train": material.part(chosen.train, "train", chosen.site),
-        "calibration": material.part(chosen.train, "calibration", chosen.site),
-        **{f"test {name}": material.part(name, "test", chosen.site) for name in tests},
-    }
-    judged = [name for name, test in tests.items() if len(np.unique(test.y)) == 2]
-    aurocs: dict[str, list[float]] = {name: [] for name in judged}
-    for draw in range(spec.evidence.shuffles):
-        spoilt = {
-            name: replace(
-                part,
-                y=shuffle_labels(
-                    part.y, pairs=part.pairs, groups=part.groups, rng=stream(spec.seed, "shuffle", draw, name)
-                ),
-            )
-            for name, part in parts.items()
-            if part.y is not None
-        }
-        try:
-            probe = fit(chosen.method, spoilt["train"], C=spec.probes.C, orient_on=spoilt["calibration"])
-        except NoDirectionError:  # shuffled class means may coincide; that finds nothing
-            for name in judged:
-                aurocs[name].append(0.5)
-            continue
-        for name in judged:
-            part = spoilt[f"test {name}"]
-            if part.y is not None:
-                aurocs[name].append(auroc(part.y, probe.decision_function(part.X)))
-    scores = test_scores(chosen, material, tests)
-    values = {name: auroc(tests[name].y, scores[name]) for name in judged}
-    return tuple(
-        Shuffled(
-            test=name,
-            aurocs=tuple(sorted(aurocs[name])),
-            p_value=shuffle_p_value(values[name], np.array(aurocs[name])),
-        )
-        for name in judged
+    found = shuffled_labels(
+        procedure(spec, chosen),
+        splits_at(material, chosen.train, tests, site=chosen.site),
+        draws=spec.evidence.shuffles,
+        seed=spec.seed,
     )
+    return shuffled_records(found, chosen_aurocs(material, tests, chosen))
+
+
+def procedure(spec: StudySpec, chosen: Fitted) -> Fit:
+    """Return the fit of the chosen method, from the rows to fit on and those that may give the sign."""
+    return lambda train, orient_on: fit(chosen.method, train, C=spec.probes.C, orient_on=orient_on)
+
+
+def splits_at(material: Material, home: str, tests: dict[str, TestSet], *, site: str) -> ActivationSplits:
+    """Return the rows that are fitted on, those that give the sign, and those of every test set, at one site."""
+    return ActivationSplits(
+        material.part(home, "train", site),
+        material.part(home, "calibration", site),
+        {name: material.part(name, "test", site) for name in tests},
+    )
+
+
+def chosen_aurocs(material: Material, tests: dict[str, TestSet], chosen: Fitted) -> dict[str, float]:
+    """Return the AUROC of the chosen probe on every test set of both labels."""
+    scores = test_scores(chosen, material, tests)
+    return {name: auroc(test.y, scores[name]) for name, test in tests.items() if len(np.unique(test.y)) == 2}
 
 
 def shortcuts(

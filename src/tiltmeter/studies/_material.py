@@ -28,6 +28,7 @@ from tiltmeter.studies._spec import ReadSpec, StudySpec
 from tiltmeter.studies._vectors import Vectors, look_up
 
 SPLITS = ("train", "calibration", "test")
+_ENTERING = "0.resid_pre"
 UNUSED = "unused"
 Split = Literal["train", "calibration", "test"]
 
@@ -36,7 +37,8 @@ Split = Literal["train", "calibration", "test"]
 class Material:
     """Distributions by name: their texts, units, the split of each row, and (once collected) activations by site.
 
-    A unit is what is split, folded and resampled as one.
+    A unit is what is split, folded and resampled as one. ``entering`` is what enters the first block, which is read
+    whether it is among the sites or not.
     """
 
     texts: dict[str, TextSet]
@@ -44,6 +46,7 @@ class Material:
     splits: dict[str, NDArray[np.str_]]
     grouped_by: dict[str, str]
     activations: dict[str, dict[str, Activations]] = field(default_factory=dict)
+    entering: dict[str, Activations] = field(default_factory=dict)
     truncated: dict[str, int] = field(default_factory=dict)
 
     @property
@@ -73,7 +76,7 @@ def open_material(spec: StudySpec) -> Material:
             opened = replace(opened, span=spec.read.span)
         if spec.train.pairs == "groups":
             opened = _paired_by_group(opened)
-        _check_nuisances(opened, name, spec)
+        _check_columns(opened, name, spec)
         grouped_by[name] = "group" if opened.groups is not None else "pair" if opened.pairs is not None else "row"
         texts[name] = opened
     if spec.train.ungrouped == "shared_words":
@@ -139,27 +142,29 @@ def collect_material(
     """Read the activations of every distribution at the sites asked for, or look its vectors up."""
     if isinstance(subject, Vectors):
         found = {name: look_up(subject, texts, name=name) for name, texts in material.texts.items()}
-        return replace(
-            material,
-            activations={
-                name: {site: replace(acts, groups=material.units[name]) for site, acts in by_site.items()}
-                for name, by_site in found.items()
-            },
-        )
+        looked_up = {
+            name: {site: replace(acts, groups=material.units[name]) for site, acts in by_site.items()}
+            for name, by_site in found.items()
+        }
+        words = {name: by_site[_ENTERING] for name, by_site in looked_up.items()}
+        return replace(material, activations=looked_up, entering=words)
     activations: dict[str, dict[str, Activations]] = {}
+    entering: dict[str, Activations] = {}
+    sites = [str(site) for site in subject.resolve_sites(read.sites)]
     truncated: dict[str, int] = {}
     for name, texts in material.texts.items():
         progress(f"reading {len(texts)} texts of {name}")
         collected = collect(
             subject,
             encode(subject, texts, long_texts=read.long_texts, skip_first=read.skip_first),
-            sites=read.sites if read.sites == "all" else list(read.sites),
+            sites=list(dict.fromkeys([*sites, _ENTERING])),
             pooling=read.pooling,
             token_budget=read.token_budget,
         )
-        activations[name] = {site: replace(acts, groups=material.units[name]) for site, acts in collected.items()}
+        of_all = {site: replace(acts, groups=material.units[name]) for site, acts in collected.items()}
+        activations[name], entering[name] = {site: of_all[site] for site in sites}, of_all[_ENTERING]
         truncated[name] = len(collected.truncated)
-    return replace(material, activations=activations, truncated=truncated)
+    return replace(material, activations=activations, entering=entering, truncated=truncated)
 
 
 def describe(material: Material) -> tuple[Distribution, ...]:
@@ -190,7 +195,10 @@ def nuisance_values(texts: TextSet, nuisance: str) -> NDArray[np.int64]:
     return np.array([int(value == larger) for value in values])
 
 
-def _check_nuisances(texts: TextSet, name: str, spec: StudySpec) -> None:
+def _check_columns(texts: TextSet, name: str, spec: StudySpec) -> None:
+    types = spec.evidence.rivals.types
+    if types is not None and name == spec.train.distribution and types not in texts.meta:
+        raise SpecError(f"evidence.rivals.types names {types!r}, which {name} has no column for.")
     for nuisance in spec.evidence.nuisances:
         if nuisance not in texts.meta:
             raise SpecError(f"evidence.nuisances names {nuisance!r}, which {name} has no column for.")

@@ -13,6 +13,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import NamedTuple
 
+from tiltmeter.baselines import Rival
 from tiltmeter.core.evidence import Candidate, Causal, Evidence
 from tiltmeter.core.files import new_folder, write_json
 from tiltmeter.core.records import Threshold, Unavailable
@@ -31,8 +32,9 @@ from tiltmeter.studies._hiding import hiding
 from tiltmeter.studies._leaks import leaks
 from tiltmeter.studies._likeness import Detected, detect
 from tiltmeter.studies._material import Material, collect_material, describe, open_material
+from tiltmeter.studies._nulls import lesser_knowledge
 from tiltmeter.studies._planted import followed, planted_in
-from tiltmeter.studies._rivals import rivals
+from tiltmeter.studies._rivals import open_rivals, rivals
 from tiltmeter.studies._scored_rows import write_scored_rows
 from tiltmeter.studies._select import candidates
 from tiltmeter.studies._sources import open_model
@@ -124,9 +126,10 @@ def run_study(spec: StudySpec, out: Path, *, announce: Callable[[str], None] = l
         with steps("loading the model"):
             reader = open_vectors(spec.model.path) if is_vectors(spec) else open_model(spec.model)
             check_causes(spec, material, reader)
+            readers = open_rivals(spec, reader)
         with steps("collecting activations"):
             material = collect_material(material, reader, spec.read, progress=announce)
-        found = _assess(spec, material, methods=methods, reader=reader, steps=steps)
+        found = _assess(spec, material, methods=methods, reader=reader, readers=readers, steps=steps)
         evidence = found.evidence
         with steps("writing the run"):
             _save_probes(folder, [f for f in found.fitted if f.train == evidence.train])
@@ -161,6 +164,7 @@ def _assess(
     *,
     methods: tuple[Method, ...],
     reader: SubjectModel | Vectors,
+    readers: tuple[Rival, ...],
     steps: _Steps,
 ) -> _Assessed:
     """Choose, fit, and measure everything that the evidence holds."""
@@ -187,6 +191,7 @@ def _assess(
         nulls = random_nulls(spec, material, tests)
         refits = shuffled_refits(spec, material, tests, chosen)
         found_shortcuts = shortcuts(spec, material, tests, fitted)
+        lesser = lesser_knowledge(spec, material, tests, chosen=chosen, reader=reader)
     causal: tuple[Causal, ...] = ()
     if isinstance(reader, SubjectModel) and spec.evidence.answers is not None:
         with steps("swapping and ablating directions"):
@@ -194,8 +199,8 @@ def _assess(
     planted = planted_in(spec, material)
     with steps("holding probes against what was planted"):
         follows = followed(spec, planted, material, tests, fitted)
-    with steps("fitting text baselines"):
-        told = rivals(material, tests, chosen, fpr=spec.threshold.fpr)
+    with steps("judging rivals"):
+        told = rivals(readers, material, tests, chosen)
     with steps("looking for leakage"):
         leakage = leaks(material, tests, home)
     with steps("looking at the surface of the texts"):
@@ -233,6 +238,8 @@ def _assess(
         planted=planted,
         followed=follows,
         gaps=(*recovered, *told.gaps),
+        best_rivals=told.best,
+        **lesser._asdict(),
         **generalised._asdict(),
         **on_surface._asdict(),
         likeness=detected.likeness if detected is not None else None,

@@ -138,6 +138,53 @@ class AnswersSpec(Record):
     negative: tuple[Named, ...] = Field(min_length=1)
 
 
+class MonitorSpec(Record):
+    """Another model that is asked about each text, through ``prompt`` (``{text}`` stands for it).
+
+    ``model``: a folder or a hub id; or, with ``endpoint``, the address of a server that speaks OpenAI's chat
+    completions, its name there. The calibration and test texts are sent to that address and to no other.
+    ``answers``: what it says of either label; or, of an endpoint, ``scale``: the lowest and the highest number that the
+    prompt asks for. ``key_variable``: the environment variable that holds the key.
+    """
+
+    model: Named
+    prompt: Named
+    answers: AnswersSpec | None = None
+    endpoint: Named | None = None
+    scale: tuple[float, float] | None = None
+    key_variable: Named | None = None
+    timeout: float = Field(default=60.0, gt=0)
+    retries: int = Field(default=3, ge=0)
+
+    @model_validator(mode="after")
+    def _it_can_score(self) -> MonitorSpec:
+        if (self.answers is None) == (self.scale is None):
+            raise ValueError("give answers or, of an endpoint, a scale, and not both")
+        if self.scale is not None and self.endpoint is None:
+            raise ValueError("a scale needs an endpoint; of a model that is loaded here give answers")
+        return self
+
+
+class RivalsSpec(Record):
+    """What the probe is held against beside the text baselines, which are always there.
+
+    ``question``: asked of the model that is read, after each text or with ``{text}`` in it; its ``answers`` are of one
+    token each (None: those of the evidence, which are asked for even without a question). ``perplexity``: how likely
+    it finds each text. ``embedder``: any model for sentence embeddings. ``rules``: a YAML file of ordered rules.
+    ``untrained``: the chosen site in the same model with random weights; None: where it has at most 50 million.
+    ``types``: the column whose values get a random label each in control tasks; None: the groups.
+    """
+
+    question: Named | None = None
+    answers: AnswersSpec | None = None
+    perplexity: bool = False
+    embedder: Named | None = None
+    rules: Named | None = None
+    monitor: MonitorSpec | None = None
+    untrained: bool | None = None
+    types: Named | None = None
+
+
 class EvidenceSpec(Record):
     """How hard the evidence looks. ``nuisances``: columns with two values that the score should not follow.
 
@@ -155,6 +202,13 @@ class EvidenceSpec(Record):
     nuisances: tuple[str, ...] = ()
     few_shots: tuple[str, ...] = ()
     answers: AnswersSpec | None = None
+    rivals: RivalsSpec = RivalsSpec()
+
+    @model_validator(mode="after")
+    def _questions_have_answers(self) -> EvidenceSpec:
+        if self.rivals.question is not None and (self.rivals.answers or self.answers) is None:
+            raise ValueError("rivals.question needs answers: what the model says of either label")
+        return self
 
 
 class StudySpec(Record):
@@ -250,9 +304,18 @@ def read_spec(path: Path, *, values: Mapping[str, str] | None = None) -> StudySp
     spec = parse_spec(content, source=str(path))
     here = path.parent
     texts = {name: _beside(here, where) for name, where in spec.texts.items()}
-    return spec.model_copy(
-        update={"texts": texts, "model": spec.model.model_copy(update={"path": _beside(here, spec.model.path)})}
-    )
+    model = spec.model.model_copy(update={"path": _beside(here, spec.model.path)})
+    rivals = spec.evidence.rivals
+    changed: dict[str, Record] = {"model": model}
+    named: dict[str, Any] = {
+        name: _beside(here, where) for name in ("rules", "embedder") if (where := getattr(rivals, name))
+    }
+    if rivals.monitor is not None and rivals.monitor.endpoint is None:
+        there = _beside(here, rivals.monitor.model)
+        named["monitor"] = rivals.monitor.model_copy(update={"model": there})
+    if named:
+        changed["evidence"] = spec.evidence.model_copy(update={"rivals": rivals.model_copy(update=named)})
+    return spec.model_copy(update={"texts": texts, **changed})
 
 
 def parse_spec(content: Mapping[str, Any], *, source: str = "the spec") -> StudySpec:

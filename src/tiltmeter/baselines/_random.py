@@ -1,0 +1,69 @@
+"""Random directions at one site, on every test set."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tiltmeter.baselines._refits import ActivationSplits
+from tiltmeter.core.evidence import RandomDirections
+from tiltmeter.core.seeds import stream
+from tiltmeter.evaluation import random_directions
+
+
+def random_records(
+    data: ActivationSplits, *, train: str, count: int = 100, seed: int = 0
+) -> tuple[RandomDirections, ...]:
+    """Score random directions on every test set of both labels, the same on all, each oriented on the rows to fit on.
+
+    Parameters
+    ----------
+    data
+        Labelled rows of one site.
+    train
+        What the record calls the training distribution.
+    count
+        How many directions.
+    seed
+        Of the directions; each site has its own.
+
+    Returns
+    -------
+    One record a test set; none where the rows to fit on have no labels.
+
+    Examples
+    --------
+    >>> from tiltmeter.core.activations import Activations
+    >>> y = np.arange(100) % 2
+    >>> rows = Activations(np.random.default_rng(0).normal(size=(100, 4)), ids=np.arange(100).astype(str), y=y)
+    >>> (found,) = random_records(ActivationSplits(rows, rows, {"t": rows}), train="home")
+    >>> found.count, found.worst <= found.mean <= found.best
+    (100, True)
+    """
+    site = str(data.train.site or "given")
+    records = []
+    for name, test in data.tests.items():
+        if data.train.y is None or test.y is None or len(np.unique(test.y)) < 2:
+            continue
+        # the same stream for every test set: one set of directions a site
+        found = random_directions(
+            data.train.X,
+            data.train.y,
+            X_test=test.X,
+            y_test=test.y,
+            count=count,
+            rng=stream(seed, "random directions", site),
+        )
+        records.append(
+            RandomDirections(
+                site=site,
+                train=train,
+                test=name,
+                count=len(found.test),
+                mean=float(found.test.mean()),
+                sd=float(found.test.std()),
+                best=float(found.test.max()),
+                worst=float(found.test.min()),
+                chosen_on_train=float(found.test[int(np.argmax(found.train))]),
+            )
+        )
+    return tuple(records)
