@@ -57,7 +57,7 @@ def write_scores(
 
 
 def read_scores(run: Path, *, split: Split) -> dict[str, LabelledScores]:
-    """Read the scores of one split by distribution.
+    """Read the scores of one split, by distribution, as a study kept them.
 
     Raises
     ------
@@ -65,10 +65,17 @@ def read_scores(run: Path, *, split: Split) -> dict[str, LabelledScores]:
         If the run has none, as those of earlier releases.
     FormatError
         If the file is damaged or another.
+
+    Examples
+    --------
+    >>> read_scores(Path("runs/nowhere"), split="test")
+    Traceback (most recent call last):
+    ...
+    tiltmeter.core.errors.FileError: runs/nowhere/scores.parquet does not exist; run the study again.
     """
     path = run / FILE
     if not path.is_file():
-        raise FileError(f"{path} does not exist; give a run directory of this release, or run the study again.")
+        raise FileError(f"{path} does not exist; run the study again.")
     try:
         table = pq.read_table(path, columns=list(_COLUMNS), filters=[("split", "=", split)])
     except (pa.ArrowInvalid, pa.ArrowKeyError, OSError) as error:
