@@ -46,7 +46,7 @@ UNTRAINED_UNCLEAR = Rule(
     UNTRAINED.condition,
     reads=UNTRAINED.reads,
     speaks={
-        "against": "the interval of the difference reaches 0, but the model without training is not above chance, or the "
+        "against": "the interval of the difference reaches 0, but the model without training is at chance, or the "
         f"difference is {_CLEAR:g} or more"
     },
 )
@@ -125,7 +125,7 @@ def by_heart(evidence: Evidence) -> Iterable[Statement]:
         f"{len(task.controls)} control tasks, {task.n_types} types"
     )
     if task.selectivity.low > 0:
-        text = f"It does better on the label than on random labels of each {task.types}, which can only be learned by heart."
+        text = f"It does better on the label than on random labels, learned by heart, of each {task.types}."
         yield CONTROL_TASK.say("for", text, because=because, test=evidence.train)
         return
     text = f"It learns random labels of each {task.types} as well as the label: it has room to learn them by heart."
