@@ -79,7 +79,9 @@ def test_the_interval_of_an_auroc_equals_the_naive_twin(size):
     area, variance, freedom = naive_variance(y, scores, groups)
     if size == 1:
         # the textbook's: variances of the placements of both classes over their numbers
-        placed = [[np.mean((scores[i] > scores[y == 0]) + 0.5 * (scores[i] == scores[y == 0])) for i in range(42) if y[i]]]
+        placed = [
+            [np.mean((scores[i] > scores[y == 0]) + 0.5 * (scores[i] == scores[y == 0])) for i in range(42) if y[i]]
+        ]
         placed += [[np.mean((scores[y == 1] > s) + 0.5 * (scores[y == 1] == s)) for s in scores[y == 0]]]
         assert variance == pytest.approx(sum(np.var(part, ddof=1) / len(part) for part in placed))
     reach = stats.t.ppf(0.975, freedom) * np.sqrt(variance) / (area * (1 - area))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
+from tiltmeter.core.calibration import Probabilities
+from tiltmeter.core.operating import DailyAlarms
 from tiltmeter.core.records import Measured, Record, Threshold, Unavailable
 
 
@@ -282,7 +284,9 @@ class Evidence(Record):
     ``train`` names the distribution on which site and method were chosen; ``sites`` and ``methods`` list what was
     tried, in order, ``left_out`` what was not for want of pairs; ``causal`` is empty where no answers were named, and
     ``causal_candidates``, judged on a fold of the training split, where the choice was by AUROC; ``planted`` is None
-    but for organisms; ``fpr`` and ``level`` are the asked false-positive rate and the level of all intervals.
+    but for organisms; ``fpr`` and ``level`` are the asked false-positive rate and the level of all intervals;
+    ``daily_alarms`` is empty where the spec names no traffic, and ``probabilities`` None where a record was written
+    before they were kept.
     """
 
     format_version: Literal[1] = 1
@@ -314,3 +318,5 @@ class Evidence(Record):
     planted: Planted | None = None
     followed: tuple[Followed, ...] = ()
     gaps: tuple[Gap, ...] = ()
+    daily_alarms: tuple[DailyAlarms, ...] = ()
+    probabilities: Probabilities | Unavailable | None = None

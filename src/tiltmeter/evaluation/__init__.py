@@ -4,6 +4,7 @@ Nothing here knows where the arrays came from.
 """
 
 from tiltmeter.evaluation._accuracy import balanced_accuracy
+from tiltmeter.evaluation._daily import alarms_per_day
 from tiltmeter.evaluation._estimates import (
     RankingEstimates,
     Resampling,
@@ -13,6 +14,7 @@ from tiltmeter.evaluation._estimates import (
     resampling,
     share,
 )
+from tiltmeter.evaluation._fresh import require_fresh
 from tiltmeter.evaluation._gap import gap_recovered
 from tiltmeter.evaluation._means import bootstrap_estimate, mean_estimate
 from tiltmeter.evaluation._nulls import (
@@ -22,11 +24,14 @@ from tiltmeter.evaluation._nulls import (
     shuffle_labels,
     shuffle_p_value,
 )
+from tiltmeter.evaluation._probabilities import calibrated_probabilities, fit_calibrator, shift_prior
 from tiltmeter.evaluation._ranking import Ranking, auroc, rankings, tpr_at_fpr
+from tiltmeter.evaluation._reliability import expected_calibration_error, reliability_table
+from tiltmeter.evaluation._risk import threshold_at_risk
 from tiltmeter.evaluation._selection import choose, fold_estimate
 from tiltmeter.evaluation._shortcut import nuisance_auroc
 from tiltmeter.evaluation._tampering import MeasuredRows, TamperingFigure, tampering_table
-from tiltmeter.evaluation._threshold import negatives_needed, threshold_at_fpr
+from tiltmeter.evaluation._threshold import conformal_threshold, negatives_needed, threshold_at_fpr
 from tiltmeter.evaluation._verdict import judge
 
 __all__ = [
@@ -36,12 +41,17 @@ __all__ = [
     "RankingEstimates",
     "Resampling",
     "TamperingFigure",
+    "alarms_per_day",
     "auroc",
     "auroc_columns",
     "auroc_difference",
     "balanced_accuracy",
     "bootstrap_estimate",
+    "calibrated_probabilities",
     "choose",
+    "conformal_threshold",
+    "expected_calibration_error",
+    "fit_calibrator",
     "fold_estimate",
     "gap_recovered",
     "judge",
@@ -52,11 +62,15 @@ __all__ = [
     "random_directions",
     "ranking_estimates",
     "rankings",
+    "reliability_table",
+    "require_fresh",
     "resampling",
     "share",
+    "shift_prior",
     "shuffle_labels",
     "shuffle_p_value",
     "tampering_table",
     "threshold_at_fpr",
+    "threshold_at_risk",
     "tpr_at_fpr",
 ]

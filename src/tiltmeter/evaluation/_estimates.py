@@ -16,7 +16,7 @@ from tiltmeter.evaluation._ranking import Ranking, check_labelled_scores, rankin
 from tiltmeter.numerics import bootstrap_weights, clopper_pearson
 
 # fewer independent units than this cover at 0.53 to 0.88 where 0.95 is asked for
-_FEWEST_UNITS = 8
+FEWEST_UNITS = 8
 # with fewer, intervals over groups were seen to cover at 0.80 to 0.96 (benchmarks/coverage.py), and say so
 _ENOUGH_UNITS = 50
 # negatives above the point at which TPR is read; with one of them its interval covers at 0.79 to 0.85
@@ -220,11 +220,11 @@ def percentile_interval(
     """Bound a figure by the percentiles of its bootstrap draws; NaN draws are those that held one class only.
 
     The interval cannot leave ``bounds``. It is stretched by the ratio of Student's to the normal quantile, for the
-    percentile bootstrap is too narrow where units are few; below ``_FEWEST_UNITS`` nothing honest can be said, and below
+    percentile bootstrap is too narrow where units are few; below ``FEWEST_UNITS`` nothing honest can be said, and below
     ``_ENOUGH_UNITS`` it is still too narrow, and says that it is approximate.
     """
-    if by.n_units < _FEWEST_UNITS:
-        return Unavailable(reason=f"{by.n_units} {by.unit} are too few to resample; {_FEWEST_UNITS} are needed")
+    if by.n_units < FEWEST_UNITS:
+        return Unavailable(reason=f"{by.n_units} {by.unit} are too few to resample; {FEWEST_UNITS} are needed")
     usable = draws[np.isfinite(draws)]
     # with few groups some draws hold one class only; too many of them and the interval describes other data
     if len(usable) < 0.9 * len(draws):
@@ -247,8 +247,8 @@ def area_interval(
     y: Int[NDArray[Any], " n"], scores: Float[NDArray[Any], " n"], *, area: float, by: Resampling, level: float
 ) -> Measured:
     """Bound the AUROC of some scores by :func:`logit_bounds`, or at 0 and 1 by :func:`boundary_interval`."""
-    if by.n_units < _FEWEST_UNITS:
-        return Unavailable(reason=f"{by.n_units} {by.unit} are too few to resample; {_FEWEST_UNITS} are needed")
+    if by.n_units < FEWEST_UNITS:
+        return Unavailable(reason=f"{by.n_units} {by.unit} are too few to resample; {FEWEST_UNITS} are needed")
     n_positive = int(y.sum())
     if area in (0.0, 1.0):
         return boundary_interval(area, n_pairs=min(n_positive, len(y) - n_positive, by.n_units // 2), level=level)

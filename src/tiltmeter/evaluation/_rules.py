@@ -13,6 +13,7 @@ from tiltmeter.evaluation._rules_causality import causality
 from tiltmeter.evaluation._rules_data import data
 from tiltmeter.evaluation._rules_luck import luck
 from tiltmeter.evaluation._rules_planted import planted_truth
+from tiltmeter.evaluation._rules_probabilities import probabilities
 from tiltmeter.evaluation._rules_reading import choice, elsewhere, in_distribution, others
 from tiltmeter.evaluation._rules_shortcuts import followers, shortcuts
 from tiltmeter.evaluation._rules_text import embedding, text_alone
@@ -32,6 +33,7 @@ RULES: tuple[Rule, ...] = (
     shortcuts,
     followers,
     alarms,
+    probabilities,
     data,
     causality,
     planted_truth,

@@ -7,11 +7,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from tiltmeter.core.errors import TooFewNegativesError
+from tiltmeter.core.errors import DataError, TooFewNegativesError
 from tiltmeter.core.evidence import Histogram, Leakage, Mistake, OperatingPoint
+from tiltmeter.core.operating import DailyAlarms
 from tiltmeter.core.records import Threshold, Unavailable
 from tiltmeter.data import plain_texts
-from tiltmeter.evaluation import share, threshold_at_fpr
+from tiltmeter.evaluation import alarms_per_day, conformal_threshold, require_fresh, share, threshold_at_fpr
 from tiltmeter.studies._material import Material
 from tiltmeter.studies._spec import StudySpec
 from tiltmeter.studies._transfer import Fitted, TestSet, test_scores
@@ -29,6 +30,7 @@ class Alarms(NamedTuple):
     operating_points: tuple[OperatingPoint, ...]
     histograms: tuple[Histogram, ...]
     mistakes: tuple[Mistake, ...]
+    daily: tuple[DailyAlarms, ...]
 
 
 def alarms(
@@ -50,32 +52,60 @@ def alarms(
         for name, test in tests.items()
     )
     worst = tuple(m for name, test in tests.items() for m in _mistakes(material, test, scores[name]))
-    return Alarms(threshold, points, histograms, worst)
+    return Alarms(threshold, points, histograms, worst, _daily(spec, threshold, points))
 
 
 def certify(spec: StudySpec, material: Material, *, chosen: Fitted, leakage: Leakage) -> Threshold | Unavailable:
     """Choose the threshold on the calibration negatives of the benign distributions, if they are fresh texts."""
     names = spec.train.benign or (chosen.train,)
-    seen = next((part for part in leakage.by_set if part.test == "calibration"), None)
-    if seen is not None and seen.n_exact > _MOST_COPIES * seen.n_rows:
-        return Unavailable(
-            reason=f"{seen.n_exact} of {seen.n_rows} calibration texts are copies of training texts; the threshold "
-            "would say nothing about fresh ones"
-        )
+    if (stale := copied(leakage)) is not None:
+        return stale
     parts = [material.part(name, "calibration", chosen.site) for name in names]
     negatives = [part.select(part.y == 0) for part in parts if part.y is not None]
     scores = np.concatenate([chosen.probe.decision_function(part.X) for part in negatives])
     units = np.concatenate([part.groups for part in negatives if part.groups is not None])
+    groups = units if _has_groups(material, names) else None
+    population = _population(names, [len(part) for part in negatives])
+    asked = spec.threshold
     try:
+        # what fitted the probe also chose its site and method
+        require_fresh(units, fitted=material.units[chosen.train][material.splits[chosen.train] == "train"])
+        if asked.guarantee == "average":
+            return conformal_threshold(scores, fpr=asked.fpr, groups=groups, population=population)
         return threshold_at_fpr(
-            scores,
-            fpr=spec.threshold.fpr,
-            confidence=spec.threshold.confidence,
-            groups=units if _has_groups(material, names) else None,
-            population=_population(names, [len(part) for part in negatives]),
+            scores, fpr=asked.fpr, confidence=asked.confidence, groups=groups, population=population
         )
-    except TooFewNegativesError as error:
+    except (TooFewNegativesError, DataError) as error:
         return Unavailable(reason=str(error))
+
+
+def copied(leakage: Leakage) -> Unavailable | None:
+    """Return why nothing may be set on the calibration texts, where too many are copies of training texts."""
+    seen = next((part for part in leakage.by_set if part.test == "calibration"), None)
+    if seen is None or seen.n_exact <= _MOST_COPIES * seen.n_rows:
+        return None
+    return Unavailable(
+        reason=f"{seen.n_exact} of {seen.n_rows} calibration texts are copies of training texts; the threshold "
+        "would say nothing about fresh ones"
+    )
+
+
+def _daily(
+    spec: StudySpec, threshold: Threshold | Unavailable, points: tuple[OperatingPoint, ...]
+) -> tuple[DailyAlarms, ...]:
+    """Say how many false alarms a day the threshold raises, were the traffic like each test set."""
+    per_day = spec.threshold.per_day
+    if per_day is None or isinstance(threshold, Unavailable):
+        return ()
+    return tuple(
+        alarms_per_day(
+            threshold,
+            per_day=per_day,
+            measured_on=point.test,
+            false_alarm_rate=point.unit_fpr if threshold.unit == "group" else point.fpr,
+        )
+        for point in points
+    )
 
 
 def _population(names: tuple[str, ...], counts: list[int]) -> str:

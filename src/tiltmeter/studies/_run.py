@@ -23,6 +23,7 @@ from tiltmeter.models import SubjectModel
 from tiltmeter.monitor import Card, Monitor, Reading
 from tiltmeter.report import write_report
 from tiltmeter.studies._alarms import alarms
+from tiltmeter.studies._calibrated import probabilities
 from tiltmeter.studies._causes import causes, check_causes, choose_by_cause
 from tiltmeter.studies._controls import random_nulls, shortcuts, shuffled_refits
 from tiltmeter.studies._fitting import asked_methods, methods_for
@@ -178,6 +179,8 @@ def _assess(
         leakage = leaks(material, tests, home)
     with steps("certifying the threshold"):
         operated = alarms(spec, material, tests, chosen=chosen, leakage=leakage)
+    with steps("calibrating probabilities"):
+        calibrated = probabilities(material, tests, chosen=chosen, leakage=leakage)
     evidence = Evidence(
         train=home,
         site=chosen.site,
@@ -206,6 +209,8 @@ def _assess(
         planted=planted,
         followed=follows,
         gaps=(*recovered, *told.gaps),
+        daily_alarms=operated.daily,
+        probabilities=calibrated,
         verdict=Unavailable(reason="not judged yet"),
     )
     return evidence.model_copy(update={"verdict": judge(evidence)}), fitted, chosen
