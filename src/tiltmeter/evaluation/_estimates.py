@@ -238,7 +238,7 @@ def percentile_interval(
         high=min(bounds[1], max(value + stretch * (float(high) - value), value)),
         level=level,
         n=by.n_units,
-        method=_named("percentile bootstrap", by),
+        method=named("percentile bootstrap", by),
         seed=by.seed,
     )
 
@@ -263,11 +263,12 @@ def area_interval(
         high=max(high, area),
         level=level,
         n=by.n_units,
-        method=_named("logit DeLong", by),
+        method=named("logit DeLong", by),
     )
 
 
-def _named(method: str, by: Resampling) -> str:
+def named(method: str, by: Resampling) -> str:
+    """Name how an interval was made, over what, and whether it is known to cover less often than it says."""
     name = f"{method} over {by.unit}"
     return name if by.n_units >= _ENOUGH_UNITS else _approximate(name)
 

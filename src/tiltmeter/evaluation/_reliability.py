@@ -12,7 +12,7 @@ from scipy import stats
 from tiltmeter.core.calibration import ReliabilityBin
 from tiltmeter.core.errors import ArrayError
 from tiltmeter.core.records import Estimate, Measured, Unavailable
-from tiltmeter.evaluation._estimates import FEWEST_UNITS, Resampling, share
+from tiltmeter.evaluation._estimates import FEWEST_UNITS, Resampling, named, share
 from tiltmeter.evaluation._ranking import check_labelled_scores
 from tiltmeter.numerics import clopper_pearson
 
@@ -55,9 +55,11 @@ def expected_calibration_error(
 
     Notes
     -----
-    The figure itself is too high by its own noise: that of right probabilities is above 0 on any finite sample. The
-    resamples are too high by as much again, so the interval is the basic bootstrap's, which takes that off; it is
-    stretched to hold the figure where it does not.
+    The figure itself is too high by its own noise: that of right probabilities is above 0 on any finite sample. With d
+    the bins' distances, δ the true ones and stars for resamples, the low end is |d|₁ less the upper quantile of
+    |d* − d|₁, since |δ|₁ ≥ |d|₁ − |d − δ|₁; so it reaches 0 for right probabilities as often as it says. The high end
+    is |d|₁ and as far again as the lower quantile of |d*|₁ lies below its mean, since |δ|₁ ≤ E|d|₁. Both are wider than
+    need be. What is covered is the error in these bins: that of finer ones is larger.
 
     References
     ----------
@@ -83,24 +85,24 @@ def expected_calibration_error(
     # column b holds the excess of positives of each row in bin b
     excess = np.zeros((len(y), len(edges) - 1))
     excess[np.arange(len(y)), bin_of] = y - p
-    value = float(np.abs(excess.sum(axis=0)).sum() / len(y))
-    draws = np.abs(by.weights @ excess).sum(axis=1) / by.weights.sum(axis=1)
+    off = excess.mean(axis=0)
+    value = float(np.abs(off).sum())
+    drawn = (by.weights @ excess) / by.weights.sum(axis=1, keepdims=True)
+    figures = np.abs(drawn).sum(axis=1)
     tail = (1 - by.level) / 2
-    low, high = np.quantile(draws, [tail, 1 - tail])
-    if low == high:
-        bounds = clopper_pearson(round(value * by.n_units), by.n_units, level=by.level)
-        low, high, method = *bounds, f"exact binomial over {by.unit}, all of which show the same"
-    else:
-        stretch = float(stats.t.ppf(1 - tail, by.n_units - 1) / stats.norm.ppf(1 - tail))
-        low, high = value - stretch * (high - value), value + stretch * (value - low)
-        method = f"basic bootstrap over {by.unit}, approximate"
+    stretch = float(stats.t.ppf(1 - tail, by.n_units - 1) / stats.norm.ppf(1 - tail))
+    below = stretch * float(np.quantile(np.abs(drawn - off).sum(axis=1), 1 - tail))
+    over = stretch * float(figures.mean() - np.quantile(figures, tail))
+    if not below:
+        # every unit shows no error at all, which the bootstrap takes for certain
+        over = clopper_pearson(0, by.n_units, level=by.level)[1]
     return Estimate(
         value=value,
-        low=float(np.clip(low, 0.0, value)),
-        high=float(np.clip(high, value, 1.0)),
+        low=max(value - below, 0.0),
+        high=min(value + over, 1.0),
         level=by.level,
         n=by.n_units,
-        method=method,
+        method=named("bootstrap with both ends on the safe side", by),
         seed=by.seed,
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from scipy import stats
+from scipy import special
 
 from tiltmeter.core.errors import ArrayError
 
@@ -36,5 +36,7 @@ def clopper_pearson(successes: int, trials: int, *, level: float = 0.95) -> tupl
     """
     if not 0 <= successes <= trials or trials < 1:
         raise ArrayError(f"{successes} successes in {trials} trials is impossible; give 0 <= successes <= trials >= 1.")
-    interval = stats.binomtest(successes, trials).proportion_ci(level, method="exact")
-    return float(interval.low), float(interval.high)
+    tail = (1 - level) / 2
+    low = special.betaincinv(successes, trials - successes + 1, tail) if successes else 0.0
+    high = special.betaincinv(successes + 1, trials - successes, 1 - tail) if successes < trials else 1.0
+    return float(low), float(high)
