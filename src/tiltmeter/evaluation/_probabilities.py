@@ -69,8 +69,8 @@ def fit_calibrator(
     --------
     >>> rng = np.random.default_rng(0)
     >>> y = rng.integers(2, size=4000)
-    >>> map = fit_calibrator(y, 2.0 * y + rng.normal(size=4000))  # the true curve is σ(2 s − 2)
-    >>> [round(c, 1) for c in map.coefficients]
+    >>> curve = fit_calibrator(y, 2.0 * y + rng.normal(size=4000))  # the true curve is σ(2 s − 2)
+    >>> [round(c, 1) for c in curve.coefficients]
     [2.0, -2.0]
     """
     check_labelled_scores(y, scores)
@@ -94,12 +94,12 @@ def fit_calibrator(
     squashed = (centre, scale) if scores_are == "unbounded" else None
     parts = _log_parts(s, squashed)
     used = [0, 1]
-    a, b, offset = _logistic(parts, y)
-    if min(a, b) < 0:
-        used = [0] if b < 0 <= a else [1] if a < 0 <= b else []
+    *weights, offset = _logistic(parts, y)
+    while min(weights, default=0.0) < 0:
+        used = [i for i, weight in zip(used, weights, strict=True) if weight >= 0]
         # with neither left only the base rate is known
-        *rest, offset = _logistic(parts[:, used], y)
-        a, b = (max(rest[used.index(i)], 0.0) if i in used else 0.0 for i in (0, 1))
+        *weights, offset = _logistic(parts[:, used], y)
+    a, b = (weights[used.index(i)] if i in used else 0.0 for i in (0, 1))
     return Calibrator(method=method, n=n, base_rate=rate, coefficients=(a, b, offset), squashed=squashed)
 
 
@@ -111,8 +111,8 @@ def calibrated_probabilities(
     Examples
     --------
     >>> from tiltmeter.core.calibration import Calibrator
-    >>> map = Calibrator(method="platt", n=100, base_rate=0.5, coefficients=(1.0, 0.0))
-    >>> calibrated_probabilities(map, np.array([-100.0, 0.0, 100.0])).round(3).tolist()
+    >>> curve = Calibrator(method="platt", n=100, base_rate=0.5, coefficients=(1.0, 0.0))
+    >>> calibrated_probabilities(curve, np.array([-100.0, 0.0, 100.0])).round(3).tolist()
     [0.0, 0.5, 1.0]
     """
     s = scores.astype(np.float64)
@@ -182,8 +182,7 @@ def _logistic(X: Float[NDArray[Any], "n k"], y: Int[NDArray[Any], " n"]) -> list
     """Fit logistic regression without penalty to Platt's targets; return the coefficients, then the intercept."""
     n_positive, n_negative = int(y.sum()), int((1 - y).sum())
     target = np.where(y == 1, (n_positive + 1) / (n_positive + 2), 1 / (n_negative + 2))
-    varying = X.std(axis=0) > 0
-    if not varying.any():
+    if not (X.std(axis=0) > 0).any():
         return [0.0] * X.shape[1] + [float(special.logit(target.mean()))]
     # a row with target t is t of a positive and 1 − t of a negative
     fitted = LogisticRegression(C=np.inf, tol=1e-8, max_iter=10_000).fit(

@@ -236,8 +236,8 @@ def _guarantee(threshold: Threshold) -> tuple[str, ...]:
     if threshold.confidence is None:
         promise = (
             f"Guarantee on average only: over all draws of {units}, a fresh {unit} of the same population raises a "
-            f"false alarm with probability at most {asked(threshold.fpr)} in the mean. Of this one threshold nothing is "
-            f"promised; in about half of the draws it lets more through.{any_row}"
+            f"false alarm with probability at most {asked(threshold.fpr)} in the mean. Of this one threshold nothing "
+            f"is promised; in about half of the draws it lets more through.{any_row}"
         )
     else:
         promise = (
