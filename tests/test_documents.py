@@ -39,7 +39,7 @@ def test_the_python_of_the_readme_runs_and_finds_what_it_says() -> None:
 
 PAGES = [
     *sorted((ROOT / "docs" / "methods").glob("*.md")),
-    *(ROOT / "docs" / f"{name}.md" for name in ("rivals", "steering", "shift", "planning")),
+    *(ROOT / "docs" / f"{name}.md" for name in ("operating-points", "rivals", "steering", "shift", "planning")),
 ]
 
 

@@ -27,23 +27,68 @@ def test_the_values_are_those_of_the_rows():
     assert found.auroc.value == auroc(y, scores)
     assert found.tpr.value == tpr_at_fpr(y, scores, fpr=0.05)
     assert found.auroc.low < found.auroc.value < found.auroc.high
-    assert (found.auroc.n, found.auroc.level, found.auroc.seed) == (200, 0.95, 0)
-    assert found.auroc.method == "percentile bootstrap over rows"
+    assert (found.auroc.n, found.auroc.level, found.auroc.seed) == (200, 0.95, None)
+    assert found.auroc.method == "logit DeLong over rows"
+    assert (found.tpr.seed, found.tpr.method) == (0, "percentile bootstrap over rows")
 
 
-def test_the_interval_equals_the_naive_twin():
-    # every draw repeated as rows, its AUROC taken, the percentiles read off and stretched from normal to Student's
+def test_the_interval_of_a_difference_equals_the_naive_twin():
+    # every draw repeated as rows, its AUROCs taken, the percentiles read off and stretched from normal to Student's
     y, scores = separated(60, area=0.75, rng=np.random.default_rng(1))
+    rival = scores + np.random.default_rng(2).normal(size=60)
     by = resampling(60, groups=None, n_draws=200, level=0.9, seed=3)
-    areas = []
+    differences = []
     for weights in by.weights:
         index = [i for i, weight in enumerate(weights) for _ in range(int(weight))]
-        areas.append(auroc(y[index], scores[index]))
-    found = ranking_estimates(y, scores, fpr=0.1, by=by).auroc
+        differences.append(auroc(y[index], scores[index]) - auroc(y[index], rival[index]))
+    found = auroc_difference(y, scores, rival=rival, by=by)
     stretch = 1.6710930 / 1.6448536  # quantiles at 0.95: Student's with 59 degrees of freedom, normal
-    low, high = np.quantile(areas, [0.05, 0.95])
-    area = auroc(y, scores)
-    assert (found.low, found.high) == pytest.approx((area - stretch * (area - low), area + stretch * (high - area)))
+    low, high = np.quantile(differences, [0.05, 0.95])
+    value = auroc(y, scores) - auroc(y, rival)
+    assert (found.low, found.high) == pytest.approx((value - stretch * (value - low), value + stretch * (high - value)))
+
+
+def naive_variance(y, scores, groups):
+    """The variance in loops over pairs, rows and groups: placements, their sums by group, the classes' covariance."""
+    above = {
+        (i, j): 1.0 if scores[i] > scores[j] else 0.5 if scores[i] == scores[j] else 0.0
+        for i in np.flatnonzero(y == 1)
+        for j in np.flatnonzero(y == 0)
+    }
+    area = np.mean(list(above.values()))
+    names = sorted(set(groups))
+    sums = {label: dict.fromkeys(names, 0.0) for label in (0, 1)}
+    for row, name in enumerate(groups):
+        placement = np.mean([won for pair, won in above.items() if row in pair])
+        sums[y[row]][name] += (placement - area) / np.sum(y == y[row])
+    total, spread = 0.0, 0.0
+    for label in (0, 1):
+        holding = len({name for row, name in enumerate(groups) if y[row] == label})
+        one = holding / (holding - 1) * sum(value**2 for value in sums[label].values())
+        total, spread = total + one, spread + one**2 / (holding - 1)
+    shared = 2 * len(names) / (len(names) - 1) * sum(sums[0][name] * sums[1][name] for name in names)
+    return area, total + shared, total**2 / spread
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 5])
+def test_the_interval_of_an_auroc_equals_the_naive_twin(size):
+    rng = np.random.default_rng(size)
+    y = rng.permutation(np.arange(42) % 2)
+    groups = rng.permutation(np.arange(42) // size)
+    scores = np.round(rng.normal(size=42) + y + 0.5 * rng.normal(size=42)[groups], 1)
+    area, variance, freedom = naive_variance(y, scores, groups)
+    if size == 1:
+        # the textbook's: variances of the placements of both classes over their numbers
+        placed = [
+            [np.mean((scores[i] > scores[y == 0]) + 0.5 * (scores[i] == scores[y == 0])) for i in range(42) if y[i]]
+        ]
+        placed += [[np.mean((scores[y == 1] > s) + 0.5 * (scores[y == 1] == s)) for s in scores[y == 0]]]
+        assert variance == pytest.approx(sum(np.var(part, ddof=1) / len(part) for part in placed))
+    reach = stats.t.ppf(0.975, freedom) * np.sqrt(variance) / (area * (1 - area))
+    low, high = (1 / (1 + (1 - area) / area * np.exp(-step)) for step in (-reach, reach))
+    found = interval(y, scores, groups=groups).auroc
+    assert (found.value, found.low, found.high) == pytest.approx((area, low, high))
+    assert found.method == "logit DeLong over groups, approximate"
 
 
 @pytest.mark.parametrize("n_groups", [10, 30])
@@ -104,7 +149,7 @@ def test_groups_of_one_row_give_the_interval_of_rows():
     y, scores = separated(100, area=0.8, rng=np.random.default_rng(2))
     by_row, by_group = interval(y, scores).auroc, interval(y, scores, groups=np.arange(100)).auroc
     assert (by_group.low, by_group.high, by_group.n) == (by_row.low, by_row.high, 100)
-    assert by_group.method == "percentile bootstrap over groups"
+    assert by_group.method == "logit DeLong over groups"
 
 
 def test_a_higher_level_is_a_wider_interval():
@@ -116,10 +161,11 @@ def test_a_higher_level_is_a_wider_interval():
     assert wide.low < narrow.low < narrow.high < wide.high
 
 
-def test_the_same_seed_gives_the_same_interval():
+def test_the_same_seed_gives_the_same_interval_and_that_of_an_auroc_hangs_on_none():
     y, scores = separated(100, area=0.8, rng=np.random.default_rng(4))
     assert interval(y, scores, seed=5) == interval(y, scores, seed=5)
-    assert interval(y, scores, seed=5).auroc != interval(y, scores, seed=6).auroc
+    assert interval(y, scores, seed=5).tpr != interval(y, scores, seed=6).tpr
+    assert interval(y, scores, seed=5).auroc == interval(y, scores, seed=6).auroc
 
 
 # ------------------------------------------------------------ the boundary
@@ -179,11 +225,18 @@ def test_exactly_enough_negatives_are_enough_in_floating_point(n):
     assert too_few.reason.endswith(f"{n} can")
 
 
+@pytest.mark.parametrize(("n_negative", "approximate"), [(100, True), (299, True), (300, False)])
+def test_a_tpr_that_hangs_on_one_or_two_negatives_is_called_approximate(n_negative, approximate):
+    y = np.repeat([0, 1], [n_negative, 100])
+    found = interval(y, np.random.default_rng(0).normal(size=len(y)) + y, fpr=0.01).tpr
+    assert found.method == "percentile bootstrap over rows" + approximate * ", approximate"
+
+
 def test_too_few_groups_to_resample_have_a_reason():
     # ten groups, one of them with all positives: 35 % of draws lack it
     groups = np.repeat(np.arange(10), 6)
     found = interval((groups == 0).astype(int), np.random.default_rng(0).normal(size=60), groups=groups)
-    assert found.auroc.reason == "10 groups are too few to resample: many draws hold one class only"
+    assert found.auroc.reason == "10 groups are too few: only one of them holds one of the classes"
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])

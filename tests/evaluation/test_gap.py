@@ -54,7 +54,7 @@ def test_one_class_and_few_units_have_a_reason():
     one = gap_recovered(0 * y, easy=easy, hard=hard, by=by(8))
     assert one == Unavailable(reason="one class only")
     few = gap_recovered(y[:6], easy=easy[:6], hard=y[:6] + 0.0, by=by(6))
-    assert isinstance(few, Unavailable) and "too few to resample" in few.reason
+    assert isinstance(few, Unavailable) and "6 rows are too few to resample" in few.reason
 
 
 def test_scores_without_a_fault_leave_doubt():

@@ -48,7 +48,7 @@ def test_where_all_agree_the_interval_still_has_a_width(end):
     assert abs(found.low - found.high) == pytest.approx(0.3085, abs=1e-4)
     assert found.low <= found.value <= found.high
     # without bounds nothing is known of what else could have been seen
-    assert mean_estimate(np.full(30, end), by=by).method == "percentile bootstrap over groups"
+    assert mean_estimate(np.full(30, end), by=by).method == "percentile bootstrap over groups, approximate"
 
 
 def test_a_figure_stays_within_its_bounds():

@@ -37,7 +37,7 @@ def test_the_auroc_is_that_of_real_against_fake_among_judged_rows_alone():
     for one in found:
         assert one.auroc.value == pytest.approx(expected)
         assert one.auroc.low < expected < one.auroc.high
-        assert one.auroc.method == "percentile bootstrap over groups"
+        assert one.auroc.method == "logit DeLong over groups, approximate"
         assert one.auroc.n == len(np.unique(planted.rows.groups[judged]))
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from tiltmeter.core.calibration import Calibrator, Probabilities, Reliability, ReliabilityBin
 from tiltmeter.core.evidence import (
     Advantage,
     Baseline,
@@ -418,3 +419,76 @@ def test_a_column_that_is_the_truth_of_every_text_is_passed_over_and_of_others_t
     both = _followed(0.2), _followed(0.3, column="thought")
     (found,) = [s for s in judge(_sound(planted=PLANTED, followed=both)).statements if s.rule == "planted truth"]
     assert "a thought (thought)" in found.text
+
+
+def test_a_threshold_that_holds_on_average_speaks_for_nothing_and_says_so() -> None:
+    average = Threshold(
+        value=1, fpr=0.01, confidence=None, n=299, n_rows=299, unit="row", allowed=2, population="x",
+        guarantee="average",
+    )  # fmt: skip
+    for threshold, stance, words in (
+        (_sound().threshold, "for", "with 95% confidence, on x and nowhere else"),
+        (average, "note", "on average over calibration sets only, on x and nowhere else: this one may well let more"),
+    ):
+        verdict = judge(_sound(threshold=threshold))
+        (said,) = [s for s in verdict.statements if s.rule == "threshold"]
+        assert said.stance == stance and words in said.text
+    assert "At a threshold that holds 1% false alarms on average only it catches 80%." in verdict.headline
+    assert verdict.outcome == "holds"
+
+
+def _probabilities(*positive: Estimate | Unavailable, test: str = "home", base_rate: float = 0.5) -> Probabilities:
+    """Two bins, which say 0.1 and 0.9, and what is positive in them."""
+    bins = tuple(
+        ReliabilityBin(low=low, high=low + 0.5, n=100, predicted=said, positive=share)
+        for low, said, share in zip((0.0, 0.5), (0.1, 0.9), positive, strict=True)
+    )
+    one = Reliability(
+        test=test, method="platt", base_rate=base_rate, ece_mass=_estimate(0.05), ece_width=_estimate(0.05), bins=bins
+    )
+    # another map that is far off has no part in it
+    worse = tuple(b.model_copy(update={"positive": _estimate(0.5)}) for b in bins)
+    maps = tuple(Calibrator(method=m, n=800, base_rate=0.5) for m in ("platt", "isotonic"))
+    other = one.model_copy(update={"method": "isotonic", "bins": worse})
+    return Probabilities(population="x", shipped="platt", calibrators=maps, sets=(one, other))
+
+
+def _said_of_probabilities(evidence: Evidence) -> list[tuple[str, str | None, str]]:
+    return [(s.stance, s.test, s.text) for s in judge(evidence).statements if s.rule == "probabilities"]
+
+
+def test_probabilities_that_are_near_to_what_happens_speak_for_the_probe_at_home_only() -> None:
+    right = _probabilities(_estimate(0.15), _estimate(0.85))
+    ((stance, test, text),) = _said_of_probabilities(_sound(probabilities=right))
+    assert (stance, test) == ("for", "home") and "where 50% of the texts are positive" in text
+    away = _probabilities(_estimate(0.15), _estimate(0.85), test="away")
+    assert _said_of_probabilities(_sound(probabilities=away)) == []
+
+
+@pytest.mark.parametrize("test", ["home", "away"])
+def test_probabilities_far_outside_the_interval_of_what_happens_mislead(test: str) -> None:
+    # 0.9 is said and 0.5 to 0.7 happens; the low bin is right
+    wrong = _probabilities(_estimate(0.1), _estimate(0.6, 0.1), test=test)
+    ((stance, where, text),) = _said_of_probabilities(_sound(probabilities=wrong))
+    assert (stance, where) == ("against", test)
+    assert "where they say 0.90, 0.60 are positive" in text and "calibration texts" not in text
+    # it is said, and no reason to take the direction for worse than it is
+    assert judge(_sound(probabilities=wrong)).outcome == "holds"
+
+
+def test_another_base_rate_is_named_as_what_may_explain_it() -> None:
+    rare = _probabilities(_estimate(0.01, 0.01), _estimate(0.3), test="away", base_rate=0.05)
+    ((_, _, text),) = _said_of_probabilities(_sound(probabilities=rare))
+    assert text.endswith("5% of its texts are positive, and 50% of the calibration texts.")
+
+
+@pytest.mark.parametrize("half", [0.21, 0.25])
+def test_what_lies_within_a_tenth_of_the_interval_is_not_called_misleading(half: float) -> None:
+    near = _probabilities(_estimate(0.1), _estimate(0.6, half), test="away")
+    assert _said_of_probabilities(_sound(probabilities=near)) == []
+
+
+def test_without_probabilities_nothing_is_said_of_them() -> None:
+    gone = Unavailable(reason="no such texts")
+    for nothing in (None, gone, _probabilities(gone, gone, test="away")):
+        assert _said_of_probabilities(_sound(probabilities=nothing)) == []

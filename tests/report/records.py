@@ -7,6 +7,7 @@ import random
 from itertools import pairwise
 from typing import Literal
 
+from tiltmeter.core.calibration import Calibrator, Probabilities, Reliability, ReliabilityBin
 from tiltmeter.core.evidence import (
     Advantage,
     Baseline,
@@ -31,6 +32,7 @@ from tiltmeter.core.evidence import (
 )
 from tiltmeter.core.hiding import ActivationBudget
 from tiltmeter.core.likeness import Flagged, Likeness
+from tiltmeter.core.operating import DailyAlarms
 from tiltmeter.core.records import Estimate, Threshold, Unavailable
 from tiltmeter.core.rivals import ActivationNull, BestRival, ControlTask
 from tiltmeter.core.run import Run
@@ -160,6 +162,8 @@ def make_evidence(
             controls=(0.7, 0.72),
             selectivity=_difference(0.22),
         ),
+        daily_alarms=_daily(names) if certified else (),
+        probabilities=_probabilities(names),
         verdict=_verdict(names, chosen, site),
     )
 
@@ -193,6 +197,7 @@ def make_barren() -> Evidence:
             "control_task": gone,
             "histograms": (),
             "mistakes": (),
+            "probabilities": gone,
             "verdict": Verdict(rules_version=1, outcome="undecided", headline="Nothing was measured.", statements=()),
         }
     )
@@ -372,8 +377,46 @@ def _hiding(names: tuple[str, ...], method: str, site: str) -> tuple[ActivationB
 
 def _threshold() -> Threshold:
     return Threshold(
-        value=1.8342, fpr=0.01, confidence=0.95, n=640, n_rows=2560, unit="group", allowed=2, population="facts, false"
+        value=1.8342, fpr=0.01, confidence=0.95, n=640, n_rows=2560, unit="group", allowed=2, population="facts, false",
+        row_rate=exact(0.0008),
+    )  # fmt: skip
+
+
+def _daily(names: tuple[str, ...]) -> tuple[DailyAlarms, ...]:
+    return tuple(
+        DailyAlarms(
+            measured_on=name, per_day=25_000, unit="group", base_rate=None, guarantee="confidence", most_false=250,
+            false_alarms=Estimate(value=200, low=90.4, high=410, n=240, method="exact binomial")
+            if k == 0
+            else Unavailable(reason="no such texts"),
+            true_alarms=Unavailable(reason="the base rate is not known"),
+        )
+        for k, name in enumerate(names)
+    )  # fmt: skip
+
+
+def _probabilities(names: tuple[str, ...]) -> Probabilities:
+    maps = (
+        Calibrator(method="platt", n=2560, base_rate=0.25, coefficients=(1.2, -0.4)),
+        Calibrator(method="isotonic", n=2560, base_rate=0.25, knots=((-1.0, 0.0), (1.0, 1.0))),
     )
+    bins = tuple(
+        ReliabilityBin(low=i / 5, high=(i + 1) / 5, n=477, predicted=0.1 + i / 5, positive=exact(0.15 + i / 6))
+        for i in range(5)
+    )
+    return Probabilities(
+        population=f"texts like those of {names[0]}",
+        shipped="platt",
+        calibrators=maps,
+        sets=tuple(
+            Reliability(
+                test=name, method=one.method, base_rate=0.5, ece_mass=exact(0.031 + 0.1 * k),
+                ece_width=exact(0.027 + 0.1 * k), bins=bins,
+            )
+            for k, name in enumerate(names)
+            for one in maps
+        ),
+    )  # fmt: skip
 
 
 def _operating_points(names: tuple[str, ...]) -> tuple[OperatingPoint, ...]:

@@ -111,8 +111,8 @@ def test_markup_in_the_run_record_stays_text() -> None:
 def test_every_picture_has_a_label_and_every_point_its_figure(pages: dict[str, str]) -> None:
     tags = Page(pages["full"]).tags
     pictures = [attrs for tag, attrs in tags if tag == "svg"]
-    # one for the selection, and per test set: layers, shortcuts, histogram
-    assert len(pictures) == 1 + 3 * 4
+    # one for the selection, and per test set: layers, shortcuts, histogram, reliability
+    assert len(pictures) == 1 + 4 * 4
     assert all(attrs["role"] == "img" and attrs["aria-label"] for attrs in pictures)
     assert re.search(r"<title>Logistic at 3\.resid_post: 0\.\d\d \[0\.\d\d, [\d.]+\]</title>", pages["full"])
 
@@ -300,8 +300,8 @@ def test_the_threshold_is_given_with_its_guarantee_and_its_limits() -> None:
     text = Page(render(make_run(), small())).text
     assert "Alarm above 1.834" in text
     assert (
-        "With probability at least 95 % over the draw of the 640 calibration groups (2,560 rows), a fresh group of the "
-        "same population raises a false alarm with probability at most 1 %." in text
+        "Guarantee with confidence: with probability at least 95 % over the draw of the 640 calibration groups (2,560 "
+        "rows), a fresh group of the same population raises a false alarm with probability at most 1 %." in text
     )
     assert "A group raises an alarm when any of its rows does." in text
     assert "It says nothing about texts from another population" in text
@@ -391,3 +391,35 @@ def test_a_full_page_takes_less_than_five_seconds() -> None:
     start = time.process_time()
     render(make_run(), evidence)
     assert time.process_time() - start < 5
+
+
+def test_the_page_says_what_is_promised_what_is_not_and_how_many_alarms_a_day(pages: dict[str, str]) -> None:
+    text = Page(pages["full"]).text
+    assert "Guarantee with confidence: with probability at least 95 %" in text
+    assert "No guarantee is given for single rows: 0.08 % [0, 1.3] of the calibration rows lie above." in text
+    assert "At 25,000 groups a day, all taken for negatives: at most 250 false alarms a day by the guarantee" in text
+    assert "Were they like facts: 200 a day, with an interval from 90 to 410." in text
+    assert "Were they like reformatted: not known (no such texts)." in text
+    barren = Page(pages["barren"]).text
+    assert "false alarms a day" not in barren and "No guarantee is given" not in barren
+
+
+def test_probabilities_have_a_picture_a_test_set_and_the_error_of_every_map(pages: dict[str, str]) -> None:
+    page = Page(pages["full"])
+    assert (
+        "(Platt), fitted on 2,560 calibration rows of texts like those of facts, of which 25.0 % are positive"
+        in page.text
+    )
+    labels = [str(attrs["aria-label"]) for tag, attrs in page.tags if tag == "svg"]
+    assert [label.split(":")[0] for label in labels if label.startswith("Reliability")] == [
+        f"Reliability on {name}" for name in ("facts", "facts negated", "reformatted", "other language")
+    ]
+    assert re.search(r"<title>477 rows say 0\.10; positive are 0\.15 \[0\.14, 0\.16\]</title>", pages["full"])
+    assert "3.1 %" in page.text and "33.1 %" in page.text
+    assert "There are none: only one class in this set." in Page(pages["barren"]).text
+
+
+@pytest.mark.usefixtures("no_pictures")
+def test_a_record_from_before_probabilities_were_kept_has_no_section_of_them() -> None:
+    page = render(make_run(), make_evidence().model_copy(update={"probabilities": None}))
+    assert 'id="probabilities"' not in page and 'href="#probabilities"' not in page

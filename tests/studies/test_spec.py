@@ -52,6 +52,8 @@ def test_a_minimal_spec_gets_every_default() -> None:
         ({"train": {"distribution": "a", "judge_only": ["a"]}}, "'a' cannot be both fitted on"),
         ({"train": {"distribution": "a", "fractions": [0.5, 0.5, 0.5]}}, "add up to 1"),
         ({"threshold": {"fpr": 2}}, "'threshold.fpr': input should be less than 1"),
+        ({"threshold": {"guarantee": "mean"}}, "'threshold.guarantee': .*'confidence' or 'average'"),
+        ({"threshold": {"per_day": 0}}, "'threshold.per_day': input should be greater than 0"),
         ({"texts": {}}, "'texts'"),
         ({"name": "../up"}, "'name'"),
         ({"probes": {"methods": ["cca"]}}, "'probes.methods': give all, or a list of some of mean_difference"),

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Literal
 
+from tiltmeter.core.calibration import Probabilities
 from tiltmeter.core.generalisation import CurvePoint, FewShots
 from tiltmeter.core.hiding import ActivationBudget
 from tiltmeter.core.likeness import Likeness
+from tiltmeter.core.operating import DailyAlarms
 from tiltmeter.core.records import Measured, Record, Threshold, Unavailable
 from tiltmeter.core.rivals import ActivationNull, BestRival, ControlTask, RivalKind
 from tiltmeter.core.surface import Kinship, LabelWord, PairOrder
@@ -298,7 +300,8 @@ class Evidence(Record):
     but for organisms; in ``leave_one_out`` the chosen site and method were fitted on all other distributions together;
     ``shuffled_pairs``, where the method is fitted on pairs, is as ``shuffled``, with partners that were drawn anew;
     ``likeness`` is None where the rows do not vary; ``hiding`` has one entry a test set on which a positive raises an
-    alarm; ``fpr`` and ``level`` are the asked false-positive rate and the level of all intervals.
+    alarm; ``daily_alarms`` is empty where the spec names no traffic, and ``probabilities`` None in records from before
+    they were kept; ``fpr`` and ``level`` are the asked false-positive rate and the level of all intervals.
     """
 
     format_version: Literal[1] = 1
@@ -342,3 +345,5 @@ class Evidence(Record):
     kinships: tuple[Kinship, ...] = ()
     likeness: Likeness | None = None
     hiding: tuple[ActivationBudget, ...] = ()
+    daily_alarms: tuple[DailyAlarms, ...] = ()
+    probabilities: Probabilities | Unavailable | None = None

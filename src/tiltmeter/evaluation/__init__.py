@@ -7,6 +7,7 @@ from tiltmeter.evaluation._accuracy import balanced_accuracy
 from tiltmeter.evaluation._alarm_drift import AlarmDrift, AlarmDriftState
 from tiltmeter.evaluation._bets import Won
 from tiltmeter.evaluation._compare import Contrast, Looks, Scored, compare_scores, holm
+from tiltmeter.evaluation._daily import alarms_per_day
 from tiltmeter.evaluation._detector import MahalanobisDetector
 from tiltmeter.evaluation._draws import auroc_gain, mean_auroc
 from tiltmeter.evaluation._estimates import (
@@ -18,6 +19,7 @@ from tiltmeter.evaluation._estimates import (
     resampling,
     share,
 )
+from tiltmeter.evaluation._fresh import require_fresh
 from tiltmeter.evaluation._gap import gap_recovered
 from tiltmeter.evaluation._hiding import (
     Score,
@@ -39,14 +41,17 @@ from tiltmeter.evaluation._nulls import (
     shuffle_pairs,
 )
 from tiltmeter.evaluation._plan import LabelledScores, plan_reviews, rate_left
+from tiltmeter.evaluation._probabilities import calibrated_probabilities, fit_calibrator, shift_prior
 from tiltmeter.evaluation._ranking import Ranking, auroc, rankings, tpr_at_fpr
+from tiltmeter.evaluation._reliability import expected_calibration_error, reliability_table
+from tiltmeter.evaluation._risk import threshold_at_risk
 from tiltmeter.evaluation._rule import Rule
 from tiltmeter.evaluation._rules_page import rules_page
 from tiltmeter.evaluation._score_drift import ScoreDrift, ScoreDriftState
 from tiltmeter.evaluation._selection import choose, fold_estimate
 from tiltmeter.evaluation._shortcut import nuisance_auroc
 from tiltmeter.evaluation._tampering import MeasuredRows, TamperingFigure, tampering_table
-from tiltmeter.evaluation._threshold import negatives_needed, threshold_at_fpr, unit_scores
+from tiltmeter.evaluation._threshold import conformal_threshold, negatives_needed, threshold_at_fpr, unit_scores
 from tiltmeter.evaluation._verdict import Rejudged, judge, rejudge
 
 __all__ = [
@@ -72,14 +77,19 @@ __all__ = [
     "Won",
     "Yardsticks",
     "activation_budget",
+    "alarms_per_day",
     "auroc",
     "auroc_columns",
     "auroc_difference",
     "auroc_gain",
     "balanced_accuracy",
     "bootstrap_estimate",
+    "calibrated_probabilities",
     "choose",
     "compare_scores",
+    "conformal_threshold",
+    "expected_calibration_error",
+    "fit_calibrator",
     "fold_estimate",
     "gap_recovered",
     "holm",
@@ -97,15 +107,19 @@ __all__ = [
     "rankings",
     "rate_left",
     "rejudge",
+    "reliability_table",
+    "require_fresh",
     "resampling",
     "rules_page",
     "share",
+    "shift_prior",
     "shuffle_labels",
     "shuffle_p_value",
     "shuffle_pairs",
     "smallest_push",
     "tampering_table",
     "threshold_at_fpr",
+    "threshold_at_risk",
     "tpr_at_fpr",
     "unit_scores",
     "yardsticks",

@@ -28,8 +28,7 @@ def mean_auroc(y: Int[NDArray[Any], " n"], scores: Float[NDArray[Any], "r n"], *
     """
     if len(np.unique(y)) < 2:
         return Unavailable(reason="one class only")
-    value, draws = _areas(y, scores, by)
-    return area_interval(value, draws, y, by=by, level=by.level)
+    return _interval(y, scores, *_areas(y, scores, by), by=by, level=by.level)
 
 
 def auroc_gain(
@@ -60,8 +59,8 @@ def auroc_gain(
     if not {value, earlier} & {0.0, 1.0}:
         return percentile_interval(value - earlier, draws - earlier_draws, by=by, level=by.level, bounds=(-1.0, 1.0))
     half = (1 + by.level) / 2
-    one = area_interval(value, draws, y, by=by, level=half)
-    two = area_interval(earlier, earlier_draws, y, by=by, level=half)
+    one = area_interval(y, scores, area=value, by=by, level=half)
+    two = _interval(y, before, earlier, earlier_draws, by=by, level=half)
     if isinstance(one, Unavailable) or isinstance(two, Unavailable):
         return one if isinstance(one, Unavailable) else two
     return Estimate(
@@ -73,6 +72,20 @@ def auroc_gain(
         method=f"{one.method} and {two.method}, each at half the doubt",
         seed=by.seed,
     )
+
+
+def _interval(
+    y: Int[NDArray[Any], " n"],
+    scores: Float[NDArray[Any], "r n"],
+    value: float,
+    draws: Float[NDArray[Any], " b"],
+    *,
+    by: Resampling,
+    level: float,
+) -> Measured:
+    if len(scores) == 1 or value in (0.0, 1.0):
+        return area_interval(y, scores[0], area=value, by=by, level=level)
+    return percentile_interval(value, draws, by=by, level=level)
 
 
 def _areas(

@@ -11,25 +11,33 @@ from scipy import stats
 
 from tiltmeter.core.records import Estimate, Measured, Unavailable
 from tiltmeter.core.seeds import stream
+from tiltmeter.evaluation._delong import area_variance, logit_bounds
 from tiltmeter.evaluation._ranking import Ranking, check_labelled_scores, rankings
 from tiltmeter.numerics import bootstrap_weights, clopper_pearson
 
 # fewer independent units than this cover at 0.53 to 0.88 where 0.95 is asked for
-_FEWEST_UNITS = 8
-
+FEWEST_UNITS = 8
+# with fewer, intervals over groups were seen to cover at 0.80 to 0.96 (benchmarks/coverage.py), and say so
+_ENOUGH_UNITS = 50
+# negatives above the point at which TPR is read; with one of them its interval covers at 0.79 to 0.85
+_ENOUGH_ABOVE = 3
 
 # labels and scores of the same rows
 _Labelled = tuple[NDArray[np.int64], NDArray[Any]]
 
 
 class Resampling(NamedTuple):
-    """How intervals are made: the draws' weights (b, n), shared by all scores on the same rows, and what they mean."""
+    """How intervals are made: the draws' weights (b, n), shared by all scores on the same rows, and what they mean.
+
+    ``groups`` is None where every row is its own.
+    """
 
     weights: Float[NDArray[Any], "b n"]
     n_units: int
     unit: str
     level: float
     seed: int
+    groups: Shaped[NDArray[Any], " n"] | None = None
 
 
 class RankingEstimates(NamedTuple):
@@ -54,17 +62,19 @@ def resampling(
     """
     weights = bootstrap_weights(n, n_draws, groups=groups, rng=stream(seed, "bootstrap"))
     n_units = n if groups is None else len(np.unique(groups))
-    return Resampling(weights, n_units, "rows" if groups is None else "groups", level, seed)
+    return Resampling(weights, n_units, "rows" if groups is None else "groups", level, seed, groups)
 
 
 def ranking_estimates(
     y: Int[NDArray[Any], " n"], scores: Float[NDArray[Any], " n"], *, fpr: float, by: Resampling
 ) -> RankingEstimates:
-    """Estimate AUROC and TPR at ``fpr`` with percentile bootstrap intervals.
+    """Estimate AUROC and TPR at ``fpr``, each with its interval.
 
-    Where no row is out of order (AUROC 0 or 1) the bootstrap interval would have no width; there the exact binomial
-    interval on disjoint (positive, negative) pairs is given instead. TPR needs at least 1/``fpr`` negatives, else it
-    is ``Unavailable``; with one class only both are.
+    That of AUROC is DeLong's on the scale of log-odds, summed over groups where groups exist; where no row is out of
+    order (AUROC 0 or 1) it would have no width, and there the exact binomial interval on disjoint (positive, negative)
+    pairs is given instead. That of TPR is the percentile bootstrap's. TPR needs at least 1/``fpr`` negatives, else it
+    is ``Unavailable``; with one class only both are. Where an interval is known to cover less often than it says, its
+    ``method`` says "approximate".
 
     Raises
     ------
@@ -86,7 +96,7 @@ def ranking_estimates(
     value = rankings(y, scores, weights=np.ones((1, len(y))), fpr=fpr)
     draws = rankings(y, scores, weights=by.weights, fpr=fpr)
     area = float(value.auroc[0])
-    measured = area_interval(area, draws.auroc, y, by=by, level=by.level)
+    measured = area_interval(y, scores, area=area, by=by, level=by.level)
     rate: Measured
     if n_negative * fpr < 1 - 1e-9:  # 49 * (1 / 49) is less than 1 in floating point
         needed = int(np.ceil(1 / fpr - 1e-9))
@@ -95,6 +105,8 @@ def ranking_estimates(
         )
     else:
         rate = _share(float(value.tpr[0]), draws, n_positive, by)
+        if isinstance(rate, Estimate) and n_negative * fpr < _ENOUGH_ABOVE - 1e-9:
+            rate = rate.model_copy(update={"method": _approximate(rate.method)})
     return RankingEstimates(measured, rate)
 
 
@@ -140,8 +152,8 @@ def _difference(one: _Labelled, two: _Labelled, *, by: Resampling) -> Measured:
     own_draws, other_draws = (rankings(y, scores, weights=by.weights, fpr=1.0).auroc for y, scores in (one, two))
     if not {own, other} & {0.0, 1.0} or all(np.array_equal(a, b) for a, b in zip(one, two, strict=True)):
         return percentile_interval(own - other, own_draws - other_draws, by=by, level=by.level, bounds=(-1.0, 1.0))
-    first = area_interval(own, own_draws, one[0], by=by, level=(1 + by.level) / 2)
-    second = area_interval(other, other_draws, two[0], by=by, level=(1 + by.level) / 2)
+    first = area_interval(*one, area=own, by=by, level=(1 + by.level) / 2)
+    second = area_interval(*two, area=other, by=by, level=(1 + by.level) / 2)
     if isinstance(first, Unavailable):
         return first
     if isinstance(second, Unavailable):
@@ -208,10 +220,11 @@ def percentile_interval(
     """Bound a figure by the percentiles of its bootstrap draws; NaN draws are those that held one class only.
 
     The interval cannot leave ``bounds``. It is stretched by the ratio of Student's to the normal quantile, for the
-    percentile bootstrap is too narrow where units are few; below ``_FEWEST_UNITS`` nothing honest can be said.
+    percentile bootstrap is too narrow where units are few; below ``FEWEST_UNITS`` nothing honest can be said, and below
+    ``_ENOUGH_UNITS`` it is still too narrow, and says that it is approximate.
     """
-    if by.n_units < _FEWEST_UNITS:
-        return Unavailable(reason=f"{by.n_units} {by.unit} are too few to resample; {_FEWEST_UNITS} are needed")
+    if by.n_units < FEWEST_UNITS:
+        return Unavailable(reason=f"{by.n_units} {by.unit} are too few to resample; {FEWEST_UNITS} are needed")
     usable = draws[np.isfinite(draws)]
     # with few groups some draws hold one class only; too many of them and the interval describes other data
     if len(usable) < 0.9 * len(draws):
@@ -225,21 +238,43 @@ def percentile_interval(
         high=min(bounds[1], max(value + stretch * (float(high) - value), value)),
         level=level,
         n=by.n_units,
-        method=f"percentile bootstrap over {by.unit}",
+        method=named("percentile bootstrap", by),
         seed=by.seed,
     )
 
 
 def area_interval(
-    area: float, draws: Float[NDArray[Any], " b"], y: Int[NDArray[Any], " n"], *, by: Resampling, level: float
+    y: Int[NDArray[Any], " n"], scores: Float[NDArray[Any], " n"], *, area: float, by: Resampling, level: float
 ) -> Measured:
-    """Bound an AUROC by its bootstrap draws, or, where no row is out of order, by :func:`boundary_interval`."""
-    if area not in (0.0, 1.0):
-        return percentile_interval(area, draws, by=by, level=level)
+    """Bound the AUROC of some scores by :func:`logit_bounds`, or at 0 and 1 by :func:`boundary_interval`."""
+    if by.n_units < FEWEST_UNITS:
+        return Unavailable(reason=f"{by.n_units} {by.unit} are too few to resample; {FEWEST_UNITS} are needed")
     n_positive = int(y.sum())
-    if by.n_units < _FEWEST_UNITS:
-        return Unavailable(reason=f"{by.n_units} {by.unit} are too few to resample; {_FEWEST_UNITS} are needed")
-    return boundary_interval(area, n_pairs=min(n_positive, len(y) - n_positive, by.n_units // 2), level=level)
+    if area in (0.0, 1.0):
+        return boundary_interval(area, n_pairs=min(n_positive, len(y) - n_positive, by.n_units // 2), level=level)
+    found = area_variance(y, scores, groups=by.groups)
+    if np.isnan(found.variance):
+        return Unavailable(reason=f"{by.n_units} {by.unit} are too few: only one of them holds one of the classes")
+    low, high = logit_bounds(area, found, level=level)
+    return Estimate(
+        value=area,
+        # rounding on the way to log-odds and back must not push the figure out of its interval
+        low=min(low, area),
+        high=max(high, area),
+        level=level,
+        n=by.n_units,
+        method=named("logit DeLong", by),
+    )
+
+
+def named(method: str, by: Resampling) -> str:
+    """Name how an interval was made, over what, and whether it is known to cover less often than it says."""
+    name = f"{method} over {by.unit}"
+    return name if by.n_units >= _ENOUGH_UNITS else _approximate(name)
+
+
+def _approximate(method: str) -> str:
+    return method if method.endswith("approximate") else f"{method}, approximate"
 
 
 def _share(value: float, draws: Ranking, n_positive: int, by: Resampling) -> Measured:

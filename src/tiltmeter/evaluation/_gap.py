@@ -69,7 +69,7 @@ def gap_recovered(
     draws, ceiling_draws = (rankings(y, scores, weights=by.weights, fpr=1.0).auroc for scores in (easy, hard))
     is_exact = bool({learned, ceiling} & {0.0, 1.0})
     level = (1 + by.level) / 2 if is_exact else by.level
-    bound = area_interval(ceiling, ceiling_draws, y, by=by, level=level)
+    bound = area_interval(y, hard, area=ceiling, by=by, level=level)
     if isinstance(bound, Unavailable):
         return bound
     if bound.low <= _FLOOR:
@@ -81,7 +81,7 @@ def gap_recovered(
             draws - _FLOOR, ceiling_draws - _FLOOR, out=np.full(len(draws), np.nan), where=ceiling_draws > _FLOOR
         )
         return percentile_interval(share, ratios, by=by, level=by.level, bounds=(-np.inf, np.inf))
-    own = area_interval(learned, draws, y, by=by, level=level)
+    own = area_interval(y, easy, area=learned, by=by, level=level)
     if isinstance(own, Unavailable):
         return own
     corners = [(end - _FLOOR) / (top - _FLOOR) for end in (own.low, own.high) for top in (bound.low, bound.high)]

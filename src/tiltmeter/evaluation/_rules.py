@@ -17,6 +17,7 @@ from tiltmeter.evaluation._rules_generalisation import LEAVE_ONE_OUT, MORE_TEXTS
 from tiltmeter.evaluation._rules_likeness import LIKENESS, UNSEEN_SHIFT, likeness
 from tiltmeter.evaluation._rules_luck import DOMINANT_LABEL, RANDOM_DIRECTIONS, SHUFFLED, luck
 from tiltmeter.evaluation._rules_planted import PLANTED_TRUTH, planted_truth
+from tiltmeter.evaluation._rules_probabilities import PROBABILITIES, probabilities
 from tiltmeter.evaluation._rules_reading import (
     CHOICE,
     IN_DISTRIBUTION,
@@ -63,6 +64,7 @@ RULES: tuple[Callable[[Evidence], Iterable[Statement]], ...] = (
     surface,
     alarms,
     likeness,
+    probabilities,
     data,
     rare,
     causality,
@@ -97,6 +99,7 @@ BOOK: tuple[Rule, ...] = (
     THRESHOLD,
     FALSE_ALARMS,
     CAUGHT,
+    PROBABILITIES,
     LIKENESS,
     UNSEEN_SHIFT,
     LEAKAGE,

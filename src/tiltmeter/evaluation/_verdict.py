@@ -243,7 +243,10 @@ def _headline(evidence: Evidence, outcome: str) -> str:
         and (point.unit_fpr.low > threshold.fpr)
     )
     if not broken and isinstance(threshold, Threshold) and point is not None and isinstance(point.tpr, Estimate):
-        parts.append(f"At a threshold certified for {threshold.fpr:.0%} false alarms it catches {point.tpr.value:.0%}.")
+        kept = f"certified for {threshold.fpr:.0%} false alarms"
+        if threshold.guarantee == "average":
+            kept = f"that holds {threshold.fpr:.0%} false alarms on average only"
+        parts.append(f"At a threshold {kept} it catches {point.tpr.value:.0%}.")
     parts += [
         f"The model's answers {how_far(one)} its direction: swap success {number(one.swap.value)}."
         for one in chosen_causal(evidence)

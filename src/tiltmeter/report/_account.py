@@ -178,8 +178,9 @@ def glossary(evidence: Evidence) -> tuple[Term, ...]:
         Term(
             "Guarantee",
             "The bound on false alarms holds for fresh units drawn like the calibration units, with the stated "
-            "confidence over the draw of the calibration set. It does not hold for other texts, and the false-positive "
-            "rates measured on other test sets may well exceed it.",
+            "confidence over the draw of the calibration set or, where the page says so, on average over such draws "
+            "only. It does not hold for other texts, and the false-positive rates measured on other test sets may well "
+            "exceed it.",
         ),
         Term(
             "Text baseline",

@@ -115,7 +115,7 @@ def site_chart(points: Sequence[Point], bands: Sequence[Band], *, axis: SiteAxis
         "bands": [band._asdict() | {"note": printable(band.note)} for band in bands],
         "chance": [{"value": 0.5}],
     }
-    return to_svg(_spec(alt.layer(*layers).properties(**size), rows), label)
+    return to_svg(spec_of(alt.layer(*layers).properties(**size), rows), label)
 
 
 def histogram_chart(histogram: Histogram, threshold: float | None, *, label: str) -> Markup:
@@ -136,7 +136,7 @@ def histogram_chart(histogram: Histogram, threshold: float | None, *, label: str
         last = kind == "negative"
         x_axis = alt.Axis(labels=last, ticks=last, title="score" if last else None, grid=False)
         bars = (
-            _chart(kind)
+            chart_of(kind)
             .mark_bar(color=colour, binSpacing=1)
             .encode(
                 x=alt.X("a:Q", bin="binned", axis=x_axis, scale=alt.Scale(zero=False, nice=False)),
@@ -148,12 +148,12 @@ def histogram_chart(histogram: Histogram, threshold: float | None, *, label: str
         layers = [bars]
         if threshold is not None:
             layers.append(
-                _chart("threshold")
+                chart_of("threshold")
                 .mark_rule(color="var(--ink)", strokeWidth=2, strokeDash=[5, 3], aria=False)
                 .encode(x="a:Q")
             )
         panels.append(alt.layer(*layers).properties(width=280, height=80))
-    return to_svg(_spec(alt.vconcat(*panels, spacing=6).resolve_scale(x="shared", y="independent"), data), label)
+    return to_svg(spec_of(alt.vconcat(*panels, spacing=6).resolve_scale(x="shared", y="independent"), data), label)
 
 
 def floor_of(values: Iterable[float]) -> float:
@@ -169,11 +169,11 @@ def _step(axis: SiteAxis, *, dodged: bool) -> float:
 
 
 def _chance() -> alt.Chart:
-    return _chart("chance").mark_rule(color="var(--soft)", strokeDash=[4, 3], aria=False).encode(y="value:Q")
+    return chart_of("chance").mark_rule(color="var(--soft)", strokeDash=[4, 3], aria=False).encode(y="value:Q")
 
 
 def _band_layers(x: alt.X, width: float) -> list[alt.Chart]:
-    chart = _chart("bands")
+    chart = chart_of("bands")
     spread = chart.mark_rule(strokeWidth=width, color="var(--null)", opacity=0.45).encode(
         x=x, y="low:Q", y2="high:Q", description="note:N"
     )
@@ -215,12 +215,12 @@ def _line_layers(*, x: alt.X, y: alt.Y, axis: SiteAxis, dodged: bool) -> list[al
     }
     if dodged:
         encoded["xOffset"] = alt.XOffset("m:N", scale=alt.Scale(domain=order, paddingOuter=0.5))
-    line = _chart("points").mark_line(aria=False, strokeWidth=1.5, opacity=0.7 if dodged else 0.9)
+    line = chart_of("points").mark_line(aria=False, strokeWidth=1.5, opacity=0.7 if dodged else 0.9)
     bold = alt.condition(f"datum.m == {ours}", alt.value(2.8), alt.value(1.4))
-    whiskers = _chart("whiskers").mark_rule(aria=False, strokeWidth=1.6)
-    dots = _chart("known").mark_point(filled=True, size=34, opacity=1)
+    whiskers = chart_of("whiskers").mark_rule(aria=False, strokeWidth=1.6)
+    dots = chart_of("known").mark_point(filled=True, size=34, opacity=1)
     shape = alt.Shape("m:N", legend=None, scale=alt.Scale(domain=order, range=shapes))
-    ring = _chart("chosen")
+    ring = chart_of("chosen")
     return [
         line.encode(y=y, detail="m:N", strokeWidth=bold, **encoded),
         whiskers.encode(y="low:Q", y2="high:Q", **encoded),
@@ -231,12 +231,12 @@ def _line_layers(*, x: alt.X, y: alt.Y, axis: SiteAxis, dodged: bool) -> list[al
     ]
 
 
-def _chart(name: str) -> alt.Chart:
+def chart_of(name: str) -> alt.Chart:
     """Start a chart whose rows come with the spec, so that Altair neither copies nor validates them row by row."""
     return alt.Chart(alt.NamedData(name))
 
 
-def _spec(chart: alt.LayerChart | alt.VConcatChart, rows: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
+def spec_of(chart: alt.LayerChart | alt.VConcatChart, rows: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
     # validated where the encodings are built; a second pass over the whole would take most of the time
     spec: dict[str, Any] = chart.to_dict(validate=False)
     return spec | {"datasets": rows, "config": dict(CONFIG), "background": "transparent", "padding": 2}

@@ -93,6 +93,7 @@ class Card(NamedTuple):
     threshold: str | None
     no_threshold: str | None
     guarantee: tuple[str, ...]
+    daily: tuple[str, ...]
     operating: tuple[Operating, ...]
     reasons: tuple[str, ...]
 
@@ -155,6 +156,7 @@ def probe_card(look: Lookup) -> Card:
         threshold=score(threshold.value) if isinstance(threshold, Threshold) else None,
         no_threshold=None if isinstance(threshold, Threshold) else threshold.reason,
         guarantee=_guarantee(threshold) if isinstance(threshold, Threshold) else (),
+        daily=_daily(evidence),
         operating=operating,
         reasons=reasons_of([cell for row in operating for cell in row if isinstance(cell, Shown)]),
     )
@@ -236,10 +238,52 @@ def _guarantee(threshold: Threshold) -> tuple[str, ...]:
     unit = threshold.unit
     units = f"{threshold.n:,} calibration {unit}s" + ("" if unit == "row" else f" ({threshold.n_rows:,} rows)")
     any_row = "" if unit == "row" else " A group raises an alarm when any of its rows does."
-    return (
-        f"With probability at least {asked(threshold.confidence)} over the draw of the {units}, a fresh {unit} of the "
-        f"same population raises a false alarm with probability at most {asked(threshold.fpr)}.{any_row}",
+    if threshold.confidence is None:
+        promise = (
+            f"Guarantee on average only: over all draws of {units}, a fresh {unit} of the same population raises a "
+            f"false alarm with probability at most {asked(threshold.fpr)} in the mean. Of this one threshold nothing "
+            f"is promised; in about half of the draws it lets more through.{any_row}"
+        )
+    else:
+        promise = (
+            f"Guarantee with confidence: with probability at least {asked(threshold.confidence)} over the draw of the "
+            f"{units}, a fresh {unit} of the same population raises a false alarm with probability at most "
+            f"{asked(threshold.fpr)}.{any_row}"
+        )
+    sentences = [
+        promise,
         f"Population: {threshold.population}. Method: {threshold.method}; {threshold.allowed:,} of the calibration "
         f"{unit}s may lie above the threshold.",
         "It says nothing about texts from another population, and nothing about how many positives are caught.",
-    )
+    ]
+    if threshold.row_rate is not None:
+        shown = show_rate(threshold.row_rate)
+        sentences.append(
+            f"No guarantee is given for single rows: {shown.text} {shown.interval} of the calibration rows lie above."
+        )
+    return tuple(sentences)
+
+
+def _daily(evidence: Evidence) -> tuple[str, ...]:
+    """Say how many false alarms a day there will be, were the traffic like each test set."""
+    if not evidence.daily_alarms:
+        return ()
+    first = evidence.daily_alarms[0]
+    kept = "on average over calibration sets" if first.guarantee == "average" else "by the guarantee"
+    traffic = f"At {_count(first.per_day)} {first.unit}s a day, all taken for negatives"
+    sentences = [f"{traffic}: at most {_count(first.most_false)} false alarms a day {kept}, in the mean over days."]
+    for one in evidence.daily_alarms:
+        expected = one.false_alarms
+        if isinstance(expected, Estimate):
+            sentences.append(
+                f"Were they like {one.measured_on}: {_count(expected.value)} a day, with an interval from "
+                f"{_count(expected.low)} to {_count(expected.high)}."
+            )
+        else:
+            sentences.append(f"Were they like {one.measured_on}: not known ({expected.reason}).")
+    return tuple(sentences)
+
+
+def _count(value: float) -> str:
+    """Write a mean number a day: whole where it is 10 or more, else with two digits."""
+    return f"{value:,.0f}" if value >= 10 or value == 0 else f"{value:.2g}"

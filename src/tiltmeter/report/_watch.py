@@ -30,10 +30,12 @@ def _check(look: Lookup) -> str:
         return "Nothing was checked: there was nothing to measure distances by."
     if isinstance(found.threshold, Unavailable):
         return f"Nothing can be flagged: {found.threshold.reason}."
+    sure = found.threshold.confidence
+    how = "on average" if sure is None else f"with {asked(sure)} confidence"
     return (
         f"At {found.site}, by {found.n_train:,} train texts in {len(found.classes)} classes (shrinkage "
-        f"{score(found.shrinkage)}). At most {asked(found.threshold.fpr)} of {found.threshold.unit}s are flagged with "
-        f"{asked(found.threshold.confidence)} confidence, on {found.threshold.population}."
+        f"{score(found.shrinkage)}). At most {asked(found.threshold.fpr)} of {found.threshold.unit}s are flagged {how}, "
+        f"on {found.threshold.population}."
     )
 
 

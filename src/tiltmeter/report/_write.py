@@ -23,6 +23,7 @@ from tiltmeter.report._pictures import (
     transfer_section,
 )
 from tiltmeter.report._planted import planted_section
+from tiltmeter.report._probabilities import probabilities_section
 from tiltmeter.report._rivals import rivals_section
 from tiltmeter.report._surface import surface_section
 from tiltmeter.report._verdict import probe_card, verdict_section
@@ -142,6 +143,7 @@ def render(run: Run, evidence: Evidence) -> str:
             surface=surface_section(look),
             histograms=histograms_section(look),
             watch=watch_section(look),
+            probabilities=probabilities_section(look),
             mistakes=mistakes_section(look),
             leaks=leaks_section(evidence),
             data=data_section(evidence),

@@ -7,11 +7,19 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from tiltmeter.core.errors import TooFewNegativesError
+from tiltmeter.core.errors import DataError, TooFewNegativesError
 from tiltmeter.core.evidence import Histogram, Leakage, Mistake, OperatingPoint
+from tiltmeter.core.operating import DailyAlarms
 from tiltmeter.core.records import Threshold, Unavailable
 from tiltmeter.data import plain_texts
-from tiltmeter.evaluation import share, threshold_at_fpr, unit_scores
+from tiltmeter.evaluation import (
+    alarms_per_day,
+    conformal_threshold,
+    require_fresh,
+    share,
+    threshold_at_fpr,
+    unit_scores,
+)
 from tiltmeter.studies._material import Material
 from tiltmeter.studies._spec import StudySpec
 from tiltmeter.studies._transfer import Fitted, TestSet, test_scores
@@ -29,6 +37,7 @@ class Alarms(NamedTuple):
     operating_points: tuple[OperatingPoint, ...]
     histograms: tuple[Histogram, ...]
     mistakes: tuple[Mistake, ...]
+    daily: tuple[DailyAlarms, ...]
 
 
 def alarms(
@@ -50,7 +59,7 @@ def alarms(
         for name, test in tests.items()
     )
     worst = tuple(m for name, test in tests.items() for m in _mistakes(material, test, scores[name]))
-    return Alarms(threshold, points, histograms, worst)
+    return Alarms(threshold, points, histograms, worst, _daily(spec, threshold, points))
 
 
 def certify(spec: StudySpec, material: Material, *, chosen: Fitted, leakage: Leakage) -> Threshold | Unavailable:
@@ -59,23 +68,26 @@ def certify(spec: StudySpec, material: Material, *, chosen: Fitted, leakage: Lea
         return Unavailable(reason=f"{copied}; the threshold would say nothing about fresh ones")
     names = watched(spec)
     rows = calibration_negatives(material, names, chosen.site)
+    scores, population = chosen.probe.decision_function(rows.X), _population(names, rows.counts)
+    asked = spec.threshold
     try:
+        # what fitted the probe also chose its site and method
+        require_fresh(rows.units, fitted=material.units[chosen.train][material.splits[chosen.train] == "train"])
+        if asked.guarantee == "average":
+            return conformal_threshold(scores, fpr=asked.fpr, groups=rows.groups, population=population)
         return threshold_at_fpr(
-            chosen.probe.decision_function(rows.X),
-            fpr=spec.threshold.fpr,
-            confidence=spec.threshold.confidence,
-            groups=rows.groups,
-            population=_population(names, rows.counts),
+            scores, fpr=asked.fpr, confidence=asked.confidence, groups=rows.groups, population=population
         )
-    except TooFewNegativesError as error:
+    except (TooFewNegativesError, DataError) as error:
         return Unavailable(reason=str(error))
 
 
 class Negatives(NamedTuple):
-    """Rows of label 0, how many of each distribution, and their units; None where each is one of its own."""
+    """Rows of label 0, how many of each distribution, their units, and these once more where they are groups."""
 
     X: NDArray[Any]
     counts: tuple[int, ...]
+    units: NDArray[np.str_]
     groups: NDArray[np.str_] | None
 
 
@@ -91,7 +103,7 @@ def calibration_negatives(material: Material, names: tuple[str, ...], site: str)
     units = np.concatenate([part.groups for part in negatives if part.groups is not None])
     X = np.concatenate([part.X for part in negatives])
     is_grouped = any(material.grouped_by[name] != "row" for name in names)
-    return Negatives(X, tuple(len(part) for part in negatives), units if is_grouped else None)
+    return Negatives(X, tuple(len(part) for part in negatives), units, units if is_grouped else None)
 
 
 def copies_among_calibration(leakage: Leakage) -> str | None:
@@ -100,6 +112,24 @@ def copies_among_calibration(leakage: Leakage) -> str | None:
     if seen is None or seen.n_exact <= _MOST_COPIES * seen.n_rows:
         return None
     return f"{seen.n_exact} of {seen.n_rows} calibration texts are copies of training texts"
+
+
+def _daily(
+    spec: StudySpec, threshold: Threshold | Unavailable, points: tuple[OperatingPoint, ...]
+) -> tuple[DailyAlarms, ...]:
+    """Say how many false alarms a day the threshold raises, were the traffic like each test set."""
+    per_day = spec.threshold.per_day
+    if per_day is None or isinstance(threshold, Unavailable):
+        return ()
+    return tuple(
+        alarms_per_day(
+            threshold,
+            per_day=per_day,
+            measured_on=point.test,
+            false_alarm_rate=point.unit_fpr if threshold.unit == "group" else point.fpr,
+        )
+        for point in points
+    )
 
 
 def _population(names: tuple[str, ...], counts: tuple[int, ...]) -> str:

@@ -53,7 +53,7 @@ def detect(
         detector = detector.certify(
             rows.X,
             fpr=threshold.fpr,
-            confidence=threshold.confidence,
+            confidence=spec.threshold.confidence,
             groups=rows.groups,
             population=threshold.population,
         )

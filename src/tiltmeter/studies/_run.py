@@ -24,6 +24,7 @@ from tiltmeter.models import SubjectModel
 from tiltmeter.monitor import Card, Monitor, Reading, write_card
 from tiltmeter.report import write_report
 from tiltmeter.studies._alarms import alarms
+from tiltmeter.studies._calibrated import probabilities
 from tiltmeter.studies._causes import causes, check_causes, choose_by_cause
 from tiltmeter.studies._controls import random_nulls, shortcuts, shuffled_refits
 from tiltmeter.studies._fitting import asked_methods, methods_for
@@ -210,6 +211,8 @@ def _assess(
     with steps("looking for texts that are unlike, and for what hides"):
         detected = detect(spec, material, tests, chosen=chosen, threshold=operated.threshold)
         hidden = hiding(spec, material, tests, chosen=chosen, threshold=operated.threshold)
+    with steps("calibrating probabilities"):
+        calibrated = probabilities(material, tests, chosen=chosen, leakage=leakage)
     evidence = Evidence(
         train=home,
         site=chosen.site,
@@ -244,6 +247,8 @@ def _assess(
         **on_surface._asdict(),
         likeness=detected.likeness if detected is not None else None,
         hiding=hidden,
+        daily_alarms=operated.daily,
+        probabilities=calibrated,
         verdict=Unavailable(reason="not judged yet"),
     )
     return _Assessed(evidence.model_copy(update={"verdict": judge(evidence)}), fitted, chosen, tests, detected)

@@ -12,7 +12,7 @@ import yaml
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from tiltmeter.core.errors import FileError, SpecError
-from tiltmeter.core.records import Record
+from tiltmeter.core.records import Guarantee, Record
 from tiltmeter.core.site import Site
 from tiltmeter.data import Span
 from tiltmeter.models import LongTexts
@@ -125,10 +125,17 @@ class ProbeSpec(Record):
 
 
 class ThresholdSpec(Record):
-    """The false-positive rate that is certified, and the confidence with which."""
+    """The false-positive rate of the threshold, and what is promised of it.
+
+    ``guarantee``: ``confidence``, so that the rate is kept with probability ``confidence``; or ``average``, so that it
+    is kept on average over calibration sets and ``confidence`` has no part. ``per_day``: how many units (groups, where
+    texts have groups) a day the monitor will see, for the number of false alarms.
+    """
 
     fpr: float = Field(default=0.01, gt=0, lt=1)
     confidence: float = Field(default=0.95, gt=0, lt=1)
+    guarantee: Guarantee = "confidence"
+    per_day: float | None = Field(default=None, gt=0)
 
 
 class AnswersSpec(Record):
