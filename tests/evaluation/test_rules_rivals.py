@@ -38,8 +38,8 @@ def _evidence(**changes: Any) -> Evidence:
                 test=test,
                 auroc=area,
                 tpr=area,
-                n_positive=9,
-                n_negative=9,
+                n_positive=99,
+                n_negative=99,
             )
             for test in ("home", "away")
         ),
