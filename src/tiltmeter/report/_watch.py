@@ -34,8 +34,8 @@ def _check(look: Lookup) -> str:
     how = "on average" if sure is None else f"with {asked(sure)} confidence"
     return (
         f"At {found.site}, by {found.n_train:,} train texts in {len(found.classes)} classes (shrinkage "
-        f"{score(found.shrinkage)}). At most {asked(found.threshold.fpr)} of {found.threshold.unit}s are flagged {how}, "
-        f"on {found.threshold.population}."
+        f"{score(found.shrinkage)}). At most {asked(found.threshold.fpr)} of {found.threshold.unit}s are flagged "
+        f"{how}, on {found.threshold.population}."
     )
 
 

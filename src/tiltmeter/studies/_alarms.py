@@ -31,13 +31,13 @@ _MOST_COPIES = 0.01
 
 
 class Alarms(NamedTuple):
-    """The threshold and the pictures that go with it."""
+    """The threshold and what goes with it; fields are named as those of the evidence."""
 
     threshold: Threshold | Unavailable
     operating_points: tuple[OperatingPoint, ...]
     histograms: tuple[Histogram, ...]
     mistakes: tuple[Mistake, ...]
-    daily: tuple[DailyAlarms, ...]
+    daily_alarms: tuple[DailyAlarms, ...]
 
 
 def alarms(

@@ -4,44 +4,30 @@ from __future__ import annotations
 
 import platform
 import subprocess
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 from typing import NamedTuple
 
-from tiltmeter.baselines import Rival
-from tiltmeter.core.evidence import Candidate, Causal, Evidence
+from tiltmeter.core.evidence import Evidence
 from tiltmeter.core.files import new_folder, write_json
-from tiltmeter.core.records import Threshold, Unavailable
+from tiltmeter.core.records import Threshold
 from tiltmeter.core.run import Run
 from tiltmeter.core.site import Site
-from tiltmeter.evaluation import choose, judge
 from tiltmeter.models import SubjectModel
 from tiltmeter.monitor import Card, Monitor, Reading, write_card
 from tiltmeter.report import write_report
-from tiltmeter.studies._alarms import alarms
-from tiltmeter.studies._calibrated import probabilities
-from tiltmeter.studies._causes import causes, check_causes, choose_by_cause
-from tiltmeter.studies._controls import random_nulls, shortcuts, shuffled_refits
-from tiltmeter.studies._fitting import asked_methods, methods_for
-from tiltmeter.studies._generalise import generalise
-from tiltmeter.studies._hiding import hiding
-from tiltmeter.studies._leaks import leaks
-from tiltmeter.studies._likeness import Detected, detect
-from tiltmeter.studies._material import Material, collect_material, describe, open_material
-from tiltmeter.studies._nulls import lesser_knowledge
-from tiltmeter.studies._planted import followed, planted_in
-from tiltmeter.studies._rivals import open_rivals, rivals
+from tiltmeter.studies._assess import Assessed, Steps, assess
+from tiltmeter.studies._causes import check_causes
+from tiltmeter.studies._fitting import methods_for
+from tiltmeter.studies._material import Material, collect_material, open_material
+from tiltmeter.studies._rivals import open_rivals
 from tiltmeter.studies._scored_rows import write_scored_rows
-from tiltmeter.studies._select import candidates
 from tiltmeter.studies._sources import open_model
-from tiltmeter.studies._spec import Method, StudySpec
-from tiltmeter.studies._surface import surface
-from tiltmeter.studies._transfer import Fitted, TestSet, fit_all, gaps, test_scores, test_sets, transfer
+from tiltmeter.studies._spec import StudySpec
+from tiltmeter.studies._transfer import Fitted
 from tiltmeter.studies._vectors import Vectors, is_vectors, open_vectors
 
 _PACKAGES = ("tiltmeter", "torch", "transformers", "numpy", "scipy", "scikit-learn", "safetensors", "tokenizers")
@@ -52,31 +38,6 @@ class Study(NamedTuple):
 
     folder: Path
     evidence: Evidence
-
-
-class _Assessed(NamedTuple):
-    """The evidence, all probes and the chosen one, the test sets, and what tells unlike texts."""
-
-    evidence: Evidence
-    fitted: tuple[Fitted, ...]
-    chosen: Fitted
-    tests: dict[str, TestSet]
-    detected: Detected | None
-
-
-class _Steps:
-    """Announces each step and keeps how long it took."""
-
-    def __init__(self, announce: Callable[[str], None]) -> None:
-        self.announce = announce
-        self.seconds: dict[str, float] = {}
-
-    @contextmanager
-    def __call__(self, name: str) -> Iterator[None]:
-        self.announce(name)
-        start = time.perf_counter()
-        yield
-        self.seconds[name] = round(time.perf_counter() - start, 3)
 
 
 def run_study(spec: StudySpec, out: Path, *, announce: Callable[[str], None] = lambda _: None) -> Study:
@@ -119,7 +80,7 @@ def run_study(spec: StudySpec, out: Path, *, announce: Callable[[str], None] = l
     'lda'
     """
     started = datetime.now(UTC).isoformat(timespec="seconds")
-    steps = _Steps(announce)
+    steps = Steps(announce)
     with new_folder(out) as folder:
         with steps("reading and splitting the texts"):
             material = open_material(spec)
@@ -130,7 +91,7 @@ def run_study(spec: StudySpec, out: Path, *, announce: Callable[[str], None] = l
             readers = open_rivals(spec, reader)
         with steps("collecting activations"):
             material = collect_material(material, reader, spec.read, progress=announce)
-        found = _assess(spec, material, methods=methods, reader=reader, readers=readers, steps=steps)
+        found = assess(spec, material, methods=methods, reader=reader, readers=readers, steps=steps)
         evidence = found.evidence
         with steps("writing the run"):
             _save_probes(folder, [f for f in found.fitted if f.train == evidence.train])
@@ -159,108 +120,13 @@ def run_study(spec: StudySpec, out: Path, *, announce: Callable[[str], None] = l
     return Study(out, evidence)
 
 
-def _assess(
-    spec: StudySpec,
-    material: Material,
-    *,
-    methods: tuple[Method, ...],
-    reader: SubjectModel | Vectors,
-    readers: tuple[Rival, ...],
-    steps: _Steps,
-) -> _Assessed:
-    """Choose, fit, and measure everything that the evidence holds."""
-    home = spec.train.distribution
-    with steps("choosing site and method on training folds"):
-        judged = candidates(spec, material, methods)
-        causal_candidates: tuple[Causal, ...] = ()
-        best: Candidate | Causal = choose(judged)
-        # of ready vectors this was refused at once
-        if spec.probes.choose_by == "cause" and isinstance(reader, SubjectModel):
-            causal_candidates = choose_by_cause(spec, material, methods, subject=reader)
-            best = causal_candidates[0]
-    with steps("fitting probes"):
-        fits = fit_all(spec, material, methods)
-        fitted = fits.fitted
-        chosen = next(f for f in fitted if (f.train, f.site, f.method) == (home, best.site, best.method))
-    tests = test_sets(spec, material)
-    with steps("judging transfer"):
-        cells = transfer(fits, material, tests, fpr=spec.threshold.fpr)
-        recovered = gaps(fits, material, tests, home=home)
-    with steps("fitting on other texts and on fewer"):
-        generalised = generalise(spec, material, tests, chosen)
-    with steps("drawing nulls"):
-        nulls = random_nulls(spec, material, tests)
-        refits = shuffled_refits(spec, material, tests, chosen)
-        found_shortcuts = shortcuts(spec, material, tests, fitted)
-        lesser = lesser_knowledge(spec, material, tests, chosen=chosen, reader=reader)
-    causal: tuple[Causal, ...] = ()
-    if isinstance(reader, SubjectModel) and spec.evidence.answers is not None:
-        with steps("swapping and ablating directions"):
-            causal = causes(spec, material.rows(home, "test"), subject=reader, fitted=fitted)
-    planted = planted_in(spec, material)
-    with steps("holding probes against what was planted"):
-        follows = followed(spec, planted, material, tests, fitted)
-    with steps("judging rivals"):
-        told = rivals(readers, material, tests, chosen)
-    with steps("looking for leakage"):
-        leakage = leaks(material, tests, home)
-    with steps("looking at the surface of the texts"):
-        on_surface = surface(spec, material, tests, {"probe": test_scores(chosen, material, tests), **told.scores})
-    with steps("certifying the threshold"):
-        operated = alarms(spec, material, tests, chosen=chosen, leakage=leakage)
-    with steps("looking for texts that are unlike, and for what hides"):
-        detected = detect(spec, material, tests, chosen=chosen, threshold=operated.threshold)
-        hidden = hiding(spec, material, tests, chosen=chosen, threshold=operated.threshold)
-    with steps("calibrating probabilities"):
-        calibrated = probabilities(material, tests, chosen=chosen, leakage=leakage)
-    evidence = Evidence(
-        train=home,
-        site=chosen.site,
-        method=chosen.method,
-        sites=material.sites,
-        methods=methods,
-        left_out=tuple(method for method in asked_methods(spec) if method not in methods),
-        distributions=describe(material),
-        fpr=spec.threshold.fpr,
-        level=spec.evidence.level,
-        candidates=judged,
-        transfer=cells,
-        random_directions=nulls,
-        shuffled=refits,
-        baselines=told.baselines,
-        advantages=told.advantages,
-        shortcuts=found_shortcuts,
-        threshold=operated.threshold,
-        operating_points=operated.operating_points,
-        histograms=operated.histograms,
-        mistakes=operated.mistakes,
-        leakage=leakage,
-        chosen_by=spec.probes.choose_by,
-        causal_candidates=causal_candidates,
-        causal=causal,
-        planted=planted,
-        followed=follows,
-        gaps=(*recovered, *told.gaps),
-        best_rivals=told.best,
-        **lesser._asdict(),
-        **generalised._asdict(),
-        **on_surface._asdict(),
-        likeness=detected.likeness if detected is not None else None,
-        hiding=hidden,
-        daily_alarms=operated.daily,
-        probabilities=calibrated,
-        verdict=Unavailable(reason="not judged yet"),
-    )
-    return _Assessed(evidence.model_copy(update={"verdict": judge(evidence)}), fitted, chosen, tests, detected)
-
-
 def _save_probes(folder: Path, fitted: list[Fitted]) -> None:
     for probe in fitted:
         direction = probe.probe.as_direction(site=Site.parse(probe.site), provenance={"train": probe.train})
         direction.save(folder / "probes" / probe.site, stem=probe.method)
 
 
-def _monitor(spec: StudySpec, material: Material, subject: SubjectModel, found: _Assessed) -> Monitor:
+def _monitor(spec: StudySpec, material: Material, subject: SubjectModel, found: Assessed) -> Monitor:
     evidence, chosen = found.evidence, found.chosen
     provenance = {"train": chosen.train, "study": spec.name, "seed": spec.seed}
     direction = replace(
