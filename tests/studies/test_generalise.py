@@ -83,7 +83,7 @@ def test_a_set_whose_label_lies_elsewhere_is_not_read_from_the_others() -> None:
     }
     assert isinstance(figures["b"], Estimate)
     assert isinstance(figures["c"], Estimate)
-    assert figures["b"].low > 0.8
+    assert figures["b"].low > 0.7
     assert figures["c"].low < 0.5 < figures["c"].high
 
 

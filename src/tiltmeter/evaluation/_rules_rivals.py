@@ -8,7 +8,7 @@ from tiltmeter.core.evidence import Evidence, Statement
 from tiltmeter.core.records import Estimate
 from tiltmeter.core.rivals import ControlTask
 from tiltmeter.evaluation._chosen import figure
-from tiltmeter.evaluation._rule import Rule
+from tiltmeter.evaluation._rule import Rule, Stance
 
 # A lead of this size, if its interval contains 0, says that the texts are few.
 _CLEAR = 0.1
@@ -16,22 +16,24 @@ _CLEAR = 0.1
 _LUCK = 0.05
 
 
-def _of_readers(name: str, who: str) -> Rule:
-    return Rule(
-        name,
-        f"the paired AUROC difference to {who} lies above 0",
-        reads=("best_rivals[].difference",),
-        speaks={
-            "for": "at home, the interval of the difference lies above 0",
-            "against": "on any test set, it lies below 0",
-            "note": f"at home, it contains 0; from a difference of {_CLEAR:g} on, the texts are called too few",
-        },
-    )
-
-
+_SPEAKS: dict[Stance, str] = {
+    "for": "at home, the interval of the difference lies above 0",
+    "against": "on any test set, it lies below 0",
+    "note": f"at home, it contains 0; from a difference of {_CLEAR:g} on, the texts are called too few",
+}
 _WHO = {"asking": "asking the model", "other models": "another model that reads the text"}
-ASKING, OTHER_MODELS = (_of_readers(name, who) for name, who in _WHO.items())
-_OF_READERS = {rule.name: rule for rule in (ASKING, OTHER_MODELS)}
+ASKING = Rule(
+    "asking",
+    f"the paired AUROC difference to {_WHO['asking']} lies above 0",
+    reads=("best_rivals[].difference",),
+    speaks=_SPEAKS,
+)
+OTHER_MODELS = Rule(
+    "other models",
+    f"the paired AUROC difference to {_WHO['other models']} lies above 0",
+    reads=("best_rivals[].difference",),
+    speaks=_SPEAKS,
+)
 UNTRAINED = Rule(
     "untrained",
     "the paired AUROC difference to the same model without training lies above 0",
@@ -68,6 +70,9 @@ SHUFFLED_PAIRS = Rule(
 )
 
 
+_RULES = {rule.name: rule for rule in (ASKING, OTHER_MODELS)}
+
+
 def readers(evidence: Evidence) -> Iterable[Statement]:
     """Say what the activations add to asking the model, and to other models that read the text.
 
@@ -75,7 +80,7 @@ def readers(evidence: Evidence) -> Iterable[Statement]:
     better is an objection, on any test set.
     """
     for best in evidence.best_rivals:
-        rule, difference = _OF_READERS.get(best.claim), best.difference
+        rule, difference = _RULES.get(best.claim), best.difference
         if rule is None or not isinstance(difference, Estimate):
             continue
         who, test = _WHO[best.claim], best.test
