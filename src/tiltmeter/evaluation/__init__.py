@@ -23,6 +23,7 @@ from tiltmeter.evaluation._nulls import (
     shuffle_p_value,
 )
 from tiltmeter.evaluation._ranking import Ranking, auroc, rankings, tpr_at_fpr
+from tiltmeter.evaluation._ranks import MeanScores, Ranks, TaskScores, simultaneous_means, simultaneous_ranks
 from tiltmeter.evaluation._selection import choose, fold_estimate
 from tiltmeter.evaluation._shortcut import nuisance_auroc
 from tiltmeter.evaluation._tampering import MeasuredRows, TamperingFigure, tampering_table
@@ -31,11 +32,14 @@ from tiltmeter.evaluation._verdict import judge
 
 __all__ = [
     "DirectionScores",
+    "MeanScores",
     "MeasuredRows",
     "Ranking",
     "RankingEstimates",
+    "Ranks",
     "Resampling",
     "TamperingFigure",
+    "TaskScores",
     "auroc",
     "auroc_columns",
     "auroc_difference",
@@ -56,6 +60,8 @@ __all__ = [
     "share",
     "shuffle_labels",
     "shuffle_p_value",
+    "simultaneous_means",
+    "simultaneous_ranks",
     "tampering_table",
     "threshold_at_fpr",
     "tpr_at_fpr",
