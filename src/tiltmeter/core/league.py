@@ -140,6 +140,11 @@ class TaskResult(Record):
     draws: tuple[Draws, ...]
     seconds: float
 
+    @property
+    def name(self) -> str:
+        """The task, and the seed of the organism unless it is the one that ships."""
+        return self.task if self.seed == 0 else f"{self.task}@{self.seed}"
+
 
 class Placed(Record):
     """A method's place: mean rank over tasks (1 is best), mean AUROC, and how often it is surely behind another.

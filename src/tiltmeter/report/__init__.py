@@ -1,9 +1,11 @@
 """Turns the records of a run into one self-contained HTML file that opens offline and carries no script.
 
-It computes nothing: every figure on the page stands in ``run.json`` or ``evidence.json``, or in ``steering.json``.
+It computes nothing: every figure on the page stands in ``run.json`` or ``evidence.json``, or in ``steering.json``. The
+page of a league, of ``league.json``, has a script that sorts its tables.
 """
 
+from tiltmeter.report._league import render_league, write_league
 from tiltmeter.report._steering import render_steering, write_steering
 from tiltmeter.report._write import render, write_report
 
-__all__ = ["render", "render_steering", "write_report", "write_steering"]
+__all__ = ["render", "render_league", "render_steering", "write_league", "write_report", "write_steering"]

@@ -37,7 +37,7 @@ def alarms(
     """Certify a threshold on calibration negatives and apply it to every test set."""
     threshold = certify(spec, material, chosen=chosen, leakage=leakage)
     scores = test_scores(chosen, material, tests)
-    points = tuple(_operate(threshold, test, scores[name], level=spec.evidence.level) for name, test in tests.items())
+    points = tuple(operate(threshold, test, scores[name], level=spec.evidence.level) for name, test in tests.items())
     everything = np.concatenate(list(scores.values()))
     edges = np.linspace(float(everything.min()), float(everything.max()), _BINS + 1)
     histograms = tuple(
@@ -89,9 +89,10 @@ def _has_groups(material: Material, names: tuple[str, ...]) -> bool:
     return any(material.grouped_by[name] != "row" for name in names)
 
 
-def _operate(
+def operate(
     threshold: Threshold | Unavailable, test: TestSet, scores: NDArray[Any], *, level: float
 ) -> OperatingPoint:
+    """Return the shares of test rows, and of units, on which a threshold raises an alarm."""
     if isinstance(threshold, Unavailable):
         gap = Unavailable(reason="no threshold was certified")
         return OperatingPoint(test=test.name, tpr=gap, fpr=gap, unit_fpr=gap)

@@ -1,0 +1,189 @@
+"""What a task of the league is read from: its organism, split texts, activations, and test rows resampled together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tiltmeter.activations import collect
+from tiltmeter.core.activations import Activations
+from tiltmeter.core.records import Estimate, Measured, Record, Unavailable
+from tiltmeter.core.seeds import stream
+from tiltmeter.data import independent_units, split_by_group
+from tiltmeter.evaluation import Resampling, bootstrap_estimate, rankings
+from tiltmeter.models import SubjectModel, load
+from tiltmeter.numerics import bootstrap_weights
+from tiltmeter.organisms import Organism
+from tiltmeter.studies._league_tasks import LeagueTask, task_texts
+from tiltmeter.studies._material import Material, Split, collect_material
+from tiltmeter.studies._spec import ReadSpec, StudySpec, parse_spec
+from tiltmeter.studies._transfer import TestSet
+
+
+class LeagueSettings(Record):
+    """How hard a league looks; part of the fingerprint of every result."""
+
+    level: float = 0.95
+    fpr: float = 0.01
+    n_folds: int = 3
+    n_draws: int = 500
+    n_random: int = 100
+    seed: int = 0
+
+
+class Judging(NamedTuple):
+    """The test sets of a task, whose rows are resampled together: a unit weighs the same in all of them."""
+
+    tests: dict[str, TestSet]
+    weights: NDArray[np.float64]
+    places: dict[str, slice]
+    n_units: int
+    level: float
+    seed: int
+
+    def elsewhere(self, names: tuple[str, ...]) -> Resampling:
+        """Return how figures over several sets are resampled."""
+        units = len(np.unique(np.concatenate([self.tests[name].units for name in names])))
+        return Resampling(self.weights, units, "groups", self.level, self.seed)
+
+    def areas(self, scores: Mapping[str, NDArray[Any]], names: tuple[str, ...], weights: NDArray[Any]) -> NDArray[Any]:
+        """Return the mean AUROC over some sets under weights of all rows, shape (b, rows)."""
+        found = [
+            rankings(self.tests[name].y, scores[name], weights=weights[:, self.places[name]], fpr=1.0).auroc
+            for name in names
+        ]
+        return np.asarray(np.mean(found, axis=0))
+
+    def mean(self, scores: Mapping[str, NDArray[Any]], names: tuple[str, ...]) -> Measured:
+        """Estimate the mean AUROC over some sets."""
+        if not names:
+            return Unavailable(reason="the task has no set elsewhere")
+        return bootstrap_estimate(
+            lambda weights: self.areas(scores, names, weights), by=self.elsewhere(names), bounds=(0.0, 1.0)
+        )
+
+    def lead(
+        self, scores: Mapping[str, NDArray[Any]], rival: Mapping[str, NDArray[Any]], names: tuple[str, ...]
+    ) -> Measured:
+        """Estimate the mean AUROC over some sets minus that of a rival, on the same resamples.
+
+        Where either mean is 0 or 1, and the bootstrap knows no doubt, the two intervals are taken together, each at
+        half the doubt.
+        """
+        own, other = self.mean(scores, names), self.mean(rival, names)
+        if isinstance(own, Unavailable):
+            return own
+        if isinstance(other, Unavailable):
+            return other
+        if not {own.value, other.value} & {0.0, 1.0}:
+            return bootstrap_estimate(
+                lambda weights: self.areas(scores, names, weights) - self.areas(rival, names, weights),
+                by=self.elsewhere(names),
+                bounds=(-1.0, 1.0),
+            )
+        half = self._replace(level=(1 + self.level) / 2)
+        own, other = half.mean(scores, names), half.mean(rival, names)
+        if isinstance(own, Unavailable) or isinstance(other, Unavailable):
+            return Unavailable(reason="too few units to resample")
+        return Estimate(
+            value=own.value - other.value,
+            low=own.low - other.high,
+            high=own.high - other.low,
+            level=self.level,
+            n=own.n,
+            method=f"{own.method} and {other.method}, each at half the doubt",
+            seed=self.seed,
+        )
+
+
+class Opened(NamedTuple):
+    """A task that is ready: the spec of the study that it amounts to, the model, texts, activations and test sets."""
+
+    task: LeagueTask
+    seed: int
+    settings: LeagueSettings
+    spec: StudySpec
+    organism: Organism
+    subject: SubjectModel
+    material: Material
+    judging: Judging
+
+    @property
+    def home(self) -> str:
+        """The name of the training distribution."""
+        return self.task.home.name
+
+    @property
+    def elsewhere(self) -> tuple[str, ...]:
+        """The names of the sets that count as elsewhere."""
+        return tuple(one.name for one in self.task.sets if one.role == "elsewhere")
+
+    def tokens(self, name: str, split: Split) -> dict[str, Activations]:
+        """Read one split of a set token by token, at every site."""
+        rows = self.material.splits[name] == split
+        collected = collect(
+            self.subject, self.material.texts[name].select(rows), sites=list(self.material.sites), pooling="all"
+        )
+        return dict(collected)
+
+
+def open_task(
+    task: LeagueTask, organism: Organism, *, seed: int, settings: LeagueSettings, announce: Callable[[str], None]
+) -> Opened:
+    """Read and split the texts of a task, and collect activations after every block.
+
+    Raises
+    ------
+    TiltmeterError
+        If the task names a set, a column or a word that its organism does not have.
+    """
+    subject = load(str(organism.folder))
+    texts = task_texts(task, organism, subject=subject, seed=seed)
+    model = f"organism:{task.organism}@{seed}"
+    content: dict[str, Any] = {
+        "name": task.name,
+        "seed": settings.seed,
+        "model": {"path": model},
+        "texts": {one.name: f"{model}/{one.where}" for one in task.sets},
+        "train": {"distribution": task.home.name, "folds": settings.n_folds},
+        "read": {"sites": [f"{block}.resid_post" for block in range(subject.n_layers)], "pooling": task.pooling},
+        "probes": {"methods": "all"},
+        "threshold": {"fpr": settings.fpr},
+        "evidence": {
+            "bootstrap": settings.n_draws,
+            "level": settings.level,
+            "random_directions": settings.n_random,
+            "answers": task.answers.model_dump() if task.answers is not None else None,
+        },
+    }
+    spec = parse_spec(content, source=f"the task {task.name}")
+    units = independent_units(texts)
+    bare = Material(
+        texts,
+        units,
+        split_by_group(texts, seed=settings.seed),
+        {name: "group" if one.groups is not None else "row" for name, one in texts.items()},
+    )
+    read: ReadSpec = spec.read
+    material = collect_material(bare, subject, read, progress=announce)
+    return Opened(task, seed, settings, spec, organism, subject, material, _judging(material, task, settings))
+
+
+def _judging(material: Material, task: LeagueTask, settings: LeagueSettings) -> Judging:
+    names = [one.name for one in task.sets]
+    units = {name: material.units[name][material.splits[name] == "test"] for name in names}
+    every = np.concatenate([units[name] for name in names])
+    rng = stream(settings.seed, "league", task.name)
+    weights = bootstrap_weights(len(every), settings.n_draws, groups=every, rng=rng)
+    tests, places, start = {}, {}, 0
+    for name in names:
+        labels = material.rows(name, "test").y
+        place = slice(start, start + len(units[name]))
+        start = place.stop
+        by = Resampling(weights[:, place], len(np.unique(units[name])), "groups", settings.level, settings.seed)
+        tests[name] = TestSet(name, np.asarray(labels, dtype=np.int64), units[name], by)
+        places[name] = place
+    return Judging(tests, weights, places, len(np.unique(every)), settings.level, settings.seed)
