@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from tiltmeter.core.evidence import Evidence, Verdict
+from tiltmeter.core.league import League
 from tiltmeter.core.records import Estimate, Unavailable
 from tiltmeter.core.steering import Dose, SideBySide
 
@@ -42,6 +43,27 @@ def verdict(evidence: Evidence) -> None:
         console.print(Padding(f"- {statement.text} ({statement.because})", (0, 2)), markup=False)
     if len(first) < len(against):
         console.print(f"  and {len(against) - len(first)} more like these, in the report", markup=False)
+
+
+def league_summary(found: League) -> None:
+    """Print what a sceptic should conclude from a league, and the places of the methods."""
+    console = Console(highlight=False)
+    for sentence in found.conclusions:
+        console.print(Padding(f"- {sentence}", (0, 2)), markup=False)
+    for one in found.standings:
+        table = Table(title=f"{one.field}, {one.measure} ({len(one.tasks)} tasks)", title_justify="left")
+        table.add_column("method")
+        table.add_column("mean rank", justify="right")
+        table.add_column("mean AUROC", justify="right")
+        for place in one.methods:
+            rank, area = place.mean_rank, place.mean_auroc
+            table.add_row(
+                place.method.replace("_", " "),
+                f"{rank.value:.1f} [{rank.low:.1f}, {rank.high:.1f}]",
+                f"{area.value:.2f} [{area.low:.2f}, {area.high:.2f}]",
+            )
+        console.print()
+        console.print(table)
 
 
 def side_by_side(found: SideBySide) -> None:

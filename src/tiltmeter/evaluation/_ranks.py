@@ -132,8 +132,8 @@ def simultaneous_means(tasks: Sequence[TaskScores], *, level: float = 0.95) -> M
     ([0.9, 0.6], [False, True])
     """
     m = _check(tasks)
-    values = np.mean([task.values for task in tasks], axis=0, dtype=np.float64)
-    draws = np.mean([task.draws for task in tasks], axis=0, dtype=np.float64)
+    values = np.asarray(np.mean([task.values for task in tasks], axis=0, dtype=np.float64))
+    draws = np.asarray(np.mean([task.draws for task in tasks], axis=0, dtype=np.float64))
     # of a mean of independent tasks
     finest = float(np.sqrt(sum(task.finest**2 for task in tasks))) / len(tasks)
     errors = np.maximum(draws.std(axis=0), finest)

@@ -48,10 +48,10 @@ class Line(NamedTuple):
 
     head: str
     remark: str
-    is_marked: bool
-    task: str
-    method: str
     cells: tuple[Field, ...]
+    is_marked: bool = False
+    task: str = ""
+    method: str = ""
 
 
 class Table(NamedTuple):
@@ -201,9 +201,7 @@ def _findings(league: League) -> Table:
         Line(
             head=task,
             remark="",
-            is_marked=False,
             task=task,
-            method="",
             cells=tuple(_held(found.get(name)) for name in names),
         )
         for task, found in by_task.items()
@@ -221,9 +219,8 @@ def _held(finding: Finding | None) -> Field:
     if len(values) > 1:
         text = f"{text} ({sum(one == 'yes' for one in values)} of {len(values)} seeds)"
     tone = {"yes": "good", "no": "bad"}.get(word, "mixed")
-    return Field(
-        text=text, sort=str(sum(order[one] for one in values)), small=f"{finding.because}; {finding.stands}", tone=tone
-    )
+    small = finding.because if len(values) == 1 else f"{finding.because}; {finding.stands}"
+    return Field(text=text, sort=str(sum(order[one] for one in values)), small=small, tone=tone)
 
 
 def _standing(number: int, standing: Standing) -> Table:
@@ -241,8 +238,6 @@ def _placed(one: Placed) -> Line:
     return Line(
         head=_words(one.method),
         remark="",
-        is_marked=False,
-        task="",
         method=one.method,
         cells=(
             Field(shown=shown, sort=f"{rank.value:.4f}"),
@@ -339,7 +334,6 @@ def _eraser(result: TaskResult, one: EraserEntry) -> Line:
     return Line(
         head=_words(one.method),
         remark=f"{_block(result.site)}{', ' if told else ''}{told}",
-        is_marked=False,
         task=result.name,
         method=one.method,
         cells=(
@@ -407,8 +401,6 @@ def _card(result: TaskResult) -> TaskCard:
             head=_words(one.method),
             remark=_block(one.site),
             is_marked=one.is_chosen,
-            task="",
-            method="",
             cells=tuple(_field(show_auroc(one.auroc[name]), one.auroc[name]) for name in names),
         )
         for one in result.readers
@@ -416,13 +408,13 @@ def _card(result: TaskResult) -> TaskCard:
     for rival in dict.fromkeys(one.name for one in result.rivals):
         figures = {one.test: one.auroc for one in result.rivals if one.name == rival}
         cells = tuple(_field(show_auroc(figures[name]), figures[name]) for name in names)
-        lines.append(Line(f"text: {rival}", "reads the words alone", False, "", "", cells))
+        lines.append(Line(f"text: {rival}", "reads the words alone", cells))
     best = {one.test: one for one in result.random_directions if one.site == result.site}
     cells = tuple(
         Field(text=decimal(best[name].best), sort=f"{best[name].best:.6f}", small=f"mean {decimal(best[name].mean)}")
         for name in names
     )
-    lines.append(Line("best of random directions", _block(result.site), False, "", "", cells))
+    lines.append(Line("best of random directions", _block(result.site), cells))
     return TaskCard(
         result, sets, _table(f"auroc-{result.name}", "AUROC on each set", "reader", columns=names, lines=lines)
     )

@@ -89,9 +89,7 @@ def _has_groups(material: Material, names: tuple[str, ...]) -> bool:
     return any(material.grouped_by[name] != "row" for name in names)
 
 
-def operate(
-    threshold: Threshold | Unavailable, test: TestSet, scores: NDArray[Any], *, level: float
-) -> OperatingPoint:
+def operate(threshold: Threshold | Unavailable, test: TestSet, scores: NDArray[Any], *, level: float) -> OperatingPoint:
     """Return the shares of test rows, and of units, on which a threshold raises an alarm."""
     if isinstance(threshold, Unavailable):
         gap = Unavailable(reason="no threshold was certified")

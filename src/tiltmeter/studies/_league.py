@@ -47,6 +47,13 @@ class LeagueSpec(Record):
     erasers: tuple[str, ...] = ERASERS
     settings: LeagueSettings = LeagueSettings()
 
+    @field_validator("readers", "erasers")
+    @classmethod
+    def _methods_are_there(cls, methods: tuple[str, ...]) -> tuple[str, ...]:
+        if unknown := [one for one in methods if one not in (*READERS, *ERASERS)]:
+            raise ValueError(f"there is no method {unknown[0]!r} in the league")
+        return methods
+
     @field_validator("seeds")
     @classmethod
     def _seeds_are_seeds(cls, seeds: tuple[int, ...]) -> tuple[int, ...]:

@@ -27,11 +27,11 @@ from tiltmeter.erasure import (
     MeanProjection,
     MedianProjection,
     OracleEraser,
-    OracleLEACE,
     QuadraticEraser,
-    QuadraticLEACE,
     Reader,
     audit,
+    oracle_leace,
+    quadratic_leace,
     read,
 )
 from tiltmeter.evaluation import ranking_estimates, resampling
@@ -55,6 +55,7 @@ ERASERS = (
 )
 """``random_projection`` takes one random direction away: what erasing nothing in particular does."""
 
+# a reader of rows fits on what came of them; the last two are told the concept of each
 _Eraser = AffineEraser | OracleEraser | QuadraticEraser
 
 # two that are linear, two that are not; the audit has more, and takes them one by one
@@ -135,9 +136,9 @@ def _fit(method: str, train: Activations, *, seed: int) -> _Eraser:
         case "rlace":
             return RLACE().fit(X, y).eraser_
         case "oracle_leace":
-            return OracleLEACE().fit(X, y).eraser_
+            return oracle_leace(X, y)
         case "quadratic_leace":
-            return QuadraticLEACE().fit(X, y).eraser_
+            return quadratic_leace(X, y)
         case _:
             vector = stream(seed, "random projection", str(train.site)).normal(size=(X.shape[1], 1))
             vector /= np.linalg.norm(vector)
@@ -226,7 +227,11 @@ class _Answers:
         subject = self._opened.subject
         encoded = encode(subject, texts)
         words = [
-            [int(token) for answer in side for token in subject.tokenizer(answer, add_special_tokens=False)["input_ids"]]
+            [
+                int(token)
+                for answer in side
+                for token in subject.tokenizer(answer, add_special_tokens=False)["input_ids"]
+            ]
             for side in (answers.positive, answers.negative)
         ]
         odds = []
@@ -247,4 +252,3 @@ class _Answers:
             len(texts), groups=texts.groups, n_draws=settings.n_draws, level=settings.level, seed=settings.seed
         )
         return ranking_estimates(y, np.concatenate(odds), fpr=settings.fpr, by=by).auroc
-

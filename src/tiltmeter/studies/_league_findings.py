@@ -11,11 +11,12 @@ from tiltmeter.core.evidence import Causal
 from tiltmeter.core.league import Draws, Finding, Held, Measure, Placed, ReaderEntry, Standing, TaskResult
 from tiltmeter.core.records import Estimate, Measured, Unavailable
 from tiltmeter.evaluation import TaskScores, simultaneous_means, simultaneous_ranks
+from tiltmeter.studies._fitting import needs_pairs
+from tiltmeter.studies._league_fits import LINEAR, as_linear
 
 # seeds from which on a sentence that held on all of them may be said to stand
 _ENOUGH_SEEDS = 3
 _MEASURES: tuple[Measure, ...] = ("in distribution", "elsewhere")
-_NEEDS_PAIRS = "lat"
 _THE_TRUTH = "the truth"
 
 Field = Literal["all tasks", "tasks with pairs"]
@@ -29,7 +30,7 @@ def standings(results: Sequence[TaskResult], *, level: float) -> tuple[Standing,
     found = []
     for measure in _MEASURES:
         drawn = {one.name: (one.organism, draws) for one in results for draws in one.draws if draws.measure == measure}
-        paired = {name: both for name, both in drawn.items() if _NEEDS_PAIRS in both[1].methods}
+        paired = {name: both for name, both in drawn.items() if _has_pairs(both[1])}
         fields: tuple[tuple[Field, dict[str, tuple[str, Draws]]], ...] = (
             ("all tasks", drawn),
             ("tasks with pairs", paired),
@@ -39,6 +40,10 @@ def standings(results: Sequence[TaskResult], *, level: float) -> tuple[Standing,
             if len(methods) >= 2:
                 found.append(_standing(field, chosen, methods, measure=measure, level=level))
     return tuple(found)
+
+
+def _has_pairs(draws: Draws) -> bool:
+    return any(method in LINEAR and needs_pairs(as_linear(method)) for method in draws.methods)
 
 
 def _shared(drawn: Sequence[Draws]) -> tuple[str, ...]:
@@ -182,11 +187,15 @@ def _reads(_: TaskResult, entry: ReaderEntry) -> _Held:
 
 
 def _beats_luck(_: TaskResult, entry: ReaderEntry) -> _Held:
-    return _Held(_above(entry.over_luck, 0.0), f"{_named(entry)}, minus the best random one: {_figure(entry.over_luck)}")
+    return _Held(
+        _above(entry.over_luck, 0.0), f"{_named(entry)}, minus the best random one: {_figure(entry.over_luck)}"
+    )
 
 
 def _beats_text(_: TaskResult, entry: ReaderEntry) -> _Held:
-    return _Held(_above(entry.over_text, 0.0), f"{_named(entry)}, minus the best text rival: {_figure(entry.over_text)}")
+    return _Held(
+        _above(entry.over_text, 0.0), f"{_named(entry)}, minus the best text rival: {_figure(entry.over_text)}"
+    )
 
 
 def _carries(result: TaskResult, entry: ReaderEntry) -> _Held | None:
@@ -221,23 +230,30 @@ _SENTENCES = (
 )
 
 
-def conclusions(
-    results: Sequence[TaskResult], found: Sequence[Finding], places: Sequence[Standing]
-) -> tuple[str, ...]:
+def conclusions(results: Sequence[TaskResult], found: Sequence[Finding], places: Sequence[Standing]) -> tuple[str, ...]:
     """Say what a sceptic should take from a league, in sentences that hold counts."""
-    n_seeds = len({one.seed for one in results})
+    counted = (_count(found, name, sentence) for name, sentence in _COUNTED.items())
     said = [
-        *_about_seeds(n_seeds),
-        _count(found, "reads", "The probe that training folds choose reads its label in distribution on {yes} of {n} tasks."),
-        _count(found, "beats luck", "On {rest} of {n} it is not surely ahead of the best of the random directions: there a high AUROC is no merit of a method."),
-        _count(found, "beats text", "On {rest} of {n} it is not surely ahead of a reader of the words."),
-        _count(found, "carries over", "It stays above chance on every set elsewhere on {yes} of {n} tasks; on {no} it is at or below chance on some set for sure."),
-        _count(found, "follows the truth", "Where the truth and what is said, believed or hinted part, it follows the truth on {yes} of {n} tasks, and the other for sure on {no}."),
-        _count(found, "causes", "Of {n} tasks where the model is asked for an answer, its direction decides that answer, beyond random and displaced ones, on {yes}."),
+        *_about_seeds(len({one.seed for one in results})),
+        *counted,
         *(_about_standing(one) for one in places),
         *_about_erasers(results),
-    ]  # fmt: skip
+    ]
     return tuple(sentence for sentence in said if sentence)
+
+
+_COUNTED = {
+    "reads": "The probe that training folds choose reads its label in distribution on {yes} of {n} tasks.",
+    "beats luck": "It is surely ahead of the best of the random directions on {yes} of {n}: on the others a high AUROC "
+    "is no merit of a method.",
+    "beats text": "It is surely ahead of a reader of the words alone on {yes} of {n}.",
+    "carries over": "It stays above chance on every set elsewhere on {yes} of {n} tasks; on {no} it is at or below "
+    "chance on some set for sure.",
+    "follows the truth": "Where the truth and what is said, believed or hinted part, it follows the truth on {yes} of "
+    "{n} tasks, and the other for sure on {no}.",
+    "causes": "Of {n} tasks where the model is asked for an answer, its direction decides that answer, beyond random "
+    "and displaced ones, on {yes}.",
+}
 
 
 def _about_seeds(n_seeds: int) -> list[str]:
@@ -256,7 +272,7 @@ def _count(found: Sequence[Finding], name: str, sentence: str) -> str:
     if not held:
         return ""
     yes, no = held.count("yes"), held.count("no")
-    return sentence.format(n=len(held), yes=yes, no=no, rest=len(held) - yes)
+    return sentence.format(n=len(held), yes=yes, no=no)
 
 
 def _about_standing(standing: Standing) -> str:
@@ -264,24 +280,20 @@ def _about_standing(standing: Standing) -> str:
     front = [one.method.replace("_", " ") for one in standing.methods if not one.is_behind]
     where = "in distribution" if standing.measure == "in distribution" else "out of distribution"
     return (
-        f"{standing.field.capitalize()}, {where}: {best.method.replace('_', ' ')} has the best mean rank "
-        f"({best.mean_rank.value:.1f} [{best.mean_rank.low:.1f}, {best.mean_rank.high:.1f}] of {len(standing.methods)}), "
-        f"but {len(front)} of {len(standing.methods)} methods are not surely behind another by mean AUROC "
-        f"({', '.join(front)}); of {standing.n_pairs} comparisons within tasks {standing.n_sure} are sure."
+        f"Places, {standing.field}, {where}: {best.method.replace('_', ' ')} is first by mean rank "
+        f"({best.mean_rank.value:.1f} [{best.mean_rank.low:.1f}, {best.mean_rank.high:.1f}] of "
+        f"{len(standing.methods)}). By mean AUROC {len(front)} of {len(standing.methods)} are not surely behind "
+        f"another ({', '.join(front)}). Of {standing.n_pairs} comparisons within tasks {standing.n_sure} are sure."
     )
 
 
 def _about_erasers(results: Sequence[TaskResult]) -> list[str]:
-    exact = [
-        one for result in results for one in result.erasers if one.failed is None and one.method == "leace"
-    ]
+    exact = [one for result in results for one in result.erasers if one.failed is None and one.method == "leace"]
     if not exact:
         return []
     linear = sum(any(read.is_read for read in one.readings if read.reader == "logistic") for one in exact)
-    curved = sum(
-        any(read.is_read for read in one.readings if read.reader in ("mlp", "covariances")) for one in exact
-    )
+    curved = sum(any(read.is_read for read in one.readings if read.reader in ("mlp", "covariances")) for one in exact)
     return [
-        f"After LEACE a fresh linear reader still reads the concept on {linear} of {len(exact)} tasks, and a reader that "
-        f"is not linear on {curved}: equal class means are no erasure of what is not linear."
+        f"After LEACE a fresh linear reader still reads the concept on {linear} of {len(exact)} tasks, and a reader "
+        f"that is not linear on {curved}: equal class means are no erasure of what is not linear."
     ]

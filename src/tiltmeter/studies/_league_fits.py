@@ -67,9 +67,9 @@ def place(opened: Opened, method: str, *, train: dict[str, Activations], orient_
     if method in LINEAR and not can_fit(method, first):
         return Placing(method, Unavailable(reason="it needs pairs, and these texts have none"), None, None, None)
     groups = first.groups if first.groups is not None else first.ids
-    folds = group_folds(
-        groups, np.asarray(first.y), n_folds=opened.settings.n_folds, seed=opened.settings.seed
-    )[: 1 if method in SEQUENCE else None]
+    folds = group_folds(groups, np.asarray(first.y), n_folds=opened.settings.n_folds, seed=opened.settings.seed)[
+        : 1 if method in SEQUENCE else None
+    ]
     judged = []
     for site in sites:
         figure: Measured

@@ -34,6 +34,24 @@ class LeagueSettings(Record):
     seed: int = 0
 
 
+Scores = Mapping[str, NDArray[Any]]
+"""Of test rows, by the name of their set."""
+
+_NO_ELSEWHERE = Unavailable(reason="the task has no set elsewhere")
+
+
+class Scored(NamedTuple):
+    """Scores of test rows by set, the AUROC on each, and the same under b resamplings."""
+
+    scores: Scores
+    value: dict[str, float]
+    draws: dict[str, NDArray[np.float64]]
+
+    def mean(self, names: tuple[str, ...]) -> tuple[float, NDArray[np.float64]]:
+        """Return the mean AUROC over some sets, and under each resampling, shape (b,)."""
+        return float(np.mean([self.value[one] for one in names])), np.mean([self.draws[one] for one in names], axis=0)
+
+
 class Judging(NamedTuple):
     """The test sets of a task, whose rows are resampled together: a unit weighs the same in all of them."""
 
@@ -49,54 +67,55 @@ class Judging(NamedTuple):
         units = len(np.unique(np.concatenate([self.tests[name].units for name in names])))
         return Resampling(self.weights, units, "groups", self.level, self.seed)
 
-    def areas(self, scores: Mapping[str, NDArray[Any]], names: tuple[str, ...], weights: NDArray[Any]) -> NDArray[Any]:
-        """Return the mean AUROC over some sets under weights of all rows, shape (b, rows)."""
-        found = [
-            rankings(self.tests[name].y, scores[name], weights=weights[:, self.places[name]], fpr=1.0).auroc
-            for name in names
-        ]
-        return np.asarray(np.mean(found, axis=0))
+    def judged(self, scores: Scores) -> Scored:
+        """Return scores with their AUROC on every set that they are of, plain and under each resampling."""
+        value, draws = {}, {}
+        for name, found in scores.items():
+            y = self.tests[name].y
+            once = np.ones((1, len(y)))
+            value[name] = float(rankings(y, found, weights=once, fpr=1.0).auroc[0])
+            draws[name] = rankings(y, found, weights=self.weights[:, self.places[name]], fpr=1.0).auroc
+        return Scored(scores, value, draws)
 
-    def mean(self, scores: Mapping[str, NDArray[Any]], names: tuple[str, ...]) -> Measured:
+    def mean(self, scored: Scored, names: tuple[str, ...]) -> Measured:
         """Estimate the mean AUROC over some sets."""
         if not names:
-            return Unavailable(reason="the task has no set elsewhere")
-        return bootstrap_estimate(
-            lambda weights: self.areas(scores, names, weights), by=self.elsewhere(names), bounds=(0.0, 1.0)
-        )
+            return _NO_ELSEWHERE
+        return bootstrap_estimate(_known(*scored.mean(names)), by=self.elsewhere(names), bounds=(0.0, 1.0))
 
-    def lead(
-        self, scores: Mapping[str, NDArray[Any]], rival: Mapping[str, NDArray[Any]], names: tuple[str, ...]
-    ) -> Measured:
+    def lead(self, scored: Scored, rival: Scored, names: tuple[str, ...]) -> Measured:
         """Estimate the mean AUROC over some sets minus that of a rival, on the same resamples.
 
         Where either mean is 0 or 1, and the bootstrap knows no doubt, the two intervals are taken together, each at
         half the doubt.
         """
-        own, other = self.mean(scores, names), self.mean(rival, names)
-        if isinstance(own, Unavailable):
-            return own
-        if isinstance(other, Unavailable):
-            return other
-        if not {own.value, other.value} & {0.0, 1.0}:
+        if not names:
+            return _NO_ELSEWHERE
+        (value, draws), (other, other_draws) = scored.mean(names), rival.mean(names)
+        if not {value, other} & {0.0, 1.0}:
             return bootstrap_estimate(
-                lambda weights: self.areas(scores, names, weights) - self.areas(rival, names, weights),
-                by=self.elsewhere(names),
-                bounds=(-1.0, 1.0),
+                _known(value - other, draws - other_draws), by=self.elsewhere(names), bounds=(-1.0, 1.0)
             )
         half = self._replace(level=(1 + self.level) / 2)
-        own, other = half.mean(scores, names), half.mean(rival, names)
-        if isinstance(own, Unavailable) or isinstance(other, Unavailable):
-            return Unavailable(reason="too few units to resample")
+        own, its = half.mean(scored, names), half.mean(rival, names)
+        if isinstance(own, Unavailable):
+            return own
+        if isinstance(its, Unavailable):
+            return its
         return Estimate(
-            value=own.value - other.value,
-            low=own.low - other.high,
-            high=own.high - other.low,
+            value=value - other,
+            low=own.low - its.high,
+            high=own.high - its.low,
             level=self.level,
             n=own.n,
-            method=f"{own.method} and {other.method}, each at half the doubt",
+            method=f"{own.method} and {its.method}, each at half the doubt",
             seed=self.seed,
         )
+
+
+def _known(value: float, draws: NDArray[np.float64]) -> Callable[[NDArray[np.float64]], NDArray[np.float64]]:
+    """Return a statistic that was computed before: of the rows as they are, and under the resamples that they share."""
+    return lambda weights: np.array([value]) if len(weights) == 1 else draws
 
 
 class Opened(NamedTuple):

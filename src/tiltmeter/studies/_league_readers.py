@@ -28,12 +28,10 @@ from tiltmeter.evaluation import (
 from tiltmeter.studies._alarms import operate
 from tiltmeter.studies._causes import causes
 from tiltmeter.studies._league_fits import READERS, SEQUENCE, Placing, as_linear, place
-from tiltmeter.studies._league_open import Opened
+from tiltmeter.studies._league_open import Opened, Scored, Scores
 from tiltmeter.studies._league_tasks import asked_pairs
 from tiltmeter.studies._material import nuisance_values
 from tiltmeter.studies._transfer import Fitted
-
-Scores = dict[str, NDArray[Any]]
 
 
 class Judged(NamedTuple):
@@ -48,10 +46,14 @@ class Judged(NamedTuple):
 
 
 class _Rivals(NamedTuple):
-    """Scores of the rivals on every test set: of text baselines by name, of random directions by site."""
+    """The rivals on every test set: text baselines by name, and the best random directions by site."""
 
-    text: dict[str, Scores]
-    luck: dict[str, Scores]
+    text: dict[str, Scored]
+    luck: dict[str, Scored]
+
+    def best_text(self, names: tuple[str, ...]) -> Scored:
+        """Return the text rival that does best on these test rows: chosen in its favour."""
+        return max(self.text.values(), key=lambda one: one.mean(names)[0])
 
 
 def judge_readers(opened: Opened, *, announce: Callable[[str], None], methods: tuple[str, ...] = READERS) -> Judged:
@@ -60,11 +62,14 @@ def judge_readers(opened: Opened, *, announce: Callable[[str], None], methods: t
     pooled = {site: opened.material.part(home, "train", site) for site in opened.material.sites}
     held = {site: opened.material.part(home, "calibration", site) for site in opened.material.sites}
     announce("scoring text rivals and random directions")
-    rivals = _Rivals(_text_scores(opened), {})
-    told = tuple(_baselines(opened, rivals.text))
+    rivals = _Rivals({name: judging.judged(found) for name, found in _text_scores(opened).items()}, {})
     random = []
+    for site in opened.material.sites:
+        scores, figures = _random(opened, site)
+        rivals.luck[site] = judging.judged(scores)
+        random += figures
     placings: list[Placing] = []
-    scored: dict[str, Scores] = {}
+    scored: dict[str, Scored] = {}
     calibration: dict[str, NDArray[Any]] = {}
     wanted = [method for method in methods if method not in SEQUENCE or opened.task.pooling != "last"]
     tokens: dict[tuple[str, str], dict[str, Activations]] = {}
@@ -77,17 +82,13 @@ def judge_readers(opened: Opened, *, announce: Callable[[str], None], methods: t
         placings.append(placing)
         if placing.score is None or placing.site is None:
             continue
-        if tokens:
-            scored[method] = {name: placing.score(tokens[name, "test"][placing.site]) for name in judging.tests}
-        else:
-            scored[method] = {
-                name: placing.score(opened.material.part(name, "test", placing.site)) for name in judging.tests
-            }
+        rows = {
+            name: tokens[name, "test"][placing.site] if tokens else opened.material.part(name, "test", placing.site)
+            for name in judging.tests
+        }
+        scored[method] = judging.judged({name: placing.score(acts) for name, acts in rows.items()})
         calibration[method] = placing.score(orient_on[placing.site])
     chosen = _chosen(placings)
-    for site in opened.material.sites:
-        rivals.luck[site], figures = _random(opened, site)
-        random += figures
     announce("swapping directions")
     caused = _caused(opened, placings)
     announce("judging")
@@ -108,7 +109,14 @@ def judge_readers(opened: Opened, *, announce: Callable[[str], None], methods: t
             )
         )
     site = chosen.site or opened.material.sites[-1]
-    return Judged(tuple(readers), chosen.method, site, told, tuple(random), tuple(_draws(opened, scored)))
+    return Judged(
+        tuple(readers),
+        chosen.method,
+        site,
+        _baselines(opened, rivals.text),
+        tuple(random),
+        tuple(_draws(opened, scored)),
+    )
 
 
 def _chosen(placings: list[Placing]) -> Placing:
@@ -147,19 +155,19 @@ def _text_scores(opened: Opened) -> dict[str, Scores]:
     }
 
 
-def _baselines(opened: Opened, scores: Mapping[str, Scores]) -> list[Baseline]:
+def _baselines(opened: Opened, rivals: Mapping[str, Scored]) -> tuple[Baseline, ...]:
     about = {rival.name: rival.description for rival in TEXT_BASELINES}
-    return [
+    return tuple(
         Baseline(
             name=rival,
             description=about[rival],
             train=opened.home,
             test=name,
-            auroc=ranking_estimates(test.y, found[name], fpr=opened.settings.fpr, by=test.by).auroc,
+            auroc=ranking_estimates(test.y, found.scores[name], fpr=opened.settings.fpr, by=test.by).auroc,
         )
-        for rival, found in scores.items()
+        for rival, found in rivals.items()
         for name, test in opened.judging.tests.items()
-    ]
+    )
 
 
 def _random(opened: Opened, site: str) -> tuple[Scores, list[RandomDirections]]:
@@ -194,12 +202,6 @@ def _random(opened: Opened, site: str) -> tuple[Scores, list[RandomDirections]]:
         elsewhere = int(np.argmax(np.mean([found[name] for name in opened.elsewhere], axis=0)))
         best |= dict.fromkeys(opened.elsewhere, elsewhere)
     return {name: scores[name][:, column] for name, column in best.items()}, figures
-
-
-def _best_text(opened: Opened, text: Mapping[str, Scores], names: tuple[str, ...]) -> Scores:
-    """Return the scores of the text rival that does best on these test rows: chosen in its favour."""
-    ones = np.ones((1, opened.judging.weights.shape[1]))
-    return max(text.values(), key=lambda scores: float(opened.judging.areas(scores, names, ones)[0]))
 
 
 def _certified(opened: Opened, scores: NDArray[Any]) -> Threshold | Unavailable:
@@ -244,7 +246,7 @@ def _no_cause(opened: Opened, placing: Placing) -> str:
 def _entry(
     opened: Opened,
     placing: Placing,
-    scores: Scores,
+    scored: Scored,
     *,
     rivals: _Rivals,
     threshold: Threshold | Unavailable,
@@ -252,16 +254,14 @@ def _entry(
     is_chosen: bool,
 ) -> ReaderEntry:
     home, elsewhere, judging = opened.home, opened.elsewhere, opened.judging
-    test = judging.tests[home]
+    test, scores = judging.tests[home], scored.scores
     auroc = {
         name: ranking_estimates(one.y, scores[name], fpr=opened.settings.fpr, by=one.by).auroc
         for name, one in judging.tests.items()
     }
     worst, worst_set = _worst(opened, scores)
-    luck = rivals.luck[placing.site or ""]
-    text = _best_text(opened, rivals.text, (home,))
+    luck, text = rivals.luck[placing.site or ""], rivals.best_text((home,))
     followed = _followed(opened, placing, scores)
-    nothing = Unavailable(reason="the task has no set elsewhere")
     return ReaderEntry(
         method=placing.method,
         site=placing.site,
@@ -271,17 +271,15 @@ def _entry(
         home=auroc[home],
         worst=worst,
         worst_set=worst_set,
-        mean=judging.mean(scores, elsewhere),
+        mean=judging.mean(scored, elsewhere),
         threshold=threshold,
         operating_points=tuple(
             operate(threshold, one, scores[name], level=judging.level) for name, one in judging.tests.items()
         ),
-        over_text=auroc_difference(test.y, scores[home], rival=text[home], by=test.by),
-        over_text_elsewhere=(
-            judging.lead(scores, _best_text(opened, rivals.text, elsewhere), elsewhere) if elsewhere else nothing
-        ),
-        over_luck=auroc_difference(test.y, scores[home], rival=luck[home], by=test.by),
-        over_luck_elsewhere=judging.lead(scores, luck, elsewhere) if elsewhere else nothing,
+        over_text=auroc_difference(test.y, scores[home], rival=text.scores[home], by=test.by),
+        over_text_elsewhere=judging.lead(scored, rivals.best_text(elsewhere or (home,)), elsewhere),
+        over_luck=auroc_difference(test.y, scores[home], rival=luck.scores[home], by=test.by),
+        over_luck_elsewhere=judging.lead(scored, luck, elsewhere),
         cause=cause,
         followed=followed,
         follows=_follows(opened, followed, auroc),
@@ -382,10 +380,8 @@ def _follows(opened: Opened, followed: tuple[Followed, ...], auroc: Mapping[str,
     return "neither for sure"
 
 
-def _draws(opened: Opened, scored: Mapping[str, Scores]) -> list[Draws]:
+def _draws(opened: Opened, scored: Mapping[str, Scored]) -> list[Draws]:
     """Return the AUROCs of all methods under the resamplings that they share, to three more digits than are shown."""
-    judging = opened.judging
-    ones = np.ones((1, judging.weights.shape[1]))
     measures: list[tuple[Measure, tuple[str, ...]]] = [
         ("in distribution", (opened.home,)),
         ("elsewhere", opened.elsewhere),
@@ -394,14 +390,14 @@ def _draws(opened: Opened, scored: Mapping[str, Scores]) -> list[Draws]:
     for measure, names in measures:
         if not names or not scored:
             continue
-        draws = np.stack([judging.areas(scores, names, judging.weights) for scores in scored.values()], axis=1)
+        draws = np.stack([one.mean(names)[1] for one in scored.values()], axis=1)
         found.append(
             Draws(
                 measure=measure,
                 methods=tuple(scored),
-                values=tuple(float(judging.areas(scores, names, ones)[0]) for scores in scored.values()),
+                values=tuple(one.mean(names)[0] for one in scored.values()),
                 draws=tuple(tuple(row) for row in np.round(draws, 5).tolist()),
-                finest=1 / judging.elsewhere(names).n_units,
+                finest=1 / opened.judging.elsewhere(names).n_units,
             )
         )
     return found
