@@ -115,7 +115,10 @@ class Draws(Record):
 
 
 class TaskResult(Record):
-    """One task on one organism: everything that was measured. ``draws`` is left out of the league's own record."""
+    """One task on one organism: everything that was measured. ``draws`` is left out of the league's own record.
+
+    ``seconds`` by the clock, ``cpu_seconds`` of processor time, which a busy machine does not change much.
+    """
 
     format_version: Literal[1] = 1
     fingerprint: str
@@ -139,6 +142,7 @@ class TaskResult(Record):
     random_directions: tuple[RandomDirections, ...]
     draws: tuple[Draws, ...]
     seconds: float
+    cpu_seconds: float
 
     @property
     def name(self) -> str:
@@ -211,3 +215,4 @@ class League(Record):
     platform: str
     n_threads: int
     seconds: float
+    cpu_seconds: float

@@ -129,6 +129,7 @@ def render_league(league: League) -> str:
     >>> empty = League(
     ...     fingerprint="", seeds=(0,), level=0.95, fpr=0.01, n_draws=500, n_random=100, tasks=(), standings=(),
     ...     findings=(), conclusions=("One seed is one draw.",), versions={}, platform="", n_threads=1, seconds=0.0,
+    ...     cpu_seconds=0.0,
     ... )
     >>> "One seed is one draw." in render_league(empty)
     True
@@ -160,7 +161,8 @@ def render_league(league: League) -> str:
 
 def _account(league: League) -> tuple[tuple[str, str], ...]:
     return (
-        ("time", f"{league.seconds:,.0f} s over all tasks, {league.n_threads} thread" + "s" * (league.n_threads > 1)),
+        ("time", f"{league.seconds:,.0f} s over all tasks, {league.cpu_seconds:,.0f} s of processor time"),
+        ("threads", str(league.n_threads)),
         ("machine", league.platform),
         ("versions", ", ".join(f"{name} {version}" for name, version in league.versions.items())),
         ("fingerprint", league.fingerprint),

@@ -158,6 +158,7 @@ def run_league(spec: LeagueSpec, out: Path, *, announce: Callable[[str], None] =
         platform=platform.platform(),
         n_threads=torch.get_num_threads(),
         seconds=round(sum(one.seconds for one in results), 1),
+        cpu_seconds=round(sum(one.cpu_seconds for one in results), 1),
     )
     write_json(out / "league.json", league.model_dump(mode="json"))
     write_league(out)
@@ -209,7 +210,7 @@ def _fingerprint(spec: LeagueSpec, task: LeagueTask, organism: Organism, *, seed
 def _run_task(
     spec: LeagueSpec, task: LeagueTask, organism: Organism, *, seed: int, mark: str, announce: Callable[[str], None]
 ) -> TaskResult:
-    started = time.perf_counter()
+    started, worked = time.perf_counter(), time.process_time()
     opened = open_task(task, organism, seed=seed, settings=spec.settings, announce=announce)
     read = judge_readers(opened, announce=announce, methods=spec.readers)
     erasers = judge_erasers(opened, read.site, announce=announce, methods=spec.erasers)
@@ -235,6 +236,7 @@ def _run_task(
         random_directions=read.random_directions,
         draws=read.draws,
         seconds=round(time.perf_counter() - started, 1),
+        cpu_seconds=round(time.process_time() - worked, 1),
     )
 
 

@@ -35,7 +35,7 @@ def standings(results: Sequence[TaskResult], *, level: float) -> tuple[Standing,
             ("all tasks", drawn),
             ("tasks with pairs", paired),
         )
-        for field, chosen in fields:
+        for field, chosen in fields[: 1 if len(paired) == len(drawn) else 2]:
             methods = _shared([draws for _, draws in chosen.values()])
             if len(methods) >= 2:
                 found.append(_standing(field, chosen, methods, measure=measure, level=level))
