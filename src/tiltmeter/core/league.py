@@ -57,7 +57,11 @@ class ReaderEntry(Record):
 
 
 class FreshReading(Record):
-    """What a reader that was fitted on fresh rows reads on others, before erasing and after; and after, by luck."""
+    """What a reader that was fitted on fresh rows reads on others, before erasing and after.
+
+    ``is_read``: whether the interval after erasing lies above 1/2, of the balanced accuracy for the reader that is a
+    threshold. Each has its own interval: of forty that find nothing one is expected to be above.
+    """
 
     reader: str
     before: Measured

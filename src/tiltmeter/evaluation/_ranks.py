@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float, Int
 from numpy.typing import NDArray
+from scipy import stats
 
 from tiltmeter.core.errors import ArrayError
 
@@ -74,7 +75,7 @@ def simultaneous_ranks(tasks: Sequence[TaskScores], *, level: float = 0.95) -> R
     -----
     ``critical`` is the ``level`` quantile, over resamplings, of the largest |d* − d| / s over all pairs in all tasks,
     where d is a difference of two scores, d* the same under a resampling, and s its standard deviation over
-    resamplings, at least ``finest``. So who picks the best of many methods after looking has paid for looking. The
+    resamplings, at least ``finest``; and no less than the normal quantile for one difference. So who picks the best of many methods after looking has paid for looking. The
     bounds are conservative for a single method.
 
     References
@@ -93,7 +94,7 @@ def simultaneous_ranks(tasks: Sequence[TaskScores], *, level: float = 0.95) -> R
     first, second = np.triu_indices(m, k=1)
     differences = [_Differences.of(task, first, second) for task in tasks]
     largest = np.max([one.largest() for one in differences], axis=0)
-    critical = float(np.quantile(largest, level, method="higher"))
+    critical = _critical(largest, level)
     low, high, n_sure = [], [], 0
     for one in differences:
         is_ahead = np.zeros((m, m), dtype=bool)
@@ -137,14 +138,22 @@ def simultaneous_means(tasks: Sequence[TaskScores], *, level: float = 0.95) -> M
     # of a mean of independent tasks
     finest = float(np.sqrt(sum(task.finest**2 for task in tasks))) / len(tasks)
     errors = np.maximum(draws.std(axis=0), finest)
-    critical = float(np.quantile(np.max(np.abs(draws - values) / errors, axis=1), level, method="higher"))
+    critical = _critical(np.max(np.abs(draws - values) / errors, axis=1), level)
     first, second = np.triu_indices(m, k=1)
     pairs = _Differences.of(TaskScores(values, draws, finest), first, second)
-    sure = np.quantile(pairs.largest(), level, method="higher") * pairs.error
+    sure = _critical(pairs.largest(), level) * pairs.error
     is_behind = np.zeros(m, dtype=bool)
     is_behind[second[pairs.value > sure]] = True
     is_behind[first[-pairs.value > sure]] = True
     return MeanScores(values, values - critical * errors, values + critical * errors, is_behind)
+
+
+def _critical(largest: Float[NDArray[np.float64], " b"], level: float) -> float:
+    """Return the quantile of the largest studentised differences, but no less than a single one has to exceed.
+
+    Where scores are perfect nothing varies under resampling, and the quantile would be 0.
+    """
+    return max(float(np.quantile(largest, level, method="higher")), float(stats.norm.ppf((1 + level) / 2)))
 
 
 def plain_ranks(values: Float[NDArray[Any], " m"]) -> Float[NDArray[np.float64], " m"]:

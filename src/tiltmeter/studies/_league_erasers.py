@@ -58,9 +58,8 @@ ERASERS = (
 # a reader of rows fits on what came of them; the last two are told the concept of each
 _Eraser = AffineEraser | OracleEraser | QuadraticEraser
 
-# two that are linear, two that are not; the audit has more, and takes them one by one
+# two that are linear, two that are not; the audit has more. Its shuffles are left out: three quarters of its time
 _READERS: tuple[Reader, ...] = ("logistic", "threshold", "mlp", "covariances")
-_N_SHUFFLES = 2
 _SHRINKAGE = 0.1
 # texts that are run through the edited model
 _MOST_ASKED = 200
@@ -156,7 +155,7 @@ def _audit(opened: Opened, eraser: _Eraser, site: str) -> Audit:
         test=test,
         others={column: _labelled_by(opened, name, column, site) for column, name in opened.task.keep.items()},
         readers=_READERS,
-        n_shuffles=_N_SHUFFLES,
+        n_shuffles=0,
         random_state=opened.settings.seed,
     )
 
