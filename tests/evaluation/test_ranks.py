@@ -26,7 +26,7 @@ TASKS = [
 
 
 def quantile(values: list[float], level: float) -> float:
-    """The value that a share ``level`` of them does not exceed, the higher of two neighbours; never below one normal."""
+    """The value that a share ``level`` does not exceed, the higher of two neighbours; never below one normal."""
     single = {0.8: 1.2815515655446004, 0.95: 1.959963984540054}[level]
     return max(sorted(values)[math.ceil(level * (len(values) - 1))], single)
 

@@ -45,4 +45,9 @@ SPEC = LeagueSpec(
 
 def main() -> None:
     """Run it into the folder that is named, and say each step at once."""
-    run_league(SPEC, Path(sys.argv[1]), announce=lambda step: print(step, flush=True))
+    run_league(SPEC, Path(sys.argv[1]), announce=_say)
+
+
+def _say(step: str) -> None:
+    sys.stdout.write(f"{step}\n")
+    sys.stdout.flush()

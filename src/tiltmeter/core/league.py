@@ -59,8 +59,8 @@ class ReaderEntry(Record):
 class FreshReading(Record):
     """What a reader that was fitted on fresh rows reads on others, before erasing and after.
 
-    ``is_read``: whether the interval after erasing lies above 1/2, of the balanced accuracy for the reader that is a
-    threshold. Each has its own interval: of forty that find nothing one is expected to be above.
+    AUROC, or balanced accuracy of the reader that is a threshold. ``is_read``: whether the interval after erasing lies
+    above 1/2. Each has an interval of its own: of forty that find nothing one is expected to be above.
     """
 
     reader: str

@@ -75,8 +75,8 @@ def simultaneous_ranks(tasks: Sequence[TaskScores], *, level: float = 0.95) -> R
     -----
     ``critical`` is the ``level`` quantile, over resamplings, of the largest |d* − d| / s over all pairs in all tasks,
     where d is a difference of two scores, d* the same under a resampling, and s its standard deviation over
-    resamplings, at least ``finest``; and no less than the normal quantile for one difference. So who picks the best of many methods after looking has paid for looking. The
-    bounds are conservative for a single method.
+    resamplings, at least ``finest``; and it is no less than the normal quantile for one difference. So who picks the
+    best of many methods after looking has paid for looking. The bounds are conservative for a single method.
 
     References
     ----------

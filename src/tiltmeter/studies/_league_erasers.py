@@ -29,6 +29,7 @@ from tiltmeter.erasure import (
     OracleEraser,
     QuadraticEraser,
     Reader,
+    Reading,
     audit,
     oracle_leace,
     quadratic_leace,
@@ -94,10 +95,7 @@ def judge_erasers(
                 rank=audited.rank,
                 squared_change=audited.squared_change,
                 is_nothing_erased=audited.is_nothing_erased,
-                readings=tuple(
-                    FreshReading(reader=one.reader, before=one.before, after=one.after, is_read=one.is_read)
-                    for one in audited.readings
-                ),
+                readings=tuple(_reading(one) for one in audited.readings),
                 elsewhere_before=plain,
                 elsewhere={name: _fresh_linear(opened, name, site, eraser) for name in opened.elsewhere},
                 kept=tuple(
@@ -157,6 +155,17 @@ def _audit(opened: Opened, eraser: _Eraser, site: str) -> Audit:
         readers=_READERS,
         n_shuffles=0,
         random_state=opened.settings.seed,
+    )
+
+
+def _reading(one: Reading) -> FreshReading:
+    # a threshold is made for its accuracy: where negatives lie on both sides its AUROC says nothing
+    by_accuracy = one.reader == "threshold"
+    return FreshReading(
+        reader=one.reader,
+        before=one.accuracy_before if by_accuracy else one.before,
+        after=one.verdict,
+        is_read=one.is_read,
     )
 
 
