@@ -315,7 +315,7 @@ def _follows(one: ReaderEntry) -> Field:
 _ERASER_COLUMNS = (
     "task",
     "linear reader",
-    "best threshold",
+    "best threshold (accuracy)",
     "network",
     "class covariances",
     "linear reader, elsewhere",

@@ -31,6 +31,6 @@ for (const filter of document.querySelectorAll("form.filter")) {
     }
     told.textContent = shown + " rows";
   };
-  filter.addEventListener("input", apply);
+  filter.addEventListener("change", apply);
   filter.addEventListener("submit", event => event.preventDefault());
 }
