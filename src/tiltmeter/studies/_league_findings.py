@@ -259,8 +259,8 @@ _COUNTED = {
 def _about_seeds(n_seeds: int) -> list[str]:
     if n_seeds == 1:
         return [
-            "One seed of each organism is one draw: intervals speak of other texts, and nothing here speaks of another "
-            "training. No sentence on this page has stood on a second seed."
+            "One seed of each organism is one draw: intervals speak of other test texts, and nothing here speaks of "
+            "other texts to learn from, nor of another training. No sentence on this page has stood on a second seed."
         ]
     return [
         f"There are {n_seeds} seeds of each organism. Only what held on three or more, each of them, is said to stand."

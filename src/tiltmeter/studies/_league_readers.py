@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from tiltmeter.baselines import TEXT_BASELINES, fit_and_score
 from tiltmeter.core.activations import Activations
-from tiltmeter.core.errors import DataError, SpecError, TooFewNegativesError
+from tiltmeter.core.errors import DataError, TooFewNegativesError
 from tiltmeter.core.evidence import Baseline, Candidate, Causal, Followed, RandomDirections
 from tiltmeter.core.league import Draws, Measure, ReaderEntry
 from tiltmeter.core.records import Estimate, Measured, Threshold, Unavailable
@@ -75,20 +75,23 @@ def judge_readers(opened: Opened, *, announce: Callable[[str], None], methods: t
     tokens: dict[tuple[str, str], dict[str, Activations]] = {}
     for method in wanted:
         announce(f"fitting {method}")
-        if method in SEQUENCE and not tokens:
+        reads_tokens = method in SEQUENCE
+        if reads_tokens and not tokens:
             tokens = _tokens(opened)
-        train, orient_on = (tokens[home, "train"], tokens[home, "calibration"]) if tokens else (pooled, held)
+        train, orient_on = (tokens[home, "train"], tokens[home, "calibration"]) if reads_tokens else (pooled, held)
         placing = place(opened, method, train=train, orient_on=orient_on)
         placings.append(placing)
         if placing.score is None or placing.site is None:
             continue
         rows = {
-            name: tokens[name, "test"][placing.site] if tokens else opened.material.part(name, "test", placing.site)
+            name: tokens[name, "test"][placing.site]
+            if reads_tokens
+            else opened.material.part(name, "test", placing.site)
             for name in judging.tests
         }
         scored[method] = judging.judged({name: placing.score(acts) for name, acts in rows.items()})
         calibration[method] = placing.score(orient_on[placing.site])
-    chosen = _chosen(placings)
+    chosen = _chosen(placings, opened.material.sites)
     announce("swapping directions")
     caused = _caused(opened, placings)
     announce("judging")
@@ -104,7 +107,7 @@ def judge_readers(opened: Opened, *, announce: Callable[[str], None], methods: t
                 scored[placing.method],
                 rivals=rivals,
                 threshold=_certified(opened, calibration[placing.method]),
-                cause=caused.get(placing.method, Unavailable(reason=_no_cause(opened, placing))),
+                cause=caused.get(placing.method, Unavailable(reason=_no_cause(opened))),
                 is_chosen=placing is chosen,
             )
         )
@@ -119,12 +122,10 @@ def judge_readers(opened: Opened, *, announce: Callable[[str], None], methods: t
     )
 
 
-def _chosen(placings: list[Placing]) -> Placing:
+def _chosen(placings: list[Placing], sites: tuple[str, ...]) -> Placing:
     """Return what a study would take: the best on training folds among probes that name a direction, ties as there."""
     linear = {
-        (one.site, one.method): one
-        for one in sorted(placings, key=lambda one: one.site or "")
-        if one.probe is not None and one.site is not None
+        (site, one.method): one for site in sites for one in placings if one.probe is not None and one.site == site
     }
     if not linear:
         raise DataError("No method that names a direction could be fitted on a task of the league.")
@@ -171,9 +172,9 @@ def _baselines(opened: Opened, rivals: Mapping[str, Scored]) -> tuple[Baseline, 
 
 
 def _random(opened: Opened, site: str) -> tuple[Scores, list[RandomDirections]]:
-    """Draw random directions at a site, each with the sign of the train rows; keep the best on each set's test rows.
+    """Draw random directions at a site, each with the sign of the train rows, and return their figures.
 
-    The best elsewhere, on the mean over the sets there, is kept under the name "".
+    Scores are those of the best on the home's test rows, and elsewhere of the best on the mean over the sets there.
     """
     train = opened.material.part(opened.home, "train", site)
     rng = stream(opened.settings.seed, "random directions", site)
@@ -228,19 +229,13 @@ def _caused(opened: Opened, placings: list[Placing]) -> dict[str, Causal]:
         if one.probe is not None and one.site is not None
     ]
     texts = asked_pairs(opened.task, opened.material.rows(opened.home, "test"))
-    try:
-        found = causes(opened.spec, texts, subject=opened.subject, fitted=fitted)
-    except SpecError:  # no pair of texts is of one length
-        return {}
-    return {one.method: one for one in found}
+    return {one.method: one for one in causes(opened.spec, texts, subject=opened.subject, fitted=fitted)}
 
 
-def _no_cause(opened: Opened, placing: Placing) -> str:
-    if placing.probe is None:
-        return "it names no direction"
+def _no_cause(opened: Opened) -> str:
     if opened.task.answers is None:
         return "the model is asked for no answer after these texts"
-    return "no pair of its test texts is of one length"
+    return "it names no direction"
 
 
 def _entry(
