@@ -38,7 +38,7 @@ TINY = (
 SPEC = LeagueSpec(
     tasks=TINY,
     readers=("mean_difference", "lat", "lda", "logistic", "max_head"),
-    erasers=("leace", "random_projection"),
+    erasers=("leace",),
     settings=LeagueSettings(n_draws=100, n_folds=2, n_random=10),
 )
 

@@ -114,7 +114,7 @@ def run_league(spec: LeagueSpec, out: Path, *, announce: Callable[[str], None] =
     >>> import tempfile
     >>> folder = tempfile.TemporaryDirectory()
     >>> spec = LeagueSpec(
-    ...     tasks=pick_tasks(("pupil-truth",)), readers=("mean_difference", "lda"), erasers=("leace",),
+    ...     tasks=pick_tasks(("pupil-truth",)), readers=("mean_difference", "lda"), erasers=(),
     ...     settings=LeagueSettings(n_draws=100, n_folds=2, n_random=10),
     ... )
     >>> found = run_league(spec, Path(folder.name))
