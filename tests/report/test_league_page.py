@@ -133,7 +133,7 @@ def test_every_figure_of_a_probe_stands_with_its_interval():
     page = render_league(make_league())
     for shown in ("0.95", "[0.92, 0.98]", "0.31", "[0.28, 0.34]", "+0.20", "[+0.17, +0.23]", "0.80", "[0.77, 0.83]"):
         assert shown in page
-    assert "random 0.04, displaced 0.19 at best" in page
+    assert "random ≤ 0.04, displaced ≤ 0.19" in page
     assert "112 negative groups; 299 are needed" in page and "it needs pairs, and these texts have none" in page
     assert "1.4" in page and "[1.0, 1.8]" in page and "1.2 to 1.9" in page
 

@@ -227,7 +227,8 @@ def _held(finding: Finding | None) -> Field:
 
 def _standing(number: int, standing: Standing) -> Table:
     where = "in distribution" if standing.measure == "in distribution" else "elsewhere (mean over a task's sets)"
-    caption = f"{standing.field}, {where}: {len(standing.methods)} methods on {len(standing.tasks)} tasks"
+    tasks = f"{len(standing.tasks)} task" + "s" * (len(standing.tasks) > 1)
+    caption = f"{standing.field}, {where}: {len(standing.methods)} methods on {tasks}"
     lines = [_placed(one) for one in standing.methods]
     columns = ("mean rank", "one organism left out", "mean AUROC", "surely behind another")
     return _table(f"standing-{number}", caption, "method", columns=columns, lines=lines)
@@ -275,7 +276,7 @@ def _probe(result: TaskResult, one: ReaderEntry) -> Line:
     alarms = home.fpr if home is not None else None
     reason = one.threshold if isinstance(one.threshold, Unavailable) else None
     tpr: Measured = reason or (home.tpr if home is not None else Unavailable(reason="not measured"))
-    small = f"{rate(alarms.value)} % false alarms" if isinstance(alarms, Estimate) else ""
+    small = f"alarms {rate(alarms.value)} %" if isinstance(alarms, Estimate) else ""
     return Line(
         head=_words(one.method),
         remark=_block(one.site),
@@ -301,7 +302,7 @@ def _probe(result: TaskResult, one: ReaderEntry) -> Line:
 def _swap(one: ReaderEntry) -> Field:
     if not isinstance(one.cause, Causal):
         return Field(shown=missing(one.cause.reason))
-    small = f"random {decimal(one.cause.random_swap[1])}, displaced {decimal(one.cause.displaced_swap[1])} at best"
+    small = f"random ≤ {decimal(one.cause.random_swap[1])}, displaced ≤ {decimal(one.cause.displaced_swap[1])}"
     return _field(show_effect(one.cause.swap, luck=one.cause.least_swap), one.cause.swap, small=small)
 
 

@@ -279,11 +279,16 @@ def _about_standing(standing: Standing) -> str:
     best = standing.methods[0]
     front = [one.method.replace("_", " ") for one in standing.methods if not one.is_behind]
     where = "in distribution" if standing.measure == "in distribution" else "out of distribution"
+    n = len(standing.methods)
+    ahead = (
+        f"none of the {n} is surely behind another"
+        if len(front) == n
+        else f"{len(front)} of {n} are not surely behind another ({', '.join(front)})"
+    )
     return (
         f"Places, {standing.field}, {where}: {best.method.replace('_', ' ')} is first by mean rank "
-        f"({best.mean_rank.value:.1f} [{best.mean_rank.low:.1f}, {best.mean_rank.high:.1f}] of "
-        f"{len(standing.methods)}). By mean AUROC {len(front)} of {len(standing.methods)} are not surely behind "
-        f"another ({', '.join(front)}). Of {standing.n_pairs} comparisons within tasks {standing.n_sure} are sure."
+        f"({best.mean_rank.value:.1f} [{best.mean_rank.low:.1f}, {best.mean_rank.high:.1f}] of {n}); by mean AUROC "
+        f"{ahead}. Of {standing.n_pairs} comparisons within tasks {standing.n_sure} are sure."
     )
 
 
