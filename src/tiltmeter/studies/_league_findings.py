@@ -16,6 +16,8 @@ from tiltmeter.studies._league_fits import LINEAR, as_linear
 
 # seeds from which on a sentence that held on all of them may be said to stand
 _ENOUGH_SEEDS = 3
+# of the lead over chance: as the verdict of a study has it that a probe carries over
+_KEEPS = 0.8
 _MEASURES: tuple[Measure, ...] = ("in distribution", "elsewhere")
 _THE_TRUTH = "the truth"
 
@@ -204,6 +206,16 @@ def _carries(result: TaskResult, entry: ReaderEntry) -> _Held | None:
     return _Held(_above(entry.worst, 0.5), f"{_named(entry)}, least on {entry.worst_set}: {_figure(entry.worst)}")
 
 
+def _keeps(result: TaskResult, entry: ReaderEntry) -> _Held | None:
+    if isinstance(entry.home, Unavailable) or all(one.role != "elsewhere" for one in result.sets):
+        return None
+    limit = 0.5 + _KEEPS * (entry.home.value - 0.5)
+    figure = _figure(entry.worst)
+    return _Held(
+        _above(entry.worst, limit), f"{_named(entry)}, least on {entry.worst_set}: {figure} against {limit:.2f}"
+    )
+
+
 def _is_truth(result: TaskResult, entry: ReaderEntry) -> _Held | None:
     if result.followed_on is None or not entry.follows:
         return None
@@ -225,6 +237,7 @@ _SENTENCES = (
     _Sentence("beats luck", "It is ahead of the best of the random directions there.", _beats_luck),
     _Sentence("beats text", "It is ahead of the best text rival there.", _beats_text),
     _Sentence("carries over", "It reads the label above chance on every set elsewhere.", _carries),
+    _Sentence("keeps its lead", "It keeps four fifths of its lead over chance on every set elsewhere.", _keeps),
     _Sentence("follows the truth", "Where truth and another planted column part, it follows the truth.", _is_truth),
     _Sentence("causes", "Swapping along it decides the model's answer.", _causes),
 )
@@ -249,6 +262,8 @@ _COUNTED = {
     "beats text": "It is surely ahead of a reader of the words alone on {yes} of {n}.",
     "carries over": "It stays above chance on every set elsewhere on {yes} of {n} tasks; on {no} it is at or below "
     "chance on some set for sure.",
+    "keeps its lead": "Of its lead over chance it keeps four fifths on every set elsewhere on {yes} of {n} tasks; on "
+    "{no} it surely does not.",
     "follows the truth": "Where the truth and what is said, believed or hinted part, it follows the truth on {yes} of "
     "{n} tasks, and the other for sure on {no}.",
     "causes": "Of {n} tasks where the model is asked for an answer, its direction decides that answer, beyond random "
