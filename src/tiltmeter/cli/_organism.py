@@ -1,4 +1,4 @@
-"""``tiltmeter organism``: list, show, train."""
+"""``tiltmeter organism``: list, show, train, league."""
 
 from __future__ import annotations
 
@@ -53,3 +53,43 @@ def train(
     from tiltmeter import organisms
 
     print(organisms.describe(organisms.train(name, out, seed=seed)))
+
+
+@organism_app.command()
+def league(
+    out: Annotated[
+        Path, typer.Option(help="A folder; one of an earlier run is gone on with, and its finished tasks are kept.")
+    ] = Path("runs/league"),
+    only: Annotated[
+        list[str] | None, typer.Option(metavar="TASK", help="Run this task alone; may be repeated.")
+    ] = None,
+    seeds: Annotated[
+        str, typer.Option(help="Seeds of the organisms, such as 0,1,2. Others than 0 are trained, which takes minutes.")
+    ] = "0",
+    as_json: Annotated[bool, typer.Option("--json", help="Print the record instead of a summary.")] = False,
+) -> None:
+    """Run every probe and every eraser on every bundled organism, in and out of distribution, beside nulls and rivals.
+
+    Writes league.html, with tables to sort, league.json, and a file for each task as it is finished.
+
+    Example: tiltmeter organism league --out league
+    """
+    from tiltmeter import studies
+    from tiltmeter.cli._print import league_summary, steps
+    from tiltmeter.core.errors import SpecError
+
+    try:
+        numbers = tuple(int(part) for part in seeds.split(","))
+    except ValueError:
+        raise SpecError(f"--seeds {seeds!r} is not a list of whole numbers such as 0,1,2.") from None
+    if min(numbers) < 0 or len(set(numbers)) < len(numbers):
+        raise SpecError(f"--seeds {seeds!r}: give whole numbers from 0, each once.")
+    tasks = studies.TASKS if not only else studies.pick_tasks(tuple(only))
+    spec = studies.LeagueSpec(tasks=tasks, seeds=numbers)
+    with steps("league") as announce:
+        found = studies.run_league(spec, out, announce=announce)
+    if as_json:
+        print(found.model_dump_json(indent=2))
+        return
+    league_summary(found)
+    print(f"\nPage: {(out / 'league.html').resolve()}")

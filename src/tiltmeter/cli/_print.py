@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from tiltmeter.core.evidence import Evidence, Statement, Verdict
+from tiltmeter.core.league import League
 from tiltmeter.core.plan import Day, Plan
 from tiltmeter.core.records import Estimate, Unavailable
 from tiltmeter.core.steering import Dose, SideBySide
@@ -84,6 +85,27 @@ def _statements(console: Console, heading: str, statements: Sequence[tuple[str, 
         console.print(f"\n{heading}:", markup=False)
     for mark, said in statements:
         console.print(Padding(_text(f"- {said.text} ({said.because}) [{mark}]"), (0, 2)))
+
+
+def league_summary(found: League) -> None:
+    """Print what a sceptic should conclude from a league, and the places of the methods."""
+    console = Console(highlight=False)
+    for sentence in found.conclusions:
+        console.print(Padding(f"- {sentence}", (0, 2)), markup=False)
+    for one in found.standings:
+        table = Table(title=f"{one.field}, {one.measure} ({len(one.tasks)} tasks)", title_justify="left")
+        table.add_column("method")
+        table.add_column("mean rank", justify="right")
+        table.add_column("mean AUROC", justify="right")
+        for place in one.methods:
+            rank, area = place.mean_rank, place.mean_auroc
+            table.add_row(
+                place.method.replace("_", " "),
+                f"{rank.value:.1f} [{rank.low:.1f}, {rank.high:.1f}]",
+                f"{area.value:.2f} [{area.low:.2f}, {area.high:.2f}]",
+            )
+        console.print()
+        console.print(table)
 
 
 def side_by_side(found: SideBySide) -> None:

@@ -43,6 +43,7 @@ from tiltmeter.evaluation._nulls import (
 from tiltmeter.evaluation._plan import LabelledScores, plan_reviews, rate_left
 from tiltmeter.evaluation._probabilities import calibrated_probabilities, fit_calibrator, shift_prior
 from tiltmeter.evaluation._ranking import Ranking, auroc, rankings, tpr_at_fpr
+from tiltmeter.evaluation._ranks import MeanScores, Ranks, TaskScores, simultaneous_means, simultaneous_ranks
 from tiltmeter.evaluation._reliability import expected_calibration_error, reliability_table
 from tiltmeter.evaluation._risk import threshold_at_risk
 from tiltmeter.evaluation._rule import Rule
@@ -62,9 +63,11 @@ __all__ = [
     "LabelledScores",
     "Looks",
     "MahalanobisDetector",
+    "MeanScores",
     "MeasuredRows",
     "Ranking",
     "RankingEstimates",
+    "Ranks",
     "Rejudged",
     "Resampling",
     "Rule",
@@ -74,6 +77,7 @@ __all__ = [
     "Scored",
     "ShuffledPairs",
     "TamperingFigure",
+    "TaskScores",
     "Won",
     "Yardsticks",
     "activation_budget",
@@ -116,6 +120,8 @@ __all__ = [
     "shuffle_labels",
     "shuffle_p_value",
     "shuffle_pairs",
+    "simultaneous_means",
+    "simultaneous_ranks",
     "smallest_push",
     "tampering_table",
     "threshold_at_fpr",

@@ -23,8 +23,8 @@ def mean_auroc(y: Int[NDArray[Any], " n"], scores: Float[NDArray[Any], "r n"], *
     >>> from tiltmeter.evaluation import resampling
     >>> y = np.array([0, 1] * 50)
     >>> runs = np.stack([y + np.linspace(0, 1.5, 100), y + np.linspace(1.5, 0, 100)])
-    >>> mean_auroc(y, runs, by=resampling(100, groups=None)).value
-    0.9444
+    >>> round(mean_auroc(y, runs, by=resampling(100, groups=None)).value, 4)
+    0.9422
     """
     if len(np.unique(y)) < 2:
         return Unavailable(reason="one class only")

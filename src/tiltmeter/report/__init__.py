@@ -3,8 +3,17 @@
 It computes nothing: every figure on the page stands in ``run.json`` or ``evidence.json``, or in ``steering.json``.
 """
 
+from tiltmeter.report._league import render_league, write_league
 from tiltmeter.report._probe_card import render_card
 from tiltmeter.report._steering import render_steering, write_steering
 from tiltmeter.report._write import render, write_report
 
-__all__ = ["render", "render_card", "render_steering", "write_report", "write_steering"]
+__all__ = [
+    "render",
+    "render_card",
+    "render_league",
+    "render_steering",
+    "write_league",
+    "write_report",
+    "write_steering",
+]

@@ -3,6 +3,9 @@
 from tiltmeter.studies._attempts import AttemptsCard, build_attempts
 from tiltmeter.studies._bounds import bounds_of, check_bounds
 from tiltmeter.studies._compare import compare_runs, regressions
+from tiltmeter.studies._league import LeagueSpec, pick_tasks, run_league
+from tiltmeter.studies._league_open import LeagueSettings
+from tiltmeter.studies._league_tasks import TASKS, LeagueSet, LeagueTask
 from tiltmeter.studies._plan import plan_run
 from tiltmeter.studies._run import Study, run_study
 from tiltmeter.studies._runs import locate_monitor, open_evidence
@@ -24,9 +27,14 @@ from tiltmeter.studies._spec import (
 )
 
 __all__ = [
+    "TASKS",
     "AnswersSpec",
     "AttemptsCard",
     "EvidenceSpec",
+    "LeagueSet",
+    "LeagueSettings",
+    "LeagueSpec",
+    "LeagueTask",
     "ModelSpec",
     "MonitorSpec",
     "ProbeSpec",
@@ -47,9 +55,11 @@ __all__ = [
     "open_model",
     "open_texts",
     "parse_spec",
+    "pick_tasks",
     "plan_run",
     "read_scored_rows",
     "read_spec",
     "regressions",
+    "run_league",
     "run_study",
 ]

@@ -46,7 +46,7 @@ def alarms(
     """Certify a threshold on calibration negatives and apply it to every test set."""
     threshold = certify(spec, material, chosen=chosen, leakage=leakage)
     scores = test_scores(chosen, material, tests)
-    points = tuple(_operate(threshold, test, scores[name], level=spec.evidence.level) for name, test in tests.items())
+    points = tuple(operate(threshold, test, scores[name], level=spec.evidence.level) for name, test in tests.items())
     everything = np.concatenate(list(scores.values()))
     edges = np.linspace(float(everything.min()), float(everything.max()), _BINS + 1)
     histograms = tuple(
@@ -139,9 +139,8 @@ def _population(names: tuple[str, ...], counts: tuple[int, ...]) -> str:
     return f"texts without the concept mixed as here from {mixed}, and no promise for each of them alone"
 
 
-def _operate(
-    threshold: Threshold | Unavailable, test: TestSet, scores: NDArray[Any], *, level: float
-) -> OperatingPoint:
+def operate(threshold: Threshold | Unavailable, test: TestSet, scores: NDArray[Any], *, level: float) -> OperatingPoint:
+    """Return the shares of test rows, and of units, on which a threshold raises an alarm."""
     if isinstance(threshold, Unavailable):
         gap = Unavailable(reason="no threshold was certified")
         return OperatingPoint(test=test.name, tpr=gap, fpr=gap, unit_fpr=gap)
