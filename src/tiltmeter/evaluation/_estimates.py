@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float, Int, Shaped
 from numpy.typing import NDArray
-from scipy import stats
+from scipy import special
 
 from tiltmeter.core.records import Estimate, Measured, Unavailable
 from tiltmeter.core.seeds import stream
@@ -216,7 +216,7 @@ def percentile_interval(
         return Unavailable(reason=f"{by.n_units} {by.unit} are too few to resample: many draws hold one class only")
     tail = (1 - level) / 2
     low, high = np.quantile(usable, [tail, 1 - tail])
-    stretch = float(stats.t.ppf(1 - tail, by.n_units - 1) / stats.norm.ppf(1 - tail))
+    stretch = float(special.stdtrit(by.n_units - 1, 1 - tail) / special.ndtri(1 - tail))
     return Estimate(
         value=value,
         low=max(bounds[0], min(value - stretch * (value - float(low)), value)),

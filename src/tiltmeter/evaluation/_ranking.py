@@ -85,10 +85,11 @@ def rankings(
     """
     _check_both_classes(y, scores)
     of_row = np.ascontiguousarray(weights.T, dtype=np.float64)
-    n_positive, n_negative = (of_row.T @ (y == label) for label in (1, 0))
+    above, wins, won, n_negative, so_far = np.zeros((5, len(weights)))
+    for row in np.flatnonzero(y == 0).tolist():
+        n_negative += of_row[row]
     limit = fpr * n_negative + _SLACK
-    above, wins, negatives, won = np.zeros((4, len(weights)))
-    caught, is_within, is_any_within = n_positive.copy(), np.ones(len(weights), dtype=np.bool_), fpr < 1
+    caught, is_within, is_any_within = np.empty(len(weights)), np.ones(len(weights), dtype=np.bool_), fpr < 1
     # from the highest score down, of equal scores the negatives first, all draws at a time: vectors that stay in the
     # cache, where sorted copies of all weights would not
     order = np.lexsort((y, -scores))
@@ -100,11 +101,13 @@ def rankings(
         np.multiply(above, weight, out=won)
         wins += won
         if is_any_within:
-            negatives += weight
-            is_passed = is_within & (negatives > limit)
+            so_far += weight
+            is_passed = is_within & (so_far > limit)
             caught[is_passed] = above[is_passed]
             is_within &= ~is_passed
             is_any_within = bool(is_within.any())
+    n_positive = above
+    caught[is_within] = n_positive[is_within]
     for is_tied in _ties(y, scores):
         positive, negative = (of_row[is_tied & (y == label)].sum(axis=0) for label in (1, 0))
         wins += positive * negative / 2

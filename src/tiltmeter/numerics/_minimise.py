@@ -130,7 +130,7 @@ class _Points(NamedTuple):
 
 
 class _Pair(NamedTuple):
-    """A step s and the change y of the gradient along it, (a, p) each, and 1 / (s · y) (a, 1), 0 where it is useless."""
+    """A step s and the change y of the gradient along it, (a, p) each, and 1 / (s · y), (a, 1), or 0 where useless."""
 
     s: Tensor
     y: Tensor
@@ -207,7 +207,9 @@ def _search(objective: Objective, here: _Points, *, active: Tensor, step: Tensor
             0.1 * length[waiting], 0.5 * length[waiting]
         )
         # what a step this short could bring would be lost in the rounding of the value
-        waiting = waiting[-slope[waiting] * length[waiting] > _LOST * torch.finfo(start.dtype).eps * first[waiting].abs()]
+        waiting = waiting[
+            -slope[waiting] * length[waiting] > _LOST * torch.finfo(start.dtype).eps * first[waiting].abs()
+        ]
         if not len(waiting):
             break
     return _Points(moved, found, gradients)

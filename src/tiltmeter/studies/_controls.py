@@ -19,15 +19,17 @@ from tiltmeter.evaluation import (
 from tiltmeter.studies._fitting import fit
 from tiltmeter.studies._material import Material, nuisance_values
 from tiltmeter.studies._spec import StudySpec
+from tiltmeter.studies._threads import side_by_side
 from tiltmeter.studies._transfer import Fitted, TestSet, test_scores
 
 
 def random_nulls(spec: StudySpec, material: Material, tests: dict[str, TestSet]) -> tuple[RandomDirections, ...]:
     """Score random directions at every site on every test set, oriented on the train split."""
     home = spec.train.distribution
-    nulls = []
-    for site in material.sites:
+
+    def at(site: str) -> list[RandomDirections]:
         train = material.part(home, "train", site)
+        nulls = []
         for name, test in tests.items():
             if train.y is None or len(np.unique(test.y)) < 2:
                 continue
@@ -53,7 +55,9 @@ def random_nulls(spec: StudySpec, material: Material, tests: dict[str, TestSet])
                     chosen_on_train=float(found.test[int(np.argmax(found.train))]),
                 )
             )
-    return tuple(nulls)
+        return nulls
+
+    return tuple(null for nulls in side_by_side(at, material.sites) for null in nulls)
 
 
 def shuffled_refits(
@@ -66,8 +70,8 @@ def shuffled_refits(
         **{f"test {name}": material.part(name, "test", chosen.site) for name in tests},
     }
     judged = [name for name, test in tests.items() if len(np.unique(test.y)) == 2]
-    aurocs: dict[str, list[float]] = {name: [] for name in judged}
-    for draw in range(spec.evidence.shuffles):
+
+    def refit(draw: int) -> dict[str, float]:
         spoilt = {
             name: replace(
                 part,
@@ -81,13 +85,15 @@ def shuffled_refits(
         try:
             probe = fit(chosen.method, spoilt["train"], C=spec.probes.C, orient_on=spoilt["calibration"])
         except NoDirectionError:  # shuffled class means may coincide; that finds nothing
-            for name in judged:
-                aurocs[name].append(0.5)
-            continue
-        for name in judged:
-            part = spoilt[f"test {name}"]
-            if part.y is not None:
-                aurocs[name].append(auroc(part.y, probe.decision_function(part.X)))
+            return dict.fromkeys(judged, 0.5)
+        return {
+            name: auroc(part.y, probe.decision_function(part.X))
+            for name in judged
+            if (part := spoilt[f"test {name}"]).y is not None
+        }
+
+    drawn = side_by_side(refit, range(spec.evidence.shuffles))
+    aurocs = {name: [draw[name] for draw in drawn] for name in judged}
     scores = test_scores(chosen, material, tests)
     values = {name: auroc(tests[name].y, scores[name]) for name in judged}
     return tuple(
