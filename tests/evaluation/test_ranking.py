@@ -1,12 +1,13 @@
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score, roc_curve
 
-import tiltmeter.evaluation._ranking as ranking
 from tiltmeter.core.errors import ArrayError
-from tiltmeter.evaluation import auroc, rankings, tpr_at_fpr
+from tiltmeter.evaluation import auroc, rankings, resampling, tpr_at_fpr
 
 
 def naive_auroc(y, scores):
@@ -113,13 +114,35 @@ def test_weights_are_repetitions():
                 assert found.tpr[i] == pytest.approx(tpr_at_fpr(y[index], scores[index], fpr=0.2), abs=1e-12)
 
 
-def test_weights_are_worked_through_in_blocks_without_a_trace(monkeypatch):
-    y, scores = CASES[3]
-    weights = np.random.default_rng(2).integers(0, 3, size=(23, len(y))).astype(float)
-    whole = rankings(y, scores, weights=weights, fpr=0.1)
-    monkeypatch.setattr(ranking, "_BLOCK", 4 * len(y))
-    for part, all_at_once in zip(rankings(y, scores, weights=weights, fpr=0.1), whole, strict=True):
-        np.testing.assert_array_equal(part, all_at_once)
+def test_the_order_of_weights_in_memory_leaves_no_trace():
+    rng = np.random.default_rng(2)
+    for y, scores in CASES[:20]:
+        weights = rng.integers(0, 3, size=(23, len(y))).astype(float)
+        by_row = np.asfortranarray(weights)
+        assert weights.flags.c_contiguous and not by_row.flags.c_contiguous
+        for one, other in zip(
+            rankings(y, scores, weights=weights, fpr=0.1), rankings(y, scores, weights=by_row, fpr=0.1), strict=True
+        ):
+            np.testing.assert_array_equal(one, other)
+
+
+def test_weights_need_not_be_whole_numbers():
+    rng = np.random.default_rng(3)
+    for y, scores in CASES[:80]:
+        weights = rng.exponential(size=(3, len(y)))
+        found = rankings(y, scores, weights=weights, fpr=0.2)
+        for value, weight in zip(found.auroc, weights, strict=True):
+            assert value == pytest.approx(roc_auc_score(y, scores, sample_weight=weight), abs=1e-12)
+
+
+def test_many_draws_take_no_memory_but_their_own_figures():
+    y, scores = np.arange(400) % 2, np.random.default_rng(4).normal(size=400)
+    weights = resampling(400, groups=None, n_draws=2000).weights
+    tracemalloc.start()
+    rankings(y, scores, weights=weights, fpr=0.01)
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert most < weights.nbytes / 10
 
 
 @pytest.mark.parametrize("label", [0, 1])

@@ -11,6 +11,7 @@ from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
+from threadpoolctl import threadpool_limits
 
 from tiltmeter.core.errors import DataError
 
@@ -85,5 +86,6 @@ def fit_and_score(
     """
     if len(np.unique(y)) < 2:
         raise DataError(f"The baseline {baseline.name} needs train texts of both labels; these have one.")
-    model = baseline.build().fit(list(train), y)
-    return {name: np.asarray(model.decision_function(list(texts))) for name, texts in tests.items()}
+    with threadpool_limits(1):  # its products are so small that a second thread would only wait
+        model = baseline.build().fit(list(train), y)
+        return {name: np.asarray(model.decision_function(list(texts))) for name, texts in tests.items()}

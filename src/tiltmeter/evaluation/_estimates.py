@@ -7,12 +7,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float, Int, Shaped
 from numpy.typing import NDArray
-from scipy import stats
+from scipy import special
 
 from tiltmeter.core.records import Estimate, Measured, Unavailable
 from tiltmeter.core.seeds import stream
 from tiltmeter.evaluation._delong import area_variance, logit_bounds
-from tiltmeter.evaluation._ranking import Ranking, check_labelled_scores, rankings
+from tiltmeter.evaluation._ranking import Ranking, auroc, check_labelled_scores, rankings, tpr_at_fpr
 from tiltmeter.numerics import bootstrap_weights, clopper_pearson
 
 # fewer independent units than this cover at 0.53 to 0.88 where 0.95 is asked for
@@ -93,9 +93,8 @@ def ranking_estimates(
     if not n_positive or not n_negative:
         gap = Unavailable(reason=f"one class only: {n_positive} positive and {n_negative} negative texts")
         return RankingEstimates(gap, gap)
-    value = rankings(y, scores, weights=np.ones((1, len(y))), fpr=fpr)
+    area = auroc(y, scores)
     draws = rankings(y, scores, weights=by.weights, fpr=fpr)
-    area = float(value.auroc[0])
     measured = area_interval(y, scores, area=area, by=by, level=by.level)
     rate: Measured
     if n_negative * fpr < 1 - 1e-9:  # 49 * (1 / 49) is less than 1 in floating point
@@ -104,7 +103,7 @@ def ranking_estimates(
             reason=f"{n_negative} negatives cannot resolve a false-positive rate of {fpr:g}; {needed} can"
         )
     else:
-        rate = _share(float(value.tpr[0]), draws, n_positive, by)
+        rate = _share(tpr_at_fpr(y, scores, fpr=fpr), draws, n_positive, by)
         if isinstance(rate, Estimate) and n_negative * fpr < _ENOUGH_ABOVE - 1e-9:
             rate = rate.model_copy(update={"method": _approximate(rate.method)})
     return RankingEstimates(measured, rate)
@@ -147,8 +146,7 @@ def _difference(one: _Labelled, two: _Labelled, *, by: Resampling) -> Measured:
     """Estimate the AUROC of one labelling and scores minus that of the other, on the same rows."""
     if min(len(np.unique(y)) for y, _ in (one, two)) < 2:
         return Unavailable(reason="one class only")
-    once = np.ones((1, len(one[0])))
-    own, other = (float(rankings(y, scores, weights=once, fpr=1.0).auroc[0]) for y, scores in (one, two))
+    own, other = (auroc(y, scores) for y, scores in (one, two))
     own_draws, other_draws = (rankings(y, scores, weights=by.weights, fpr=1.0).auroc for y, scores in (one, two))
     if not {own, other} & {0.0, 1.0} or all(np.array_equal(a, b) for a, b in zip(one, two, strict=True)):
         return percentile_interval(own - other, own_draws - other_draws, by=by, level=by.level, bounds=(-1.0, 1.0))
@@ -231,7 +229,7 @@ def percentile_interval(
         return Unavailable(reason=f"{by.n_units} {by.unit} are too few to resample: many draws hold one class only")
     tail = (1 - level) / 2
     low, high = np.quantile(usable, [tail, 1 - tail])
-    stretch = float(stats.t.ppf(1 - tail, by.n_units - 1) / stats.norm.ppf(1 - tail))
+    stretch = float(special.stdtrit(by.n_units - 1, 1 - tail) / special.ndtri(1 - tail))
     return Estimate(
         value=value,
         low=max(bounds[0], min(value - stretch * (value - float(low)), value)),

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from tiltmeter.core.records import Estimate, Measured, Unavailable
 from tiltmeter.evaluation._estimates import Resampling, area_interval, percentile_interval
-from tiltmeter.evaluation._ranking import rankings
+from tiltmeter.evaluation._ranking import auroc, rankings
 
 # the AUROC of what was trained on nothing
 _FLOOR = 0.5
@@ -64,8 +64,7 @@ def gap_recovered(
     """
     if len(np.unique(y)) < 2:
         return Unavailable(reason="one class only")
-    once = np.ones((1, len(y)))
-    learned, ceiling = (float(rankings(y, scores, weights=once, fpr=1.0).auroc[0]) for scores in (easy, hard))
+    learned, ceiling = auroc(y, easy), auroc(y, hard)
     draws, ceiling_draws = (rankings(y, scores, weights=by.weights, fpr=1.0).auroc for scores in (easy, hard))
     is_exact = bool({learned, ceiling} & {0.0, 1.0})
     level = (1 + by.level) / 2 if is_exact else by.level

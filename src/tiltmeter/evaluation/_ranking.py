@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from numpy.typing import NDArray
 
 from tiltmeter.core.errors import ArrayError
 
-# draws are done in blocks of at most this many weights: 64 MB in float64
-_BLOCK = 8_000_000
+# counts are whole numbers: the slack keeps 0.01 * 300 from being read as 2.9999999
+_SLACK = 1e-9
 
 
 class Ranking(NamedTuple):
@@ -41,7 +42,7 @@ def auroc(y: Int[NDArray[Any], " n"], scores: Float[NDArray[Any], " n"]) -> floa
     >>> auroc(np.array([0, 0, 1, 1]), np.array([0.1, 0.4, 0.4, 0.9]))
     0.875
     """
-    return float(rankings(y, scores, weights=np.ones((1, len(y))), fpr=1.0).auroc[0])
+    return _once(y, scores, fpr=1.0)[0]
 
 
 def tpr_at_fpr(y: Int[NDArray[Any], " n"], scores: Float[NDArray[Any], " n"], *, fpr: float) -> float:
@@ -60,7 +61,7 @@ def tpr_at_fpr(y: Int[NDArray[Any], " n"], scores: Float[NDArray[Any], " n"], *,
     >>> tpr_at_fpr(np.array([0, 0, 1, 1]), np.array([0.1, 0.4, 0.4, 0.9]), fpr=0.01)
     0.5
     """
-    return float(rankings(y, scores, weights=np.ones((1, len(y))), fpr=fpr).tpr[0])
+    return _once(y, scores, fpr=fpr)[1]
 
 
 def rankings(
@@ -68,7 +69,8 @@ def rankings(
 ) -> Ranking:
     """Return AUROC and TPR at ``fpr`` under each row of ``weights``, sharing one sort among all of them.
 
-    Cost is O(n log n + b n).
+    The weights are not negative. Cost is O(n log n + b n), and memory O(b) where the draws of a row lie side by side
+    in memory, as in :func:`tiltmeter.numerics.bootstrap_weights`; other weights are copied into that order first.
 
     Raises
     ------
@@ -81,12 +83,40 @@ def rankings(
     >>> rankings(y, scores, weights=np.array([[1.0, 1.0, 1.0, 1.0], [1.0, 0.0, 1.0, 1.0]]), fpr=0.01).auroc.tolist()
     [0.75, 1.0]
     """
-    check_labelled_scores(y, scores)
-    if len(np.unique(y)) < 2:
-        raise ArrayError("y has one class only; AUROC needs positives and negatives.")
-    step = max(1, _BLOCK // len(y))
-    blocks = [_rankings(y, scores, weights[i : i + step], fpr) for i in range(0, len(weights), step)]
-    return Ranking(*(np.concatenate(part) for part in zip(*blocks, strict=True)))
+    _check_both_classes(y, scores)
+    of_row = np.ascontiguousarray(weights.T, dtype=np.float64)
+    above, wins, won, n_negative, so_far = np.zeros((5, len(weights)))
+    for row in np.flatnonzero(y == 0).tolist():
+        n_negative += of_row[row]
+    limit = fpr * n_negative + _SLACK
+    caught, is_within, is_any_within = np.empty(len(weights)), np.ones(len(weights), dtype=np.bool_), fpr < 1
+    # from the highest score down, of equal scores the negatives first, all draws at a time: vectors that stay in the
+    # cache, where sorted copies of all weights would not
+    order = np.lexsort((y, -scores))
+    for row, is_positive in zip(order.tolist(), y[order].tolist(), strict=True):
+        weight = of_row[row]
+        if is_positive:
+            above += weight
+            continue
+        np.multiply(above, weight, out=won)
+        wins += won
+        if is_any_within:
+            so_far += weight
+            is_passed = is_within & (so_far > limit)
+            caught[is_passed] = above[is_passed]
+            is_within &= ~is_passed
+            is_any_within = bool(is_within.any())
+    n_positive = above
+    caught[is_within] = n_positive[is_within]
+    for is_tied in _ties(y, scores):
+        positive, negative = (of_row[is_tied & (y == label)].sum(axis=0) for label in (1, 0))
+        wins += positive * negative / 2
+    usable = (n_positive > 0) & (n_negative > 0)
+    nothing = np.full(len(weights), np.nan)
+    return Ranking(
+        np.divide(wins, n_positive * n_negative, out=nothing.copy(), where=usable),
+        np.divide(caught, n_positive, out=nothing, where=usable),
+    )
 
 
 def check_labelled_scores(y: Int[NDArray[Any], " n"], scores: Float[NDArray[Any], " n"]) -> None:
@@ -95,28 +125,31 @@ def check_labelled_scores(y: Int[NDArray[Any], " n"], scores: Float[NDArray[Any]
         raise ArrayError(f"y has shape {y.shape} and scores {scores.shape}; both must be one entry a row.")
     if not np.isfinite(scores).all():
         raise ArrayError(f"scores hold {int((~np.isfinite(scores)).sum())} values that are not finite.")
-    if not np.isin(y, (0, 1)).all():
+    if not ((y == 0) | (y == 1)).all():
         raise ArrayError(f"y holds {np.unique(y)[:5].tolist()}; labels must be 0 and 1.")
 
 
-def _rankings(
-    y: Int[NDArray[Any], " n"], scores: Float[NDArray[Any], " n"], weights: Float[NDArray[Any], "b n"], fpr: float
-) -> Ranking:
+def _check_both_classes(y: Int[NDArray[Any], " n"], scores: Float[NDArray[Any], " n"]) -> None:
+    check_labelled_scores(y, scores)
+    if len(np.unique(y)) < 2:
+        raise ArrayError("y has one class only; AUROC needs positives and negatives.")
+
+
+def _once(y: Int[NDArray[Any], " n"], scores: Float[NDArray[Any], " n"], *, fpr: float) -> tuple[float, float]:
+    """Return AUROC and TPR at ``fpr`` of rows that all count the same."""
+    _check_both_classes(y, scores)
     order = np.argsort(-scores, kind="stable")
-    first = np.flatnonzero(np.diff(scores[order], prepend=np.inf))  # where each distinct score begins, highest first
-    sorted_weights = weights[:, order]
-    positive = np.add.reduceat(sorted_weights * y[order], first, axis=1)
-    total = np.add.reduceat(sorted_weights, first, axis=1)
-    above_positive = np.cumsum(positive, axis=1)
-    above_negative = np.cumsum(total - positive, axis=1)
-    n_positive, n_negative = above_positive[:, -1], above_negative[:, -1]
-    usable = (n_positive > 0) & (n_negative > 0)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        # a negative at its score is passed by all positives strictly above it and by half of those tied with it
-        wins = ((total - positive) * (above_positive - positive / 2)).sum(axis=1)
-        area = np.where(usable, wins / (n_positive * n_negative), np.nan)
-        # counts are whole numbers: the small slack keeps 0.01 * 300 from being read as 2.9999999
-        n_alarm_sets = (above_negative <= fpr * n_negative[:, None] + 1e-9).sum(axis=1)
-        caught = np.take_along_axis(np.pad(above_positive, ((0, 0), (1, 0))), n_alarm_sets[:, None], axis=1)[:, 0]
-        rate = np.where(usable, caught / n_positive, np.nan)
-    return Ranking(area, rate)
+    last = np.flatnonzero(np.diff(scores[order], append=-np.inf))  # where each distinct score ends, highest first
+    positives = np.cumsum(y[order])[last]
+    negatives = last + 1 - positives
+    # a negative at its score is passed by all positives strictly above it and by half of those tied with it
+    middle = positives - np.diff(positives, prepend=0) / 2
+    area = np.diff(negatives, prepend=0) @ middle / (positives[-1] * negatives[-1])
+    n_within = int((negatives <= fpr * negatives[-1] + _SLACK).sum())
+    return float(area), float(positives[n_within - 1] / positives[-1]) if n_within else 0.0
+
+
+def _ties(y: Int[NDArray[Any], " n"], scores: Float[NDArray[Any], " n"]) -> Iterator[Bool[NDArray[Any], " n"]]:
+    """Yield the rows of each score that rows of both classes have."""
+    for score in np.intersect1d(scores[y == 1], scores[y == 0]):
+        yield scores == score

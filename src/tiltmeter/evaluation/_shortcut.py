@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from tiltmeter.core.records import Measured, Unavailable
 from tiltmeter.evaluation._estimates import Resampling, boundary_interval, percentile_interval
-from tiltmeter.evaluation._ranking import rankings
+from tiltmeter.evaluation._ranking import auroc, rankings
 
 
 def nuisance_auroc(
@@ -32,13 +32,12 @@ def nuisance_auroc(
     >>> nuisance_auroc(y, cue + 0.1 * y, nuisance=cue, by=resampling(100, groups=None)).value
     1.0
     """
-    once = np.ones((1, len(y)))
     values, draws = [], []
     for label in (0, 1):
         rows = y == label
         if len(np.unique(nuisance[rows])) < 2:
             return Unavailable(reason=f"texts with label {label} all have the same value of the nuisance")
-        values.append(rankings(nuisance[rows], scores[rows], weights=once[:, rows], fpr=1.0).auroc[0])
+        values.append(auroc(nuisance[rows], scores[rows]))
         draws.append(rankings(nuisance[rows], scores[rows], weights=by.weights[:, rows], fpr=1.0).auroc)
     value = float(np.mean(values))
     if value in (0.0, 1.0):

@@ -7,6 +7,7 @@ from tiltmeter.numerics._medians import GeometricMedian, TukeyMedian, geometric_
 from tiltmeter.numerics._minimise import Minimised, Objective, minimise
 from tiltmeter.numerics._moments import MomentCounts, Moments, PairDifferences, RowMoments
 from tiltmeter.numerics._pairs import pair_rows
+from tiltmeter.numerics._solve import solve_positive
 from tiltmeter.numerics._within import ClassMeans, WithinCovariance, class_means, within_covariance
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     "geometric_median",
     "minimise",
     "pair_rows",
+    "solve_positive",
     "squared_mahalanobis",
     "tukey_median",
     "within_covariance",

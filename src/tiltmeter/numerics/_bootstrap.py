@@ -30,7 +30,8 @@ def bootstrap_weights(
 
     Returns
     -------
-    Shape (b, n), non-negative whole numbers as float64.
+    Shape (b, n), non-negative whole numbers as float64. The draws of a row lie side by side in memory, since what uses
+    them walks from row to row.
 
     Examples
     --------
@@ -44,4 +45,4 @@ def bootstrap_weights(
         names, codes = np.unique(groups, return_inverse=True)
         n_units = len(names)
     counts = rng.multinomial(n_units, np.full(n_units, 1 / n_units), size=n_draws)
-    return counts[:, codes].astype(np.float64)
+    return counts.T.astype(np.float64, order="C")[codes].T

@@ -86,92 +86,114 @@ def minimise(
     x, active = start.clone(), torch.arange(n_problems, device=start.device)
     values, gradients = objective(x, active)
     values = values.double()
-    history: list[_Pair] = []
+    here = _Points(x.clone(), values.clone(), gradients)
+    history = _History.empty(start, curvature, memory=memory)
     decrement = torch.full_like(values, torch.inf)
     n_steps = torch.zeros(n_problems, dtype=torch.int64, device=start.device)
     for _ in range(max_steps):
-        now = [pair.of(active) for pair in history]
-        step = -_apply_inverse(gradients[active], now, None if curvature is None else curvature[active])
-        slope = _dot(step, gradients[active])
+        step = -history.apply_inverse(here.gradients)
+        slope = _dot(step, here.gradients)
         # a direction that does not descend, by rounding or by an indefinite guess, starts anew from the gradient
         lost = slope >= 0
         if lost.any():
-            step[lost] = -gradients[active[lost]]
-            slope = _dot(step, gradients[active])
-        decrement[active] = -slope / 2 / values[active].abs().clamp_min(max(floor, torch.finfo(torch.float64).tiny))
+            step[lost] = -here.gradients[lost]
+            slope = _dot(step, here.gradients)
+        decrement[active] = -slope / 2 / here.values.abs().clamp_min(max(floor, torch.finfo(torch.float64).tiny))
         going = decrement[active] > tol
-        active, step, slope = active[going], step[going], slope[going]
+        if not going.all():
+            active, step, slope = active[going], step[going], slope[going]
+            here, history = here.of(going), history.of(going)
         if not len(active):
             break
-        moved, new_values, new_gradients = _search(objective, x, values, active=active, step=step, slope=slope)
-        stuck = new_values >= values[active]
-        change = torch.zeros_like(x), torch.zeros_like(x)
-        change[0][active] = moved - x[active]
-        change[1][active] = new_gradients - gradients[active]
-        history = [*history[-(memory - 1) :], _Pair.of_change(*change)] if memory else []
-        better = active[~stuck]
-        x[better], values[better], gradients[better] = (found[~stuck] for found in (moved, new_values, new_gradients))
+        there = _search(objective, here, active=active, step=step, slope=slope)
         n_steps[active] += 1
-        # no shorter step helps either: that is as far as the precision goes
-        active = better
+        is_better = there.values < here.values
+        history = history.after(there.x - here.x, there.gradients - here.gradients)
+        here = there
+        if not is_better.all():  # no shorter step helps either: that is as far as the precision goes
+            active, here, history = active[is_better], here.of(is_better), history.of(is_better)
         if not len(active):
             break
+        x[active], values[active] = here.x, here.values
     return Minimised(x, values, decrement, decrement <= tol, n_steps)
 
 
+class _Points(NamedTuple):
+    """Where a problems stand: points (a, p), values (a,) and gradients (a, p)."""
+
+    x: Tensor
+    values: Tensor
+    gradients: Tensor
+
+    def of(self, which: Tensor) -> _Points:
+        return _Points(*(part[which] for part in self))
+
+
 class _Pair(NamedTuple):
-    """A step s and the change y of the gradient along it, for each problem, and 1 / (s · y), 0 where it is useless."""
+    """A step s and the change y of the gradient along it, (a, p) each, and 1 / (s · y), (a, 1), or 0 where useless."""
 
     s: Tensor
     y: Tensor
     weight: Tensor
 
+
+class _History(NamedTuple):
+    """What a problems have seen of their curvature, in float64: the latest pairs, oldest first, ``memory`` at most.
+
+    ``diagonal`` (a, p) is what the two loops of L-BFGS begin with: the inverse of the guess of the Hessian's diagonal,
+    which ``stretch`` (a, 1) scales as the latest useful pair says: where curvature has fallen, steps grow.
+    """
+
+    pairs: tuple[_Pair, ...]
+    diagonal: Tensor
+    stretch: Tensor
+    memory: int
+
     @classmethod
-    def of_change(cls, s: Tensor, y: Tensor) -> _Pair:
-        curved = _dot(s, y)
-        useful = curved > _LEAST_CURVATURE * s.norm(dim=1).double() * y.norm(dim=1).double()
-        return cls(s, y, torch.where(useful, 1 / curved.clamp_min(torch.finfo(torch.float64).tiny), 0.0))
+    def empty(cls, x: Tensor, curvature: Tensor | None, *, memory: int) -> _History:
+        ones = torch.ones(len(x), 1, dtype=torch.float64, device=x.device)
+        return cls((), ones if curvature is None else 1 / curvature.double(), ones, memory)
 
-    def of(self, which: Tensor) -> _Pair:
-        return _Pair(self.s[which], self.y[which], self.weight[which])
+    def of(self, which: Tensor) -> _History:
+        pairs = tuple(_Pair(*(part[which] for part in pair)) for pair in self.pairs)
+        return _History(pairs, self.diagonal[which], self.stretch[which], self.memory)
+
+    def after(self, s: Tensor, y: Tensor) -> _History:
+        """Add the latest pair of each problem, and forget the oldest where there are more than ``memory``."""
+        if not self.memory:
+            return self
+        s, y = s.double(), y.double()
+        tiny = torch.finfo(torch.float64).tiny
+        curved = (s * y).sum(1, keepdim=True)
+        useful = curved > _LEAST_CURVATURE * s.norm(dim=1, keepdim=True) * y.norm(dim=1, keepdim=True)
+        weight = torch.where(useful, 1 / curved.clamp_min(tiny), 0.0)
+        squared = (y * y * self.diagonal).sum(1, keepdim=True)
+        stretch = torch.where(useful, curved / squared.clamp_min(tiny), self.stretch)
+        pairs = (*self.pairs, _Pair(s, y, weight))[-self.memory :]
+        return self._replace(pairs=pairs, stretch=stretch)
+
+    def apply_inverse(self, gradients: Tensor) -> Tensor:
+        """Multiply by the inverse Hessian that the history tells of: the two loops of L-BFGS."""
+        q, shares = gradients.double(), []
+        for pair in reversed(self.pairs):
+            share = pair.weight * (pair.s * q).sum(1, keepdim=True)
+            shares.append(share)
+            q = torch.addcmul(q, share, pair.y, value=-1)
+        q = q * self.diagonal * self.stretch
+        for pair, share in zip(self.pairs, reversed(shares), strict=True):
+            q = torch.addcmul(q, share - pair.weight * (pair.y * q).sum(1, keepdim=True), pair.s)
+        return q.to(gradients.dtype)
 
 
-def _apply_inverse(gradients: Tensor, history: list[_Pair], curvature: Tensor | None) -> Tensor:
-    """Multiply by the inverse Hessian that the history tells of: the two loops of L-BFGS."""
-    q, shares = gradients.clone(), []
-    for pair in reversed(history):
-        share = pair.weight * _dot(pair.s, q)
-        shares.append(share)
-        q -= share[:, None].to(q.dtype) * pair.y
-    q = _first_guess(q, history, curvature)
-    for pair, share in zip(history, reversed(shares), strict=True):
-        q += (share - pair.weight * _dot(pair.y, q))[:, None].to(q.dtype) * pair.s
-    return q
-
-
-def _first_guess(q: Tensor, history: list[_Pair], curvature: Tensor | None) -> Tensor:
-    """Divide by the diagonal, stretched as the latest useful pair says: where curvature has fallen, steps grow."""
-    tiny = torch.finfo(torch.float64).tiny
-    scale = torch.ones(len(q), dtype=torch.float64, device=q.device)
-    for pair in history:
-        squared = _dot(pair.y, pair.y if curvature is None else pair.y / curvature)
-        stretch = 1 / pair.weight.clamp_min(tiny) / squared.clamp_min(tiny)
-        scale = torch.where(pair.weight > 0, stretch, scale)
-    guess = q if curvature is None else q / curvature
-    return guess * scale[:, None].to(q.dtype)
-
-
-def _search(
-    objective: Objective, x: Tensor, values: Tensor, *, active: Tensor, step: Tensor, slope: Tensor
-) -> tuple[Tensor, Tensor, Tensor]:
+def _search(objective: Objective, here: _Points, *, active: Tensor, step: Tensor, slope: Tensor) -> _Points:
     """Shorten each problem's step until it brings a share of what it promised; a problem none helps stays in place."""
-    start, first = x[active], values[active]
+    start, first = here.x, here.values
     moved, found = start.clone(), first.clone()
     gradients = torch.zeros_like(start)
-    length = torch.ones(len(active), dtype=torch.float64, device=x.device)
-    waiting = torch.arange(len(active), device=x.device)
+    length = torch.ones(len(active), dtype=torch.float64, device=start.device)
+    waiting = torch.arange(len(active), device=start.device)
     for _ in range(_HALVINGS):
-        tried = start[waiting] + length[waiting, None].to(x.dtype) * step[waiting]
+        tried = start[waiting] + length[waiting, None].to(start.dtype) * step[waiting]
         there, slopes = objective(tried, active[waiting])
         there = there.double()
         enough = there <= first[waiting] + _SUFFICIENT * length[waiting] * slope[waiting]
@@ -185,10 +207,12 @@ def _search(
             0.1 * length[waiting], 0.5 * length[waiting]
         )
         # what a step this short could bring would be lost in the rounding of the value
-        waiting = waiting[-slope[waiting] * length[waiting] > _LOST * torch.finfo(x.dtype).eps * first[waiting].abs()]
+        waiting = waiting[
+            -slope[waiting] * length[waiting] > _LOST * torch.finfo(start.dtype).eps * first[waiting].abs()
+        ]
         if not len(waiting):
             break
-    return moved, found, gradients
+    return _Points(moved, found, gradients)
 
 
 def _dot(a: Tensor, b: Tensor) -> Tensor:

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 from jaxtyping import Float, Int
 from numpy.typing import NDArray
-from scipy import linalg
 
-from tiltmeter.core.errors import ArrayError
-from tiltmeter.numerics import ClassMeans, Moments, class_means, within_covariance
+from tiltmeter.numerics import ClassMeans, Moments, class_means, solve_positive, within_covariance
 from tiltmeter.probes._probe import FitsMoments, Found, SupervisedProbe
 
 
@@ -48,15 +45,11 @@ def _whitened(means: ClassMeans, covariance: Float[NDArray[Any], "d d"]) -> Foun
     if not covariance.any():  # every row equals its class mean: any metric gives the same answer
         vector = difference
     else:
-        try:
-            with warnings.catch_warnings():
-                # whether rounding leaves a singular matrix just positive is chance: to solve with it would give noise
-                warnings.simplefilter("error", linalg.LinAlgWarning)
-                vector = linalg.solve(covariance, difference, assume_a="pos")
-        except (linalg.LinAlgError, linalg.LinAlgWarning):
-            raise ArrayError(
-                "The within-class covariance is singular; use shrinkage above 0, or None for Ledoit and Wolf's."
-            ) from None
+        vector = solve_positive(
+            covariance,
+            difference,
+            otherwise="The within-class covariance is singular; use shrinkage above 0, or None for Ledoit and Wolf's.",
+        )
     return Found(vector, -float(vector @ (means.positive + means.negative)) / 2)
 
 

@@ -145,7 +145,9 @@ class _Newton(NamedTuple):
         bend = self.weight * special.expit(margins) * special.expit(-margins)
         gradient = -np.append(pull @ self.scores - x[:-1] / self.strength, pull.sum())
         hessian = np.empty((len(x), len(x)))
-        hessian[:-1, :-1] = self.scores.T @ (bend[:, None] * self.scores)
+        # a matrix times itself costs half of what two matrices do
+        bent = np.sqrt(bend)[:, None] * self.scores
+        hessian[:-1, :-1] = bent.T @ bent
         hessian[np.arange(len(x) - 1), np.arange(len(x) - 1)] += 1 / self.strength
         hessian[:-1, -1] = hessian[-1, :-1] = bend @ self.scores
         # where every row is told apart beyond doubt nothing curves along the intercept

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int
 from numpy.typing import NDArray
-from scipy import linalg
 
 from tiltmeter.core.errors import ArrayError
-from tiltmeter.numerics import ClassMeans, Moments, class_means, within_covariance
+from tiltmeter.numerics import ClassMeans, Moments, class_means, solve_positive, within_covariance
 from tiltmeter.probes._probe import FitsMoments, Found, SupervisedProbe
 
 
@@ -73,12 +71,8 @@ def _solved(means: ClassMeans, shrunk: Float[NDArray[Any], "d d"], alpha: float)
         length = float(difference @ difference)
         vector = 2 * difference / length if length > 0 else difference
     else:
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("error", linalg.LinAlgWarning)
-                inner = linalg.solve(shrunk, difference, assume_a="pos") / (1 + alpha)
-        except (linalg.LinAlgError, linalg.LinAlgWarning):
-            raise ArrayError("The within-class covariance is singular; use alpha above 0.") from None
+        singular = "The within-class covariance is singular; use alpha above 0."
+        inner = solve_positive(shrunk, difference, otherwise=singular) / (1 + alpha)
         # Sherman and Morrison's formula for what the means add
         vector = 2 * bend * inner / (1 + bend * float(difference @ inner))
     mean = means.negative + means.prior * difference

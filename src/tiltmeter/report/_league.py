@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from tiltmeter.core.errors import FileError
 from tiltmeter.core.evidence import Causal
-from tiltmeter.core.files import write_text
+from tiltmeter.core.files import read_record, write_text
 from tiltmeter.core.league import EraserEntry, Finding, FreshReading, League, Placed, ReaderEntry, Standing, TaskResult
 from tiltmeter.core.records import Estimate, Measured, Unavailable
 from tiltmeter.report._format import (
@@ -25,7 +25,7 @@ from tiltmeter.report._format import (
     show_effect,
     show_rate,
 )
-from tiltmeter.report._write import TEMPLATES, environment, read_record
+from tiltmeter.report._write import TEMPLATES, environment
 
 _THE_TRUTH = "the truth"
 _READERS = ("logistic", "threshold", "mlp", "covariances")

@@ -16,17 +16,18 @@ from tiltmeter.evaluation import auroc, nuisance_auroc
 from tiltmeter.studies._fitting import fit
 from tiltmeter.studies._material import Material, nuisance_values
 from tiltmeter.studies._spec import StudySpec
+from tiltmeter.studies._threads import side_by_side
 from tiltmeter.studies._transfer import Fitted, TestSet, test_scores
 
 
 def random_nulls(spec: StudySpec, material: Material, tests: dict[str, TestSet]) -> tuple[RandomDirections, ...]:
     """Score random directions at every site on every test set, oriented on the train split."""
     home, count = spec.train.distribution, spec.evidence.random_directions
-    return tuple(
-        null
-        for site in material.sites
-        for null in random_records(splits_at(material, home, tests, site=site), train=home, count=count, seed=spec.seed)
-    )
+
+    def at(site: str) -> tuple[RandomDirections, ...]:
+        return random_records(splits_at(material, home, tests, site=site), train=home, count=count, seed=spec.seed)
+
+    return tuple(null for nulls in side_by_side(at, material.sites) for null in nulls)
 
 
 def shuffled_refits(

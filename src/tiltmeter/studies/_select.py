@@ -7,34 +7,36 @@ from numpy.typing import NDArray
 
 from tiltmeter.core.errors import NoDirectionError
 from tiltmeter.core.evidence import Candidate
-from tiltmeter.core.records import Measured, Unavailable
+from tiltmeter.core.records import Unavailable
 from tiltmeter.data import Fold, group_folds
 from tiltmeter.evaluation import auroc, fold_estimate
 from tiltmeter.studies._fitting import fit
 from tiltmeter.studies._material import Material
 from tiltmeter.studies._spec import Method, StudySpec
+from tiltmeter.studies._threads import side_by_side
 
 
 def candidates(spec: StudySpec, material: Material, methods: tuple[Method, ...]) -> tuple[Candidate, ...]:
     """Judge every site and method on grouped folds of the training split, earliest site and simplest method first."""
     home = spec.train.distribution
     labels, folds = _folds(spec, material)
-    judged = []
-    for site in material.sites:
+    tasks = [(site, method) for site in material.sites for method in methods]
+
+    def judged(task: tuple[str, Method]) -> Candidate:
+        site, method = task
         rows = material.part(home, "train", site)
-        for method in methods:
-            aurocs: list[float] = []
-            figure: Measured
-            try:
-                for fold in folds:
-                    inside, outside = rows.select(fold.train), rows.select(fold.test)
-                    probe = fit(method, inside, C=spec.probes.C, orient_on=inside)
-                    aurocs.append(auroc(labels[fold.test], probe.decision_function(outside.X)))
-                figure = fold_estimate(np.array(aurocs), level=spec.evidence.level)
-            except NoDirectionError as error:
-                figure, aurocs = Unavailable(reason=str(error)), []
-            judged.append(Candidate(site=site, method=method, auroc=figure, fold_aurocs=tuple(aurocs)))
-    return tuple(judged)
+        aurocs: list[float] = []
+        try:
+            for fold in folds:
+                inside, outside = rows.select(fold.train), rows.select(fold.test)
+                probe = fit(method, inside, C=spec.probes.C, orient_on=inside)
+                aurocs.append(auroc(labels[fold.test], probe.decision_function(outside.X)))
+        except NoDirectionError as error:
+            return Candidate(site=site, method=method, auroc=Unavailable(reason=str(error)), fold_aurocs=())
+        figure = fold_estimate(np.array(aurocs), level=spec.evidence.level)
+        return Candidate(site=site, method=method, auroc=figure, fold_aurocs=tuple(aurocs))
+
+    return tuple(side_by_side(judged, tasks))
 
 
 def first_fold(spec: StudySpec, material: Material) -> Fold:

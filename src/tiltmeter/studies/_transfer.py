@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from tiltmeter.core.errors import NoDirectionError
 from tiltmeter.core.evidence import Cell, Gap
@@ -15,6 +16,7 @@ from tiltmeter.probes import LinearProbe
 from tiltmeter.studies._fitting import can_fit, fit
 from tiltmeter.studies._material import Material
 from tiltmeter.studies._spec import Method, StudySpec
+from tiltmeter.studies._threads import side_by_side
 
 
 class Fitted(NamedTuple):
@@ -73,39 +75,43 @@ def fit_all(spec: StudySpec, material: Material, methods: tuple[Method, ...]) ->
 
     A site where all rows are alike, such as the embedding of a last token that every text shares, yields no direction.
     """
-    fitted: list[Fitted] = []
-    failed: list[NotFitted] = []
-    for name in material.texts:
-        for site in material.sites:
-            train = material.part(name, "train", site)
-            orient_on = material.part(name, "calibration", site)
-            if orient_on.y is None or len(np.unique(orient_on.y)) < 2:
-                orient_on = train
-            for method in methods:
-                if not can_fit(method, train):
-                    continue
-                try:
-                    probe = fit(method, train, C=spec.probes.C, orient_on=orient_on)
-                except NoDirectionError as error:
-                    failed.append(NotFitted(name, site, method, str(error)))
-                else:
-                    fitted.append(Fitted(name, site, method, probe))
-    return Fits(tuple(fitted), tuple(failed))
+    tasks = [(name, site, method) for name in material.texts for site in material.sites for method in methods]
+    found = side_by_side(lambda task: _fitted(spec, material, *task), tasks)
+    return Fits(
+        tuple(probe for probe in found if isinstance(probe, Fitted)),
+        tuple(probe for probe in found if isinstance(probe, NotFitted)),
+    )
+
+
+def _fitted(spec: StudySpec, material: Material, name: str, site: str, method: Method) -> Fitted | NotFitted | None:
+    """Fit one method; None if the distribution has not what it needs."""
+    train = material.part(name, "train", site)
+    if not can_fit(method, train):
+        return None
+    orient_on = material.part(name, "calibration", site)
+    if orient_on.y is None or len(np.unique(orient_on.y)) < 2:
+        orient_on = train
+    try:
+        probe = fit(method, train, C=spec.probes.C, orient_on=orient_on)
+    except NoDirectionError as error:
+        return NotFitted(name, site, method, str(error))
+    return Fitted(name, site, method, probe)
 
 
 def transfer(fits: Fits, material: Material, tests: dict[str, TestSet], *, fpr: float) -> tuple[Cell, ...]:
     """Judge every fitted probe on the test split of every distribution."""
-    rows: dict[tuple[str, str], NDArray[Any]] = {}
     cells = []
     for gap in fits.failed:
         nothing = Unavailable(reason=gap.reason)
         cells += [_cell(gap, test, RankingEstimates(nothing, nothing)) for test in tests.values()]
-    for probe in fits.fitted:
-        for name, test in tests.items():
-            if (name, probe.site) not in rows:
-                rows[name, probe.site] = material.part(name, "test", probe.site).X
-            scores = probe.probe.decision_function(rows[name, probe.site])
-            cells.append(_cell(probe, test, ranking_estimates(test.y, scores, fpr=fpr, by=test.by)))
+    rows: dict[tuple[str, str], NDArray[Any]] = {}
+    with threadpool_limits(1):  # the products are so small that a second thread would only wait
+        for probe in fits.fitted:
+            for name, test in tests.items():
+                if (name, probe.site) not in rows:
+                    rows[name, probe.site] = material.part(name, "test", probe.site).X
+                scores = probe.probe.decision_function(rows[name, probe.site])
+                cells.append(_cell(probe, test, ranking_estimates(test.y, scores, fpr=fpr, by=test.by)))
     return tuple(cells)
 
 
