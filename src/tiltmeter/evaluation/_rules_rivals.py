@@ -95,7 +95,12 @@ def by_heart(evidence: Evidence) -> Iterable[Statement]:
         because=f"selectivity {figure(task.selectivity)}: AUROC {figure(task.auroc)} against {figure(task.control)} on "
         f"{len(task.controls)} control tasks, {task.n_types} types",
     )
-    if task.selectivity.low <= 0:
+    if task.selectivity.low <= 0 and task.selectivity.value >= _CLEAR:
+        text = (
+            f"Whether it learns random labels of each {task.types} as well as the label cannot be told: too few types."
+        )
+        said = said.model_copy(update={"stance": "note", "text": text})
+    elif task.selectivity.low <= 0:
         text = f"It learns random labels of each {task.types} as well as the label: it has room to learn them by heart."
         # no test text is of a group that was fitted on
         is_apart = task.types == "group"
