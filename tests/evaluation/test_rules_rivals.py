@@ -153,7 +153,7 @@ def test_layer_zero_is_held_against_the_probe_where_it_is_no_site_of_the_study()
     assert _said("embedding", activation_nulls=(_null("layer 0", 0.0, auroc=_estimate(0.5)),)) == []
 
 
-def _task(value: float, types: str = "group") -> ControlTask:
+def _task(value: float, types: str = "group", *, half: float = 0.03) -> ControlTask:
     return ControlTask(
         types=types,
         n_types=40,
@@ -161,7 +161,7 @@ def _task(value: float, types: str = "group") -> ControlTask:
         auroc=_estimate(0.9),
         control=_estimate(0.9 - value),
         controls=(0.9 - value,) * 10,
-        selectivity=_estimate(value),
+        selectivity=_estimate(value, half),
     )
 
 
@@ -172,6 +172,8 @@ def test_what_can_be_learned_by_heart_is_said_and_weighs_more_where_types_recur_
     assert apart.stance == "note" and "Test texts are of other groups" in apart.text
     (recurring,) = _said("control task", control_task=_task(0.0, "verb"))
     assert recurring.stance == "against" and "each verb" in recurring.text
+    (unclear,) = _said("control task", control_task=_task(0.2, half=0.3))
+    assert unclear.stance == "note" and "cannot be told" in unclear.text
     assert _said("control task", control_task=_GONE) == _said("control task") == []
 
 

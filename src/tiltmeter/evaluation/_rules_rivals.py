@@ -58,7 +58,7 @@ CONTROL_TASK = Rule(
     reads=("control_task.selectivity",),
     speaks={
         "for": "the interval of the selectivity lies above 0",
-        "note": "it does not, and types are groups, which splits keep apart",
+        "note": f"it does not, and is {_CLEAR:g} or more, or types are groups, which splits keep apart",
         "against": "it does not, and rows of one type stand on both sides of the split",
     },
 )
@@ -132,12 +132,15 @@ def by_heart(evidence: Evidence) -> Iterable[Statement]:
     if task.selectivity.low > 0:
         text = f"It does better on the label than on random labels, learned by heart, of each {task.types}."
         yield CONTROL_TASK.say("for", text, because=because, test=evidence.train)
-        return
-    text = f"It learns random labels of each {task.types} as well as the label: it has room to learn them by heart."
-    # no test text is of a group that was fitted on
-    is_apart = task.types == "group"
-    text += " Test texts are of other groups, so that this explains none of its figures." if is_apart else ""
-    yield CONTROL_TASK.say("note" if is_apart else "against", text, because=because, test=evidence.train)
+    elif task.selectivity.value >= _CLEAR:
+        text = f"Too few types to tell whether it learns random labels of each {task.types} as well as the label."
+        yield CONTROL_TASK.say("note", text, because=because, test=evidence.train)
+    else:
+        # no test text is of a group that was fitted on
+        is_apart = task.types == "group"
+        text = f"It learns random labels of each {task.types} as well as the label: it has room to learn them by heart."
+        text += " Test texts are of other groups, so that this explains none of its figures." if is_apart else ""
+        yield CONTROL_TASK.say("note" if is_apart else "against", text, because=because, test=evidence.train)
 
 
 def pairing(evidence: Evidence) -> Iterable[Statement]:

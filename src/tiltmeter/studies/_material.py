@@ -28,7 +28,7 @@ from tiltmeter.studies._spec import ReadSpec, StudySpec
 from tiltmeter.studies._vectors import Vectors, look_up
 
 SPLITS = ("train", "calibration", "test")
-_ENTERING = "0.resid_pre"
+ENTERING = "0.resid_pre"
 UNUSED = "unused"
 Split = Literal["train", "calibration", "test"]
 
@@ -146,7 +146,7 @@ def collect_material(
             name: {site: replace(acts, groups=material.units[name]) for site, acts in by_site.items()}
             for name, by_site in found.items()
         }
-        words = {name: by_site[_ENTERING] for name, by_site in looked_up.items()}
+        words = {name: by_site[ENTERING] for name, by_site in looked_up.items()}
         return replace(material, activations=looked_up, entering=words)
     activations: dict[str, dict[str, Activations]] = {}
     entering: dict[str, Activations] = {}
@@ -157,12 +157,12 @@ def collect_material(
         collected = collect(
             subject,
             encode(subject, texts, long_texts=read.long_texts, skip_first=read.skip_first),
-            sites=list(dict.fromkeys([*sites, _ENTERING])),
+            sites=list(dict.fromkeys([*sites, ENTERING])),
             pooling=read.pooling,
             token_budget=read.token_budget,
         )
         of_all = {site: replace(acts, groups=material.units[name]) for site, acts in collected.items()}
-        activations[name], entering[name] = {site: of_all[site] for site in sites}, of_all[_ENTERING]
+        activations[name], entering[name] = {site: of_all[site] for site in sites}, of_all[ENTERING]
         truncated[name] = len(collected.truncated)
     return replace(material, activations=activations, entering=entering, truncated=truncated)
 

@@ -23,7 +23,7 @@ from tiltmeter.core.rivals import ActivationNull, ControlTask
 from tiltmeter.models import SubjectModel, encode, untrained
 from tiltmeter.studies._controls import chosen_aurocs, procedure, splits_at
 from tiltmeter.studies._fitting import needs_pairs
-from tiltmeter.studies._material import Material
+from tiltmeter.studies._material import ENTERING, Material
 from tiltmeter.studies._spec import StudySpec
 from tiltmeter.studies._transfer import Fitted, TestSet, test_scores
 
@@ -45,7 +45,8 @@ def lesser_knowledge(
     spec: StudySpec, material: Material, tests: dict[str, TestSet], *, chosen: Fitted, reader: object
 ) -> Lesser:
     """Run the chosen procedure on layer 0, on a model without training, on redrawn pairs and on control tasks."""
-    before = _layer_zero(spec, material, tests, chosen)
+    # a probe of what enters the first block is that null itself
+    before = () if chosen.site == ENTERING else _layer_zero(spec, material, tests, chosen)
     without = _without_training(spec, material, tests, chosen, reader=reader)
     return Lesser((*before, *without), _redrawn_pairs(spec, material, tests, chosen), _control(spec, material, chosen))
 
