@@ -176,3 +176,4 @@ def test_the_command_prints_a_plan_in_words_and_in_json(
     assert plan == plan_run(study.folder, TERMS).model_dump(mode="json")
     assert "plan with at least" in run("--reviews", "20", code=2)
     assert "do not cover the 1 positives" in run("--reviews", "0.5", code=2)
+    assert "each must be a finite number" in run("--reviews", "nan", code=2)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Annotated
 
@@ -30,8 +31,12 @@ def plan(
     """
     from tiltmeter import studies
     from tiltmeter.cli._print import plan as show
+    from tiltmeter.core.errors import SpecError
     from tiltmeter.core.plan import Terms
 
+    figures = (per_day, base_rate, reviews, cost_probe, cost_review, reviewer_tpr, reviewer_fpr)
+    if not all(map(math.isfinite, figures)):
+        raise SpecError(f"The terms are {', '.join(map(str, figures))}; each must be a finite number.")
     terms = Terms(
         per_day=per_day,
         base_rate=base_rate,
