@@ -44,7 +44,7 @@ from tiltmeter.evaluation._rules_shortcuts import FOLLOWERS, SHORTCUT, followers
 from tiltmeter.evaluation._rules_surface import COUNTERFACTUAL_PAIRS, KINSHIP, RARE_CLASS, VOCABULARY, rare, surface
 from tiltmeter.evaluation._rules_text import EMBEDDING, GROUPING, TEXT_ALONE, TEXT_ALONE_UNCLEAR, embedding, text_alone
 
-RULES_VERSION = 4
+RULES_VERSION = 5
 
 RULES: tuple[Callable[[Evidence], Iterable[Statement]], ...] = (
     in_distribution,
