@@ -66,6 +66,16 @@ def test_other_words_are_flagged_and_the_same_are_not(study: Study) -> None:
     assert "Flagged as unlike the calibration texts" in (study.folder / "report.html").read_text(encoding="utf-8")
 
 
+def test_with_a_benign_set_both_are_known_and_its_negatives_set_the_limit(study: Study, tmp_path: Path) -> None:
+    resolved = json.loads((study.folder / "run.json").read_text(encoding="utf-8"))["resolved"]
+    train = {**resolved["train"], "judge_only": [], "benign": ["away"]}
+    found = run_study(parse_spec({**resolved, "train": train}), tmp_path / "run").evidence.likeness
+    assert found is not None and isinstance(found.threshold, Threshold)
+    assert found.classes == ("away, label 0", "away, label 1", "home, label 0", "home, label 1")
+    assert found.threshold.population == "texts without the concept like those of away"
+    assert {part for part in read_scores(tmp_path / "run", split="calibration")} == {"away"}
+
+
 def test_the_monitor_flags_what_the_study_flagged(study: Study, tiny_model: Path) -> None:
     monitor = Monitor.load(study.folder / "monitors" / "best")
     texts = open_texts(str(study.folder.parent / "away.jsonl"), distribution="away")

@@ -34,12 +34,13 @@ def detect(
     chosen: Fitted,
     threshold: Threshold | Unavailable,
 ) -> Detected | None:
-    """Fit on the train rows of the watched distributions, certify where the threshold was; None where rows do not vary.
+    """Fit on train rows, certify on the rows that set the threshold; None where rows do not vary.
 
-    Every distribution and label is a class of its own. No test row has a say, nor any row of another distribution.
+    Of the training distribution and of those that set the threshold, each label is a class of its own. No test row has
+    a say, nor any row of another distribution.
     """
     names = watched(spec)
-    train = {name: material.part(name, "train", chosen.site) for name in names}
+    train = {name: material.part(name, "train", chosen.site) for name in dict.fromkeys((chosen.train, *names))}
     X = np.concatenate([part.X for part in train.values()])
     classes = np.concatenate(
         [[f"{name}, label {label}" for label in part.y] for name, part in train.items() if part.y is not None]
