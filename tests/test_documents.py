@@ -37,7 +37,11 @@ def test_the_python_of_the_readme_runs_and_finds_what_it_says() -> None:
     assert "certified on" in done.stdout
 
 
-PAGES = [*sorted((ROOT / "docs" / "methods").glob("*.md")), ROOT / "docs" / "steering.md", ROOT / "docs" / "operating-points.md"]
+PAGES = [
+    *sorted((ROOT / "docs" / "methods").glob("*.md")),
+    ROOT / "docs" / "steering.md",
+    ROOT / "docs" / "operating-points.md",
+]
 
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.stem)
