@@ -106,15 +106,16 @@ def test_a_threshold_on_the_rows_that_fitted_the_probe_lets_through_forty_times_
     for seed in range(3):
         rng = np.random.default_rng(seed)
         shift = np.zeros(512)
-        shift[0] = 1.0
+        shift[0] = 3.5
         X = rng.normal(size=(400, 512)) + np.repeat([0, 1], 200)[:, None] * shift
         probe = LogisticRegression().fit(X, np.repeat([0, 1], 200))
         negatives, calibration = rng.normal(size=(4000, 512)), rng.normal(size=(300, 512))
         scores = probe.decision_function(negatives)
         fresh.append(np.mean(scores > np.quantile(probe.decision_function(X[:200]), 0.99)))
         held_out.append(np.mean(scores > threshold_at_fpr(probe.decision_function(calibration), population="x").value))
-    assert np.mean(fresh) > 0.3
-    assert np.mean(held_out) < 0.01
+    assert 0.35 < np.mean(fresh) < 0.5
+    # each certified one may break its rate in one draw of twenty, but not like that
+    assert np.mean(held_out) < 0.03
 
 
 def test_rows_that_fitted_the_probe_or_chose_its_layer_are_refused():

@@ -267,6 +267,13 @@ def test_the_difference_is_that_of_the_aurocs_and_turns_round():
     assert (back.low, back.high) == pytest.approx((-found.high, -found.low))
 
 
+@pytest.mark.parametrize(("n", "approximate"), [(198, True), (200, False)])
+def test_a_difference_on_few_rows_of_a_class_is_called_approximate(n, approximate):
+    y, good = separated(n, area=0.9, rng=np.random.default_rng(8))
+    found = auroc_difference(y, good, rival=good + np.linspace(0, 1, n), by=resampling(n, groups=None, n_draws=100))
+    assert found.method == "percentile bootstrap over rows" + approximate * ", approximate"
+
+
 def test_the_lead_of_a_label_is_the_difference_of_two_aurocs_and_zero_for_the_same_label():
     rng = np.random.default_rng(7)
     y, scores = separated(200, area=0.7, rng=rng)

@@ -175,6 +175,7 @@ def test_sections_stand_in_the_order_of_a_sceptics_questions(pages: dict[str, st
             "rivals",
             "shortcuts",
             "scores",
+            "probabilities",
             "watch",
             "mistakes",
             "data",

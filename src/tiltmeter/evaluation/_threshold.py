@@ -129,10 +129,12 @@ def conformal_threshold(
 
     Parameters
     ----------
-    scores, groups, population
-        As for :func:`threshold_at_fpr`.
+    scores
+        Scores of *negative* rows, shape (n,), finite.
     fpr
         Strictly between 0 and 1.
+    groups, population
+        As for :func:`threshold_at_fpr`.
 
     Raises
     ------
