@@ -115,8 +115,8 @@ def make_league(about: str = "Learned at home.") -> League:
         ranks={"pupil-truth": (1.0, 1, 2)},
     )  # fmt: skip
     standing = Standing(
-        measure="elsewhere", field="all tasks", tasks=("pupil-truth",), methods=(place,), critical=3.1, n_pairs=3,
-        n_sure=1, level=0.95, n_draws=500,
+        measure="elsewhere", field="all tasks", tasks=("pupil-truth",), methods=(place,), first_without={},
+        critical=3.1, n_pairs=3, n_sure=1, level=0.95, n_draws=500,
     )  # fmt: skip
     finding = Finding(
         task="pupil-truth", name="carries over", says="It carries over.", held={"0": "no"}, because=about,

@@ -139,6 +139,11 @@ def test_places_are_those_of_the_kept_draws(folder, league):
         assert place.mean_rank.low == found.low[:, i].mean() <= place.mean_rank.high == found.high[:, i].mean()
         assert place.ranks["two"] == (found.ranks[1, i], found.low[1, i], found.high[1, i])
     assert [one.mean_rank.value for one in standing.methods] == sorted(one.mean_rank.value for one in standing.methods)
+    # without the one organism it is whoever is first on the other
+    assert standing.first_without == {
+        "pupil": methods[int(np.argmax(scores[1].values))],
+        "deceiver": methods[int(np.argmax(scores[0].values))],
+    }
     assert standing.n_pairs == 2 * 3 and standing.n_sure == found.n_sure
 
 

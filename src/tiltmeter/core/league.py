@@ -173,12 +173,14 @@ class Standing(Record):
     """Methods compared on the same test texts of the same tasks. ``critical``: of the largest studentised difference.
 
     ``field``: which tasks; ``methods`` are those that all of these tasks allow, best mean rank first.
+    ``first_without``: by organism, which method has the highest mean AUROC when that organism is left out.
     """
 
     measure: Measure
     field: Literal["all tasks", "tasks with pairs"]
     tasks: tuple[str, ...]
     methods: tuple[Placed, ...]
+    first_without: dict[str, str]
     critical: float
     n_pairs: int
     n_sure: int

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Literal, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tiltmeter.core.evidence import Causal
 from tiltmeter.core.league import Draws, Finding, Held, Measure, Placed, ReaderEntry, Standing, TaskResult
@@ -102,12 +103,23 @@ def _standing(
         field=field,
         tasks=tuple(chosen),
         methods=tuple(sorted(found, key=lambda one: one.mean_rank.value)),
+        first_without=_first_without(np.stack([one.values for one in scores]), organisms, methods),
         critical=places.critical,
         n_pairs=len(scores) * len(methods) * (len(methods) - 1) // 2,
         n_sure=places.n_sure,
         level=level,
         n_draws=n_draws,
     )
+
+
+def _first_without(
+    values: NDArray[np.float64], organisms: NDArray[np.str_], methods: tuple[str, ...]
+) -> dict[str, str]:
+    """Return which method has the highest mean value over tasks, shape (tasks, methods), without each organism."""
+    names = dict.fromkeys(organisms.tolist())
+    if len(names) < 2:
+        return {}
+    return {name: methods[int(np.argmax(values[organisms != name].mean(axis=0)))] for name in names}
 
 
 def _scores(draws: Draws, methods: tuple[str, ...]) -> TaskScores:
@@ -181,7 +193,11 @@ def _figure(measured: Measured) -> str:
 
 
 def _named(entry: ReaderEntry) -> str:
-    return f"{entry.method.replace('_', ' ')} at {entry.site}"
+    return f"{_words(entry.method)} at {entry.site}"
+
+
+def _words(method: str) -> str:
+    return method.replace("_", " ")
 
 
 def _reads(_: TaskResult, entry: ReaderEntry) -> _Held:
@@ -210,10 +226,8 @@ def _keeps(result: TaskResult, entry: ReaderEntry) -> _Held | None:
     if isinstance(entry.home, Unavailable) or all(one.role != "elsewhere" for one in result.sets):
         return None
     limit = 0.5 + _KEEPS * (entry.home.value - 0.5)
-    figure = _figure(entry.worst)
-    return _Held(
-        _above(entry.worst, limit), f"{_named(entry)}, least on {entry.worst_set}: {figure} against {limit:.2f}"
-    )
+    said = f"{_named(entry)}, least on {entry.worst_set}: {_figure(entry.worst)}; to be above {limit:.2f}"
+    return _Held(_above(entry.worst, limit), said)
 
 
 def _is_truth(result: TaskResult, entry: ReaderEntry) -> _Held | None:
@@ -291,19 +305,21 @@ def _count(found: Sequence[Finding], name: str, sentence: str) -> str:
 
 
 def _about_standing(standing: Standing) -> str:
-    best = standing.methods[0]
-    front = [one.method.replace("_", " ") for one in standing.methods if not one.is_behind]
+    by_rank = standing.methods[0]
+    by_area = max(standing.methods, key=lambda one: one.mean_auroc.value)
     where = "in distribution" if standing.measure == "in distribution" else "out of distribution"
-    n = len(standing.methods)
-    ahead = (
-        f"none of the {n} is surely behind another"
-        if len(front) == n
-        else f"{len(front)} of {n} are not surely behind another ({', '.join(front)})"
+    rank, area = by_rank.mean_rank, by_area.mean_auroc
+    others = {organism: method for organism, method in standing.first_without.items() if method != by_area.method}
+    changes = (
+        "; whichever organism is left out, it stays first"
+        if not others
+        else "; but " + ", ".join(f"without {organism} it is {_words(method)}" for organism, method in others.items())
     )
     return (
-        f"Places, {standing.field}, {where}: {best.method.replace('_', ' ')} is first by mean rank "
-        f"({best.mean_rank.value:.1f} [{best.mean_rank.low:.1f}, {best.mean_rank.high:.1f}] of {n}); by mean AUROC "
-        f"{ahead}. Of {standing.n_pairs} comparisons within tasks {standing.n_sure} are sure."
+        f"Places, {standing.field}, {where}: {_words(by_rank.method)} is first by mean rank ({rank.value:.1f} "
+        f"[{rank.low:.1f}, {rank.high:.1f}] of {len(standing.methods)}), and by mean AUROC {_words(by_area.method)} "
+        f"({area.value:.2f} [{area.low:.2f}, {area.high:.2f}]){changes}. Of {standing.n_pairs} comparisons within "
+        f"tasks {standing.n_sure} are sure."
     )
 
 
