@@ -73,7 +73,6 @@ def test_with_a_benign_set_both_are_known_and_its_negatives_set_the_limit(study:
     assert found is not None and isinstance(found.threshold, Threshold)
     assert found.classes == ("away, label 0", "away, label 1", "home, label 0", "home, label 1")
     assert found.threshold.population == "texts without the concept like those of away"
-    assert {part for part in read_scores(tmp_path / "run", split="calibration")} == {"away"}
 
 
 def test_the_monitor_flags_what_the_study_flagged(study: Study, tiny_model: Path) -> None:
