@@ -119,7 +119,7 @@ def run_league(spec: LeagueSpec, out: Path, *, announce: Callable[[str], None] =
     ... )
     >>> found = run_league(spec, Path(folder.name))
     >>> found.tasks[0].chosen, len(found.standings)
-    ('lda', 4)
+    ('lda', 2)
     >>> folder.cleanup()
     """
     _check_folder(out)
