@@ -277,8 +277,8 @@ def test_the_threshold_is_given_with_its_guarantee_and_its_limits() -> None:
     text = Page(render(make_run(), small())).text
     assert "Alarm above 1.834" in text
     assert (
-        "Guarantee with confidence: with probability at least 95 % over the draw of the 640 calibration groups (2,560 rows), a fresh group of the "
-        "same population raises a false alarm with probability at most 1 %." in text
+        "Guarantee with confidence: with probability at least 95 % over the draw of the 640 calibration groups (2,560 "
+        "rows), a fresh group of the same population raises a false alarm with probability at most 1 %." in text
     )
     assert "A group raises an alarm when any of its rows does." in text
     assert "It says nothing about texts from another population" in text
