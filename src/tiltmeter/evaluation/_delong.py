@@ -39,7 +39,7 @@ def area_variance(
     References
     ----------
     DeLong, DeLong and Clarke-Pearson (1988), Comparing the areas under two or more correlated receiver operating
-    characteristic curves; Obuchowski (1997), Nonparametric analysis of clustered ROC curve data, equations 3 and 4.
+    characteristic curves; Obuchowski (1997), Nonparametric analysis of clustered ROC curve data.
     """
     codes = np.arange(len(y)) if groups is None else np.unique(groups, return_inverse=True)[1]
     n_groups = int(codes.max()) + 1

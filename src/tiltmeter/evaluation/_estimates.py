@@ -17,7 +17,7 @@ from tiltmeter.numerics import bootstrap_weights, clopper_pearson
 
 # fewer independent units than this cover at 0.53 to 0.88 where 0.95 is asked for
 FEWEST_UNITS = 8
-# with fewer, intervals over groups were seen to cover at 0.80 to 0.96 (benchmarks/coverage.py), and say so
+# with fewer, intervals over groups were seen to cover at 0.87 to 0.98 (benchmarks/coverage.py), and say so
 _ENOUGH_UNITS = 50
 # of either class; with 30, differences between AUROCs near 1 cover at 0.92
 _ENOUGH_ROWS = 100

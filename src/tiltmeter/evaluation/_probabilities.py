@@ -152,8 +152,7 @@ def shift_prior(
 
     References
     ----------
-    Saerens, Latinne and Decaestecker (2002), Adjusting the outputs of a classifier to new a priori probabilities,
-    equation 2.4.
+    Saerens, Latinne and Decaestecker (2002), Adjusting the outputs of a classifier to new a priori probabilities.
 
     Examples
     --------

@@ -75,7 +75,7 @@ def threshold_at_risk(
     References
     ----------
     Angelopoulos, Bates, Candès, Jordan and Lei (2021), Learn then test: calibrating predictive algorithms to achieve
-    risk control, arXiv 2110.01052, section 2.2 and the binary p-value of section 3.2.
+    risk control, arXiv 2110.01052.
 
     Examples
     --------

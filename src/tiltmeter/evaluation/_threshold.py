@@ -150,7 +150,7 @@ def conformal_threshold(
 
     References
     ----------
-    Vovk, Gammerman and Shafer (2005), Algorithmic Learning in a Random World, proposition 2.4; Papadopoulos et al.
+    Vovk, Gammerman and Shafer (2005), Algorithmic Learning in a Random World, chapter 2; Papadopoulos et al.
     (2002), Inductive Confidence Machines for Regression.
 
     Examples
