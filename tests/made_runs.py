@@ -26,7 +26,7 @@ def scored_rows(
 ) -> dict[str, list[object]]:
     """Make test rows: ``seed`` draws what is hard in a text, ``noise`` what a probe adds, units hold two rows."""
     table: dict[str, list[object]] = {
-        name: [] for name in ("distribution", "split", "id", "unit", "label", "score", "text_hash")
+        name: [] for name in ("distribution", "split", "id", "unit", "label", "score", "distance", "text_hash")
     }
     for k, test in enumerate(tests):
         hard = np.random.default_rng([seed, k]).normal(size=n)
@@ -39,6 +39,7 @@ def scored_rows(
             table["unit"].append(f"{i // 2}")
             table["label"].append(label)
             table["score"].append(strength * label + hard[i] + 0.3 * own[i])
+            table["distance"].append(1.0)
             table["text_hash"].append(hashlib.sha256(f"{prefix}{test}{i}".encode()).hexdigest()[:16])
     return table
 

@@ -173,7 +173,7 @@ def test_what_can_be_learned_by_heart_is_said_and_weighs_more_where_types_recur_
     (recurring,) = _said("control task", control_task=_task(0.0, "verb"))
     assert recurring.stance == "against" and "each verb" in recurring.text
     (unclear,) = _said("control task", control_task=_task(0.2, half=0.3))
-    assert unclear.stance == "note" and "cannot be told" in unclear.text
+    assert unclear.stance == "note" and "Too few types" in unclear.text
     assert _said("control task", control_task=_GONE) == _said("control task") == []
 
 

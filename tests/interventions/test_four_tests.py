@@ -280,7 +280,8 @@ def test_on_the_organism_a_cue_that_goes_with_truth_classifies_and_causes_nothin
         strengths=(0.5,),
         controls=Controls(n_random=3),
     )
-    assert found.correlation.score.low > 0.85
+    # of 50 texts: the interval is that on the scale of log-odds, which reaches lower than the bootstrap's did
+    assert found.correlation.score.low > 0.8
     assert found.manipulation[0].effect.score.high < found.manipulation[0].effect.random.best
     # nothing at all: the exact interval of 50 groups ends at 0.071
     for one in (found.termination.lost, found.recovery.regained):

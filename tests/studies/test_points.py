@@ -84,9 +84,9 @@ def test_units_that_fitted_the_probe_leave_no_threshold_and_no_probabilities() -
 
 
 def test_alarms_a_day_are_counted_in_the_units_of_the_threshold() -> None:
-    assert alarms(spec(), material(), judged(), chosen=CHOSEN, leakage=CLEAN).daily == ()
+    assert alarms(spec(), material(), judged(), chosen=CHOSEN, leakage=CLEAN).daily_alarms == ()
     by_row = alarms(spec(per_day=2000), material(), judged(), chosen=CHOSEN, leakage=CLEAN)
-    (daily,) = by_row.daily
+    (daily,) = by_row.daily_alarms
     rate = by_row.operating_points[0].fpr
     assert isinstance(daily.false_alarms, Estimate) and isinstance(rate, Estimate)
     assert (daily.measured_on, daily.unit, daily.most_false) == ("home", "row", 20.0)
@@ -98,8 +98,8 @@ def test_alarms_a_day_are_counted_in_the_units_of_the_threshold() -> None:
         spec(per_day=100, fpr=0.05), material(units=groups, grouped_by="group"), test, chosen=CHOSEN, leakage=CLEAN
     )
     unit_rate = grouped.operating_points[0].unit_fpr
-    assert isinstance(unit_rate, Estimate) and isinstance(grouped.daily[0].false_alarms, Estimate)
-    assert (grouped.daily[0].unit, grouped.daily[0].false_alarms.value) == (
+    assert isinstance(unit_rate, Estimate) and isinstance(grouped.daily_alarms[0].false_alarms, Estimate)
+    assert (grouped.daily_alarms[0].unit, grouped.daily[0].false_alarms.value) == (
         "group",
         pytest.approx(100 * unit_rate.value),
     )

@@ -136,7 +136,7 @@ def test_what_cannot_be_planned_from_is_refused(study: Study, tmp_path: Path) ->
     with pytest.raises(FileError, match=r"scores\.parquet does not exist"):
         plan_run(tmp_path, TERMS)
     (tmp_path / "scores.parquet").write_bytes(b"no table")
-    with pytest.raises(FormatError, match="cannot be read as the scores of a run"):
+    with pytest.raises(FormatError, match="damaged or no table of scores"):
         plan_run(tmp_path, TERMS)
     copied = Leakage(
         n_exact=9, n_near=0, near_threshold=0.8, examples=(),
