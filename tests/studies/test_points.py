@@ -99,7 +99,7 @@ def test_alarms_a_day_are_counted_in_the_units_of_the_threshold() -> None:
     )
     unit_rate = grouped.operating_points[0].unit_fpr
     assert isinstance(unit_rate, Estimate) and isinstance(grouped.daily_alarms[0].false_alarms, Estimate)
-    assert (grouped.daily_alarms[0].unit, grouped.daily[0].false_alarms.value) == (
+    assert (grouped.daily_alarms[0].unit, grouped.daily_alarms[0].false_alarms.value) == (
         "group",
         pytest.approx(100 * unit_rate.value),
     )
