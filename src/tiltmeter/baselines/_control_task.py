@@ -15,7 +15,7 @@ from tiltmeter.core.errors import ArrayError, NoDirectionError
 from tiltmeter.core.records import Estimate, Measured, Unavailable
 from tiltmeter.core.rivals import ControlTask
 from tiltmeter.core.seeds import stream
-from tiltmeter.evaluation import Resampling, bootstrap_estimate, ranking_estimates, rankings, resampling
+from tiltmeter.evaluation import Resampling, bootstrap_estimate, ranking_estimates, rankings, resampling, taken_together
 
 # where fewer types than this share hold both labels, the real label is itself one that each type has
 _LEAST_MIXED = 0.5
@@ -141,15 +141,7 @@ def _selectivity(
 ) -> Measured:
     """Estimate the difference on the same resamples, or, at a boundary that they do not leave, from both intervals."""
     if isinstance(auroc, Estimate) and isinstance(control, Estimate) and {auroc.value, control.value} & {0.0, 1.0}:
-        return Estimate(
-            value=auroc.value - control.value,
-            low=auroc.low - control.high,
-            high=auroc.high - control.low,
-            level=by.level,
-            n=min(auroc.n, control.n),
-            method=f"{auroc.method} and {control.method}, each at half the doubt",
-            seed=by.seed,
-        )
+        return taken_together(auroc, control, level=by.level, seed=by.seed)
 
     def lead(weights: NDArray[np.float64]) -> NDArray[np.float64]:
         found = areas(weights)

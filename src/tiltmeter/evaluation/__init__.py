@@ -53,6 +53,7 @@ from tiltmeter.evaluation._selection import choose, fold_estimate
 from tiltmeter.evaluation._shortcut import nuisance_auroc
 from tiltmeter.evaluation._tampering import MeasuredRows, TamperingFigure, tampering_table
 from tiltmeter.evaluation._threshold import conformal_threshold, negatives_needed, threshold_at_fpr, unit_scores
+from tiltmeter.evaluation._together import taken_together
 from tiltmeter.evaluation._verdict import Rejudged, judge, rejudge
 
 __all__ = [
@@ -123,6 +124,7 @@ __all__ = [
     "simultaneous_means",
     "simultaneous_ranks",
     "smallest_push",
+    "taken_together",
     "tampering_table",
     "threshold_at_fpr",
     "threshold_at_risk",

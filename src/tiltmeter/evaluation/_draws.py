@@ -8,9 +8,10 @@ import numpy as np
 from jaxtyping import Float, Int
 from numpy.typing import NDArray
 
-from tiltmeter.core.records import Estimate, Measured, Unavailable
+from tiltmeter.core.records import Measured, Unavailable
 from tiltmeter.evaluation._estimates import Resampling, area_interval, percentile_interval
 from tiltmeter.evaluation._ranking import rankings
+from tiltmeter.evaluation._together import taken_together
 
 
 def mean_auroc(y: Int[NDArray[Any], " n"], scores: Float[NDArray[Any], "r n"], *, by: Resampling) -> Measured:
@@ -61,17 +62,7 @@ def auroc_gain(
     half = (1 + by.level) / 2
     one = area_interval(y, scores, area=value, by=by, level=half)
     two = _interval(y, before, earlier, earlier_draws, by=by, level=half)
-    if isinstance(one, Unavailable) or isinstance(two, Unavailable):
-        return one if isinstance(one, Unavailable) else two
-    return Estimate(
-        value=value - earlier,
-        low=one.low - two.high,
-        high=one.high - two.low,
-        level=by.level,
-        n=min(one.n, two.n),
-        method=f"{one.method} and {two.method}, each at half the doubt",
-        seed=by.seed,
-    )
+    return taken_together(one, two, level=by.level, seed=by.seed)
 
 
 def _interval(

@@ -13,6 +13,7 @@ from tiltmeter.core.records import Estimate, Measured, Unavailable
 from tiltmeter.core.seeds import stream
 from tiltmeter.evaluation._delong import area_variance, logit_bounds
 from tiltmeter.evaluation._ranking import Ranking, auroc, check_labelled_scores, rankings, tpr_at_fpr
+from tiltmeter.evaluation._together import taken_together
 from tiltmeter.numerics import bootstrap_weights, clopper_pearson
 
 # fewer independent units than this cover at 0.53 to 0.88 where 0.95 is asked for
@@ -158,19 +159,7 @@ def _difference(one: _Labelled, two: _Labelled, *, by: Resampling) -> Measured:
         return found.model_copy(update={"method": _approximate(found.method)})
     first = area_interval(*one, area=own, by=by, level=(1 + by.level) / 2)
     second = area_interval(*two, area=other, by=by, level=(1 + by.level) / 2)
-    if isinstance(first, Unavailable):
-        return first
-    if isinstance(second, Unavailable):
-        return second
-    return Estimate(
-        value=own - other,
-        low=first.low - second.high,
-        high=first.high - second.low,
-        level=by.level,
-        n=min(first.n, second.n),
-        method=f"{first.method} and {second.method}, each at half the doubt",
-        seed=by.seed,
-    )
+    return taken_together(first, second, level=by.level, seed=by.seed)
 
 
 def share(

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from tiltmeter.activations import collect
 from tiltmeter.core.activations import Activations
-from tiltmeter.core.records import Estimate, Measured, Record, Unavailable
+from tiltmeter.core.records import Measured, Record, Unavailable
 from tiltmeter.core.seeds import stream
 from tiltmeter.data import independent_units, split_by_group
-from tiltmeter.evaluation import Resampling, bootstrap_estimate, rankings
+from tiltmeter.evaluation import Resampling, bootstrap_estimate, rankings, taken_together
 from tiltmeter.models import SubjectModel, load
 from tiltmeter.numerics import bootstrap_weights
 from tiltmeter.organisms import Organism
@@ -98,19 +98,7 @@ class Judging(NamedTuple):
             )
         half = self._replace(level=(1 + self.level) / 2)
         own, its = half.mean(scored, names), half.mean(rival, names)
-        if isinstance(own, Unavailable):
-            return own
-        if isinstance(its, Unavailable):
-            return its
-        return Estimate(
-            value=value - other,
-            low=own.low - its.high,
-            high=own.high - its.low,
-            level=self.level,
-            n=own.n,
-            method=f"{own.method} and {its.method}, each at half the doubt",
-            seed=self.seed,
-        )
+        return taken_together(own, its, level=self.level, seed=self.seed)
 
 
 def _known(value: float, draws: NDArray[np.float64]) -> Callable[[NDArray[np.float64]], NDArray[np.float64]]:
