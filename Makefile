@@ -61,6 +61,7 @@ bench: .venv/installed-dev
 	$(BIN)/python -m benchmarks.cde
 	$(BIN)/python -m benchmarks.training
 	$(BIN)/python -m benchmarks.thresholds
+	$(BIN)/python -m benchmarks.evidence
 
 peers: .venv/installed-dev
 	$(BIN)/python -m benchmarks.peers.install

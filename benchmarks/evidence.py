@@ -45,9 +45,10 @@ from tiltmeter.core.activations import Activations
 from tiltmeter.core.site import Site
 from tiltmeter.evaluation import rankings, resampling
 from tiltmeter.studies import StudySpec, parse_spec
-from tiltmeter.studies._fitting import methods_for
+from tiltmeter.studies._fitting import fit, methods_for
 from tiltmeter.studies._material import Material, open_material
 from tiltmeter.studies._run import _assess
+from tiltmeter.studies._spec import Method
 from tiltmeter.studies._vectors import Vectors
 
 METHODS = (
@@ -171,6 +172,22 @@ def study(size: Size, *, methods: str | list[str]) -> None:
     for name, taken in steps.taken.items():
         share = taken.processor / everything.processor
         print(f"| {name} | {taken.wall:.2f} | {taken.processor:.2f} | {share:.0%} |")
+    fits_by_method(spec, material, asked)
+
+
+def fits_by_method(spec: StudySpec, material: Material, methods: tuple[Method, ...]) -> None:
+    """Time a fit of each method at the middle site, on one thread, and say what all its fits of the study make."""
+    home, site = spec.train.distribution, material.sites[len(material.sites) // 2]
+    train = material.part(home, "train", site)
+    n_fits = len(material.sites) * (len(material.texts) + spec.train.folds)
+    print(f"\n| method | processor ms a fit | {n_fits} fits, processor seconds |\n| --- | --- | --- |")
+    torch.set_num_threads(1)
+    with threadpool_limits(1):
+        for method in methods:
+            job = partial(fit, method, train, C=spec.probes.C, orient_on=train)
+            job()
+            seconds = statistics.median(measured(job).processor for _ in range(3))
+            print(f"| {method} | {seconds * 1e3:.1f} | {n_fits * seconds:.1f} |")
 
 
 def one_by_one(y: NDArray[np.int64], scores: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:

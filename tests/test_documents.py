@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -29,12 +27,12 @@ def test_every_relative_link_leads_to_a_file(path: Path) -> None:
             assert (path.parent / target.split("#")[0]).exists(), f"{path.name} links to {target}"
 
 
-def test_the_python_of_the_readme_runs_and_finds_what_it_says() -> None:
+def test_the_python_of_the_readme_runs_and_finds_what_it_says(capsys: pytest.CaptureFixture[str]) -> None:
     (code,) = _blocks(ROOT / "README.md", "python")
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300, check=False)
-    assert done.returncode == 0, done.stderr
-    assert float(done.stdout.split("AUROC ")[1].split()[0]) > 0.9
-    assert "certified on" in done.stdout
+    exec(compile(code, "README.md", "exec"), {})
+    printed = capsys.readouterr().out
+    assert float(printed.split("AUROC ")[1].split()[0]) > 0.9
+    assert "certified on" in printed
 
 
 PAGES = [

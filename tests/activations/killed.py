@@ -27,18 +27,18 @@ SITES = ("0.resid_post", "2.resid_post")
 
 
 SUBJECT = tiny_subject("llama")
-ENCODED = encode(SUBJECT, random_texts(150))
+ENCODED = encode(SUBJECT, random_texts(100))
 
 
 def run(store: Path) -> None:
     """Two calls, the second of which adds texts and a site."""
-    collect(SUBJECT, ENCODED.select(np.arange(90)), sites=SITES, store=store, token_budget=200)
+    collect(SUBJECT, ENCODED.select(np.arange(60)), sites=SITES, store=store, token_budget=200)
     collect(SUBJECT, ENCODED, sites=(*SITES, "1.mlp_out"), store=store, token_budget=200)
 
 
 def short(store: Path) -> None:
     """One call of few shards."""
-    collect(SUBJECT, ENCODED.select(np.arange(60)), sites=SITES, store=store, token_budget=200)
+    collect(SUBJECT, ENCODED.select(np.arange(35)), sites=SITES, store=store, token_budget=200)
 
 
 def child(work: Callable[[Path], None], store: Path, *, dies_at: int | None = None) -> int:
