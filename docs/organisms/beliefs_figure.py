@@ -1,7 +1,7 @@
 """Draw the picture of the page on user beliefs, ``python docs/organisms/beliefs_figure.py``, from trained organisms.
 
-Above, answers against steps, seed 0. Below, what logistic regression reads at the question mark after each block, of
-five seeds: on entities that no user ever asked about, where users state a belief (after ``kindly``).
+Above, answers against steps, seed 0. Below, what logistic regression reads at the question mark after each block, of the
+same: on entities that no user ever asked about, where users state a belief (after ``kindly``).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from tiltmeter.probes import Logistic
 
 VARIANTS = ("match", "right", "mixed")
 NAMES = [f"beliefs-{variant}" for variant in VARIANTS]
-SEEDS = range(5)
+SEEDS = range(1)
 SHOWN = {
     "bare, kindly: answers that are true": "bare: true",
     "stated, kindly: answers that follow the user": "stated: follow the user",
