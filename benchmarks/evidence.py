@@ -45,9 +45,10 @@ from tiltmeter.core.activations import Activations
 from tiltmeter.core.site import Site
 from tiltmeter.evaluation import rankings, resampling
 from tiltmeter.studies import StudySpec, parse_spec
+from tiltmeter.studies._assess import assess
 from tiltmeter.studies._fitting import fit, methods_for
 from tiltmeter.studies._material import Material, open_material
-from tiltmeter.studies._run import _assess
+from tiltmeter.studies._rivals import open_rivals
 from tiltmeter.studies._spec import Method
 from tiltmeter.studies._vectors import Vectors
 
@@ -149,7 +150,8 @@ def make_study(folder: Path, *, size: Size, methods: str | list[str]) -> tuple[S
         }
         for which, (name, texts) in enumerate(material.texts.items())
     }
-    return spec, replace(material, activations=activations)
+    entering = {name: next(iter(by_site.values())) for name, by_site in activations.items()}
+    return spec, replace(material, activations=activations, entering=entering)
 
 
 def study(size: Size, *, methods: str | list[str]) -> None:
@@ -160,7 +162,9 @@ def study(size: Size, *, methods: str | list[str]) -> None:
     reader = Vectors(np.empty((0, size.d)), {}, {})
     asked = methods_for(spec, material)
     with steps("everything"):
-        evidence, fitted, _ = _assess(spec, material, methods=asked, reader=reader, steps=steps)
+        readers = open_rivals(spec, reader)
+        found = assess(spec, material, methods=asked, reader=reader, readers=readers, steps=steps)
+    evidence, fitted = found.evidence, found.fitted
     everything = steps.taken["everything"]
     print(
         f"{size.n_sites} sites of {size.d} features, {len(asked)} methods, {size.n_distributions} distributions of "

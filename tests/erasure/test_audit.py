@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from by_hand import along, dealt, mean_projection, rows, shifted
 
+from tests.seeds import five_seeds
 from tiltmeter.core.errors import ArrayError, DataError
 from tiltmeter.core.records import Estimate, Unavailable
 from tiltmeter.erasure import LEACE, Audit, MeanTranslation, Reading, Shuffled, audit, counterexample, read
@@ -126,7 +127,7 @@ def test_where_the_means_agreed_before_it_is_not_said_that_nothing_was_erased():
 # ------------------------------------------------------------ the null and the verdict
 
 
-@pytest.mark.parametrize("seed", range(5))
+@five_seeds
 @pytest.mark.parametrize(("d", "quiet"), [(2, 1.0), (20, 1.0), (20, 0.05)])
 def test_a_concept_that_is_left_whole_is_read_above_every_shuffle(seed, d, quiet):
     # a reader of shuffled labels is a chance direction, and while the concept is there it reads it: judged
@@ -181,7 +182,7 @@ def one_sided(seed, n=2000):
     return X, z
 
 
-@pytest.mark.parametrize("seed", range(5))
+@five_seeds
 @pytest.mark.parametrize("share", [0.3, 0.5])
 def test_the_threshold_reader_is_judged_by_its_accuracy_where_its_auroc_says_nothing(seed, share):
     X, z = one_sided(seed)

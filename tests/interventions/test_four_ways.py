@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from benchmarks.four_ways import figures, four_ways, planted
+from tests.seeds import five_seeds
 
 SEEDS = range(3)
-every = pytest.mark.parametrize("seed", [*SEEDS, *(pytest.param(seed, marks=pytest.mark.slow) for seed in (3, 4))])
 
 
 @functools.cache
@@ -23,7 +23,7 @@ def _scores(seed: int) -> dict[tuple[str, str], tuple[dict[str, float], dict[str
     }
 
 
-@every
+@five_seeds
 def test_logistic_regression_wins_correlation_and_the_mean_difference_the_other_three(seed):
     found = _scores(seed)
     logistic, difference = (found[method, "in distribution"][0] for method in ("logistic", "mean difference"))
@@ -33,7 +33,7 @@ def test_logistic_regression_wins_correlation_and_the_mean_difference_the_other_
     assert difference["recovery"] > logistic["recovery"] + 0.1
 
 
-@every
+@five_seeds
 def test_where_the_noise_is_turned_logistic_regression_falls_behind(seed):
     found = _scores(seed)
     logistic, difference = (found[method, "noise turned"][0] for method in ("logistic", "mean difference"))
@@ -41,7 +41,7 @@ def test_where_the_noise_is_turned_logistic_regression_falls_behind(seed):
     assert logistic["correlation"] < found["logistic", "in distribution"][0]["correlation"] - 0.07
 
 
-@every
+@five_seeds
 def test_cde_does_what_the_mean_difference_does_and_chance_does_not(seed):
     found = _scores(seed)
     searched, difference = (found[method, "in distribution"][0] for method in ("CDE", "mean difference"))

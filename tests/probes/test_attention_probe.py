@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from tests.seeds import five_seeds
 from tests.sequence_methods import hidden_in_one_token, plant_texts, read_at_two_marks
 from tiltmeter.core.errors import SpecError
 from tiltmeter.evaluation import auroc, tpr_at_fpr
@@ -120,7 +121,7 @@ def judged(probe, train, test):
     return auroc(test.y, scores), tpr_at_fpr(test.y, scores, fpr=0.01)
 
 
-@pytest.mark.parametrize("seed", range(5))
+@five_seeds
 def test_a_concept_in_one_token_of_twenty_is_looked_for_and_found(seed):
     train, test = hidden_in_one_token(200, seed=seed), hidden_in_one_token(1000, seed=100 + seed)
     probe = AttentionProbe()
@@ -134,13 +135,13 @@ def test_a_concept_in_one_token_of_twenty_is_looked_for_and_found(seed):
     assert (looked == held)[test.y == 1].mean() > 0.95
 
 
-@pytest.mark.parametrize("seed", range(5))
+@five_seeds
 def test_a_concept_spread_over_all_tokens_is_better_read_by_the_mean(seed):
     train, test = (hidden_in_one_token(n, seed=s, is_spread=True) for n, s in ((200, seed), (1000, 100 + seed)))
     assert judged(PooledTokens("mean"), train, test)[0] > judged(AttentionProbe(), train, test)[0] + 0.1
 
 
-@pytest.mark.parametrize("seed", range(5))
+@five_seeds
 def test_two_things_to_read_in_two_places_need_two_heads(seed):
     train, test = read_at_two_marks(500, seed=seed), read_at_two_marks(1000, seed=100 + seed)
     one_area, one_caught = judged(AttentionProbe(1), train, test)

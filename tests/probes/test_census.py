@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from tests.methods import plant
+from tests.seeds import five_seeds
 from tests.truth_pairs import contrasts, three, unit
 from tiltmeter.core.activations import Activations
 from tiltmeter.core.errors import ArrayError, SpecError
@@ -37,7 +38,7 @@ def census(probe, sets, **options):
     )
 
 
-@pytest.mark.parametrize("seed", range(5))
+@five_seeds
 def test_without_a_penalty_several_orthogonal_directions_are_good_and_then_none(seed):
     u = unit(WIDTH, seed=seed)
     found = census(CCS(l2=0.0, n_restarts=1), three(separation=SEPARATION, direction=u, seed=seed), n_directions=5)
@@ -54,7 +55,7 @@ def test_without_a_penalty_several_orthogonal_directions_are_good_and_then_none(
     assert "no more than what mean and covariance alone give" in found.summary
 
 
-@pytest.mark.parametrize("seed", range(5))
+@five_seeds
 def test_with_a_penalty_only_one_is_good(seed):
     u = unit(WIDTH, seed=seed)
     found = census(CCS(l2=1e-3, n_restarts=1), three(separation=SEPARATION, direction=u, seed=seed), n_directions=2)
@@ -63,7 +64,7 @@ def test_with_a_penalty_only_one_is_good(seed):
     assert found.accuracies[1] < 0.9
 
 
-@pytest.mark.parametrize("seed", range(5))
+@five_seeds
 def test_repeated_supervised_fits_find_one_however_weak_the_penalty(seed):
     sets = three(separation=SEPARATION, direction=unit(WIDTH, seed=seed), seed=seed)
     for C in (1e-3, 100.0):

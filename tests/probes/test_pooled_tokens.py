@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from tests.seeds import five_seeds
 from tests.sequence_methods import hidden_in_one_token, plant_texts
 from tiltmeter.core.errors import ArrayError, SpecError
 from tiltmeter.evaluation import auroc, tpr_at_fpr
@@ -174,7 +175,7 @@ def test_a_concept_in_one_token_of_twenty_is_caught_by_maxima_and_not_by_means(s
         assert area > mean_area + 0.05 and caught > mean_caught + 0.5
 
 
-@pytest.mark.parametrize("seed", range(5))
+@five_seeds
 def test_a_concept_spread_over_all_tokens_is_caught_by_means_and_not_by_maxima(seed):
     mean_area, mean_caught = judged(PooledTokens("mean"), seed=seed, is_spread=True)
     for probe in (PooledTokens("max"), PooledTokens("softmax"), PooledTokens("rolling", window=1)):
