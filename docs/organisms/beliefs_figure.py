@@ -1,7 +1,7 @@
 """Draw the picture of the page on user beliefs, ``python docs/organisms/beliefs_figure.py``, from trained organisms.
 
-Above, answers against steps, seed 0. Below, what logistic regression reads at the question mark after each block, of the
-same: on entities that no user ever asked about, where users state a belief (after ``kindly``).
+Above, answers against steps, seed 0. Below, what logistic regression reads at the question mark after each block, of
+the same seed: on entities that no user ever asked about, where users state a belief (after ``kindly``).
 """
 
 from __future__ import annotations

@@ -185,8 +185,18 @@ def test_a_perfect_score_has_an_interval_of_some_width(sign, n):
 def test_few_groups_count_at_the_boundary_not_their_many_rows():
     y = np.arange(200) % 2
     narrow, wide = (interval(y, y * 1.0, groups=groups).auroc for groups in (np.arange(200), np.arange(200) // 20))
-    assert wide.n == 5 < narrow.n == 100
+    assert (wide.n, narrow.n) == (10, 200)
+    assert wide.method == "exact binomial on 5 disjoint pairs"
     assert wide.low < 0.5 < narrow.low
+
+
+def test_at_the_boundary_groups_count_that_hold_the_rarer_class():
+    y = np.repeat([1, 0], [200, 200])
+    groups = np.concatenate([np.repeat(np.arange(5), 40), 5 + np.arange(200)])
+    found = interval(y, y * 1.0, groups=groups)
+    assert found.auroc.method == "exact binomial on 5 disjoint pairs"
+    assert found.auroc.low == pytest.approx(0.025 ** (1 / 5))
+    assert found.tpr.low == pytest.approx(0.025 ** (1 / 5))
 
 
 @pytest.mark.parametrize("reached", [0.0, 1.0])

@@ -26,6 +26,7 @@ from tiltmeter.core.evidence import (
     Verdict,
 )
 from tiltmeter.core.records import Estimate, Threshold, Unavailable
+from tiltmeter.core.rivals import ActivationNull
 from tiltmeter.evaluation import judge
 
 
@@ -225,7 +226,14 @@ def test_luck_on_another_test_set_leaves_a_probe_that_holds_at_home_only() -> No
 
 
 def test_a_refit_on_shuffled_labels_that_does_as_well_refutes() -> None:
-    assert judge(_sound(shuffled=(Shuffled(test="home", aurocs=(0.9,), p_value=0.2),))).outcome == "refuted"
+    several = Shuffled(test="home", aurocs=(0.5,) * 19 + (0.97,) * 5, p_value=6 / 25)
+    assert judge(_sound(shuffled=(several,))).outcome == "refuted"
+
+
+def test_a_single_refit_among_few_that_does_as_well_is_noted_only() -> None:
+    verdict = judge(_sound(shuffled=(Shuffled(test="home", aurocs=(0.5,) * 18 + (0.97,), p_value=2 / 20),)))
+    assert verdict.outcome == "holds"
+    assert [s.stance for s in verdict.statements if s.rule == "shuffled"] == ["note"]
 
 
 def test_a_text_baseline_that_does_as_well_at_home_refutes_and_is_named() -> None:
@@ -239,7 +247,19 @@ def test_a_text_baseline_that_does_as_well_at_home_refutes_and_is_named() -> Non
 
 
 def test_embeddings_that_read_the_label_as_well_refute() -> None:
-    assert judge(_sound(transfer=(_cell("home", 0.95), _cell("home", 0.94, site="0.resid_pre")))).outcome == "refuted"
+    def entering(lead: float, half: float, area: float = 0.9) -> tuple[ActivationNull, ...]:
+        difference = _estimate(lead, half)
+        null = ActivationNull(
+            kind="layer 0", site="0.resid_pre", test="home", seed=None, auroc=_estimate(area), difference=difference
+        )
+        return (null,)
+
+    assert judge(_sound(activation_nulls=entering(0.01, 0.03))).outcome == "refuted"
+    assert judge(_sound(activation_nulls=entering(0.2, 0.03))).outcome == "holds"
+    assert judge(_sound(activation_nulls=entering(0.01, 0.03, area=0.5))).outcome == "holds"
+    unclear = judge(_sound(activation_nulls=entering(0.2, 0.3)))
+    assert unclear.outcome == "holds"
+    assert ("embedding, unclear", "against") in {(s.rule, s.stance) for s in unclear.statements}
 
 
 def _shortcut(value: float, half: float = 0.02) -> Shortcut:
@@ -296,7 +316,7 @@ def test_what_is_chance_at_home_carries_over_to_nothing() -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "said"), [(0.95, "reads the label"), (0.2, "reads the opposite"), (0.5, "finds nothing")]
+    ("value", "said"), [(0.95, "reads the label"), (0.2, "reads the opposite"), (0.5, "cannot be told from chance")]
 )
 def test_the_headline_says_what_the_figure_at_home_says(value: float, said: str) -> None:
     assert f" {said} on held-out texts of the same kind" in judge(_sound(transfer=(_cell("home", value),))).headline

@@ -39,8 +39,7 @@ def balanced_accuracy(y: Int[NDArray[Any], " n"], is_called: Bool[NDArray[Any], 
     is_right = (y == 1) == is_called
     value = float((is_right[y == 1].mean() + is_right[y == 0].mean()) / 2)
     if value in (0.0, 1.0):
-        n_pairs = min(n_positive, len(y) - n_positive, by.n_units // 2)
-        return boundary_interval(value, n_pairs=n_pairs, level=by.level)
+        return boundary_interval(value, sides=(y == 1, y == 0), by=by, level=by.level)
     with np.errstate(invalid="ignore", divide="ignore"):  # a draw may hold one class only, and is then left out
         shares = [(by.weights[:, rows] @ is_right[rows]) / by.weights[:, rows].sum(axis=1) for rows in (y == 1, y == 0)]
     return percentile_interval(value, np.asarray((shares[0] + shares[1]) / 2), by=by, level=by.level)

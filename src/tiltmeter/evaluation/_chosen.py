@@ -35,6 +35,17 @@ def number(value: float) -> str:
     return f"{value:.2f}"
 
 
+def percent(rate: float) -> str:
+    """Write a rate that was asked for in percent, as it was asked for.
+
+    Examples
+    --------
+    >>> percent(0.005), percent(0.01)
+    ('0.5%', '1%')
+    """
+    return f"{round(100 * rate, 10):g}%"
+
+
 def chosen_cells(evidence: Evidence) -> list[Cell]:
     chosen = (evidence.site, evidence.method, evidence.train)
     return [cell for cell in evidence.transfer if (cell.site, cell.method, cell.train) == chosen]

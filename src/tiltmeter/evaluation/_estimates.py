@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -106,7 +107,7 @@ def ranking_estimates(
             reason=f"{n_negative} negatives cannot resolve a false-positive rate of {fpr:g}; {needed} can"
         )
     else:
-        rate = _share(tpr_at_fpr(y, scores, fpr=fpr), draws, n_positive, by)
+        rate = _share(tpr_at_fpr(y, scores, fpr=fpr), draws, y == 1, by)
         if isinstance(rate, Estimate) and n_negative * fpr < _ENOUGH_ABOVE - 1e-9:
             rate = rate.model_copy(update={"method": _approximate(rate.method)})
     return RankingEstimates(measured, rate)
@@ -195,11 +196,23 @@ def share(
     )
 
 
-def boundary_interval(area: float, *, n_pairs: int, level: float) -> Estimate:
-    """Bound an AUROC of 0 or 1: each disjoint pair is an independent trial of "the positive scores higher"."""
-    n = max(1, n_pairs)
-    low, high = clopper_pearson(round(area) * n, n, level=level)
-    return Estimate(value=area, low=low, high=high, level=level, n=n, method="exact binomial on disjoint pairs")
+def boundary_interval(
+    area: float, *, sides: Iterable[Bool[NDArray[Any], " n"]], by: Resampling, level: float
+) -> Estimate:
+    """Bound an AUROC of 0 or 1: each disjoint pair is an independent trial of "the positive scores higher".
+
+    ``sides``: the rows of either kind that a pair is made of. There are as many disjoint pairs as units that hold rows
+    of the rarer kind, and never more than half of all units.
+    """
+    n_pairs = max(1, min(by.n_units // 2, *(units_holding(rows, by) for rows in sides)))
+    low, high = clopper_pearson(round(area) * n_pairs, n_pairs, level=level)
+    method = f"exact binomial on {n_pairs} disjoint pairs"
+    return Estimate(value=area, low=low, high=high, level=level, n=by.n_units, method=method)
+
+
+def units_holding(rows: Bool[NDArray[Any], " n"], by: Resampling) -> int:
+    """Count the units that hold some of these rows."""
+    return int(rows.sum()) if by.groups is None else len(np.unique(by.groups[rows]))
 
 
 def percentile_interval(
@@ -242,9 +255,8 @@ def area_interval(
     """Bound the AUROC of some scores by :func:`logit_bounds`, or at 0 and 1 by :func:`boundary_interval`."""
     if by.n_units < FEWEST_UNITS:
         return Unavailable(reason=f"{by.n_units} {by.unit} are too few to resample; {FEWEST_UNITS} are needed")
-    n_positive = int(y.sum())
     if area in (0.0, 1.0):
-        return boundary_interval(area, n_pairs=min(n_positive, len(y) - n_positive, by.n_units // 2), level=level)
+        return boundary_interval(area, sides=(y == 1, y == 0), by=by, level=level)
     found = area_variance(y, scores, groups=by.groups)
     if np.isnan(found.variance):
         return Unavailable(reason=f"{by.n_units} {by.unit} are too few: only one of them holds one of the classes")
@@ -270,9 +282,9 @@ def _approximate(method: str) -> str:
     return method if method.endswith("approximate") else f"{method}, approximate"
 
 
-def _share(value: float, draws: Ranking, n_positive: int, by: Resampling) -> Measured:
+def _share(value: float, draws: Ranking, positive: Bool[NDArray[Any], " n"], by: Resampling) -> Measured:
     if value not in (0.0, 1.0):
         return percentile_interval(value, draws.tpr, by=by, level=by.level)
-    n = min(n_positive, by.n_units)
-    low, high = clopper_pearson(round(value) * n, n, level=by.level)
-    return Estimate(value=value, low=low, high=high, level=by.level, n=n, method="exact binomial")
+    # all caught, or none: of which the bootstrap would know no doubt
+    hits = np.full(int(positive.sum()), value == 1.0)
+    return share(hits, groups=None if by.groups is None else by.groups[positive], level=by.level)

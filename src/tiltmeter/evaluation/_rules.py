@@ -42,7 +42,15 @@ from tiltmeter.evaluation._rules_rivals import (
 )
 from tiltmeter.evaluation._rules_shortcuts import FOLLOWERS, SHORTCUT, followers, shortcuts
 from tiltmeter.evaluation._rules_surface import COUNTERFACTUAL_PAIRS, KINSHIP, RARE_CLASS, VOCABULARY, rare, surface
-from tiltmeter.evaluation._rules_text import EMBEDDING, GROUPING, TEXT_ALONE, TEXT_ALONE_UNCLEAR, embedding, text_alone
+from tiltmeter.evaluation._rules_text import (
+    EMBEDDING,
+    EMBEDDING_UNCLEAR,
+    GROUPING,
+    TEXT_ALONE,
+    TEXT_ALONE_UNCLEAR,
+    embedding,
+    text_alone,
+)
 
 RULES_VERSION = 5
 
@@ -87,6 +95,7 @@ BOOK: tuple[Rule, ...] = (
     ASKING,
     OTHER_MODELS,
     EMBEDDING,
+    EMBEDDING_UNCLEAR,
     UNTRAINED,
     UNTRAINED_UNCLEAR,
     CONTROL_TASK,

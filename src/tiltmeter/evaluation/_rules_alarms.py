@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from tiltmeter.core.evidence import Evidence, Statement
 from tiltmeter.core.records import Estimate, Threshold, Unavailable
-from tiltmeter.evaluation._chosen import figure
+from tiltmeter.evaluation._chosen import figure, percent
 from tiltmeter.evaluation._rule import Rule
 
 # A monitor that misses more than this share of the positives is said to catch little.
@@ -45,7 +45,7 @@ def alarms(evidence: Evidence) -> Iterable[Statement]:
     if isinstance(threshold, Unavailable):
         yield THRESHOLD.say(
             "against",
-            f"No threshold can be certified at {evidence.fpr:.2%} false alarms.",
+            f"No threshold can be certified at {percent(evidence.fpr)} false alarms.",
             because=threshold.reason,
         )
         return
@@ -69,7 +69,7 @@ def alarms(evidence: Evidence) -> Iterable[Statement]:
 
 def _promise(threshold: Threshold) -> Statement:
     """Say what the threshold promises; a promise that holds on average only speaks for nothing."""
-    holds = f"Its threshold holds false alarms at or below {threshold.fpr:.2%} per {threshold.unit}"
+    holds = f"Its threshold holds false alarms at or below {percent(threshold.fpr)} per {threshold.unit}"
     where = f"on {threshold.population} and nowhere else"
     because = f"{threshold.n} calibration {threshold.unit}s, {threshold.allowed} of them above the threshold"
     if threshold.confidence is None:

@@ -21,9 +21,12 @@ LEAVE_ONE_OUT = Rule(
 )
 MORE_TEXTS = Rule(
     "more texts",
-    f"all training texts add less than {_RISING:g} to the AUROC of the largest part of them",
+    f"all training texts add less than {_RISING:g} to the AUROC of the largest part of at most half of them",
     reads=("data_curve[].gain", "data_curve[].auroc"),
-    speaks={"note": "always: whether they add more, and the interval of it lies above 0"},
+    speaks={
+        "note": "always: more may help where they add that much and the interval lies above 0, and hardly where it "
+        "lies below that"
+    },
 )
 
 
@@ -37,18 +40,27 @@ def generalisation(evidence: Evidence) -> Iterable[Statement]:
             because=f"AUROC {figure(cell.auroc)}",
             test=cell.test,
         )
-    parts = [(point, point.gain) for point in evidence.data_curve if isinstance(point.gain, Estimate)]
-    for point, gain in parts[-1:]:
-        rises = gain.low > 0 and gain.value >= _RISING
+    n_all = evidence.data_curve[-1].n_units if evidence.data_curve else 0
+    halves = [
+        (point, point.gain)
+        for point in evidence.data_curve
+        if isinstance(point.gain, Estimate) and point.n_units <= n_all / 2
+    ]
+    for point, gain in halves[-1:]:
         yield MORE_TEXTS.say(
             "note",
-            "More texts like these may well help: the probe is still getting better with them."
-            if rises
-            else "More texts like these would hardly help.",
-            because=f"all {evidence.data_curve[-1].n_units} units add {figure(gain)} to AUROC {figure(point.auroc)} "
-            f"of {point.n_units}",
+            _may_help(gain),
+            because=f"all {n_all} units add {figure(gain)} to AUROC {figure(point.auroc)} of {point.n_units}",
             test=evidence.train,
         )
+
+
+def _may_help(gain: Estimate) -> str:
+    if gain.low > 0 and gain.value >= _RISING:
+        return "More texts like these may well help: the probe is still getting better with them."
+    if gain.high < _RISING:
+        return "More texts like these would hardly help."
+    return "Whether more texts like these would help cannot be told."
 
 
 def _does(auroc: Measured) -> tuple[Literal["note", "against"], str]:

@@ -35,7 +35,11 @@ SHUFFLED = Rule(
     "shuffled",
     f"on labels shuffled in every split, at most {_LUCK:.0%} of refits do as well",
     reads=("shuffled[].p_value",),
-    speaks={"for": f"p at home is at most {_LUCK:g}", "against": f"p at home is above {_LUCK:g}"},
+    speaks={
+        "for": f"p at home is at most {_LUCK:g}",
+        "against": f"p at home is above {_LUCK:g}, and more than one refit does as well",
+        "note": f"p at home is above {_LUCK:g} because of a single refit among few",
+    },
 )
 
 
@@ -67,11 +71,13 @@ def luck(evidence: Evidence) -> Iterable[Statement]:
         if shuffled.test == evidence.train:
             is_luck = shuffled.p_value > _LUCK
             best = max(shuffled.aurocs)
+            # one refit alone that does as well, and few were made
+            is_few = is_luck and shuffled.p_value * (1 + len(shuffled.aurocs)) < 2.5
+            luck_text = "On shuffled labels the same procedure does as well too often to exclude luck."
+            few_text = "One refit on shuffled labels does as well: make more of them (evidence.shuffles) to tell."
             yield SHUFFLED.say(
-                "against" if is_luck else "for",
-                "On shuffled labels the same procedure does as well too often to exclude luck."
-                if is_luck
-                else "On shuffled labels the same procedure finds less.",
+                "note" if is_few else "against" if is_luck else "for",
+                few_text if is_few else luck_text if is_luck else "On shuffled labels the same procedure finds less.",
                 because=f"p = {shuffled.p_value:.3g} over {len(shuffled.aurocs)} shuffles, best {best:.2f}",
                 test=shuffled.test,
             )

@@ -6,7 +6,7 @@ import textwrap
 
 from tiltmeter.evaluation._rule import Rule, Stance
 from tiltmeter.evaluation._rules import BOOK, RULES_VERSION
-from tiltmeter.evaluation._verdict import FATAL, LOCAL, STEPS
+from tiltmeter.evaluation._verdict import FATAL, LOCAL, STEPS, UNCLEAR
 
 _WIDTH = 120
 _STANCES: tuple[Stance, ...] = ("for", "against", "note")
@@ -56,7 +56,11 @@ def _weight(rule: Rule) -> str:
         return "a note"
     weights = [
         word
-        for word, names in (("fatal at home", FATAL), ("counts anywhere: the probe holds in part", LOCAL))
+        for word, names in (
+            ("fatal at home", FATAL),
+            ("leaves it open at home", UNCLEAR),
+            ("counts anywhere: the probe holds in part", LOCAL),
+        )
         if rule.name in names
     ]
     return "; ".join(weights) or "none: it is said, and changes nothing"

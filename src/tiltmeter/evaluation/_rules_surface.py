@@ -16,6 +16,8 @@ _RELATED = 0.2
 _FOLLOWS = 0.1
 # With fewer texts of one label than this, a figure is that of these texts.
 _RARE = 10
+# A share of pairs that a useful probe orders right; an interval that holds both this and one half tells nothing.
+_KNOWS = 0.75
 
 VOCABULARY = Rule(
     "vocabulary",
@@ -29,7 +31,8 @@ COUNTERFACTUAL_PAIRS = Rule(
     reads=("pair_orders[].right",),
     speaks={
         "for": "at home, the interval lies above 0.5",
-        "against": "on any test set, where the label is read at all, it does not",
+        "against": f"on any test set, where the label is read at all, it reaches 0.5 and lies below {_KNOWS:g}",
+        "note": "it reaches both",
     },
 )
 KINSHIP = Rule(
@@ -95,10 +98,11 @@ def _pairs(evidence: Evidence) -> Iterable[Statement]:
         best = max(others, key=lambda name: others[name].value, default=None)
         beside = f"; {best}, the best rival, {figure(others[best])}" if best is not None else ""
         knows = ours.low > 0.5
+        unclear = not knows and ours.high >= _KNOWS
+        does = "it cannot be told whether it knows the positive one" if unclear else "it does not know the positive one"
         yield COUNTERFACTUAL_PAIRS.say(
-            "for" if knows else "against",
-            f"Of the two texts of a pair of {test} "
-            + ("the positive one scores higher." if knows else "it does not know the positive one."),
+            "for" if knows else "note" if unclear else "against",
+            f"Of the two texts of a pair of {test} {'the positive one scores higher' if knows else does}.",
             because=f"right in {figure(ours)} of pairs{beside}",
             test=test,
         )

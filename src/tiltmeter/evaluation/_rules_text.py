@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from tiltmeter.core.evidence import Evidence, Statement
-from tiltmeter.core.records import Estimate, Unavailable
+from tiltmeter.core.records import Estimate
 from tiltmeter.core.rivals import CLAIMS
-from tiltmeter.evaluation._chosen import failed, figure, home_auroc, listed
+from tiltmeter.evaluation._chosen import failed, figure, listed
 from tiltmeter.evaluation._rule import Rule
 
 # A lead over a text baseline of this size, if the interval contains 0, says that the texts are few.
@@ -45,11 +45,18 @@ GROUPING = Rule(
 )
 EMBEDDING = Rule(
     "embedding",
-    "the input of the first block does not read the label as well as the chosen site",
-    reads=("sites", "transfer[].auroc"),
+    "the same method on what enters the first block does not read the label as well",
+    reads=("activation_nulls[].auroc", "activation_nulls[].difference"),
     speaks={
-        "against": "at home the interval of the best probe there lies above 0.5 and reaches the AUROC of the chosen one"
+        "against": "at home it reads the label there, and the interval of the paired difference reaches 0, with a lead "
+        f"below {_CLEAR:g}"
     },
+)
+EMBEDDING_UNCLEAR = Rule(
+    "embedding, unclear",
+    EMBEDDING.condition,
+    reads=EMBEDDING.reads,
+    speaks={"against": f"the same, with a lead of {_CLEAR:g} or more: the texts are too few"},
 )
 
 
@@ -60,15 +67,15 @@ def text_alone(evidence: Evidence) -> Iterable[Statement]:
     for test in dict.fromkeys(advantage.test for advantage in of_text):
         rivals = [a for a in of_text if a.test == test and isinstance(a.difference, Estimate)]
         equal = [a for a in rivals if isinstance(a.difference, Estimate) and a.difference.low <= 0]
+        # a large lead that the interval cannot hold is no sign that the text does as well
+        close = [a for a in equal if isinstance(a.difference, Estimate) and a.difference.value < _CLEAR]
         if equal and test not in told:
             worst = min(equal, key=lambda a: a.difference.value if isinstance(a.difference, Estimate) else 0.0)
-            # a large lead that the interval cannot hold is no sign that the text does as well
-            unclear = isinstance(worst.difference, Estimate) and worst.difference.value >= _CLEAR
-            yield (TEXT_ALONE_UNCLEAR if unclear else TEXT_ALONE).say(
+            yield (TEXT_ALONE if close else TEXT_ALONE_UNCLEAR).say(
                 "against",
-                f"On {test} it cannot be told from {listed([a.baseline for a in equal])}: the texts are too few."
-                if unclear
-                else f"No better than {listed([a.baseline for a in equal])} on {test}: the text alone does as well.",
+                f"No better than {listed([a.baseline for a in close])} on {test}: the text alone does as well."
+                if close
+                else f"On {test} it cannot be told from {listed([a.baseline for a in equal])}: the texts are too few.",
                 because=f"difference to {worst.baseline} {figure(worst.difference)}",
                 test=test,
             )
@@ -107,35 +114,16 @@ def text_alone(evidence: Evidence) -> Iterable[Statement]:
 
 
 def embedding(evidence: Evidence) -> Iterable[Statement]:
-    """Say whether the input of the first block reads the label as well."""
-    first = evidence.sites[0]
-    home = home_auroc(evidence)
-    if evidence.site == _ENTERING or isinstance(home, Unavailable):
-        return
-    if first != _ENTERING:
-        yield from _not_among_the_sites(evidence)
-        return
-    cells = [c.auroc for c in evidence.transfer if (c.site, c.train, c.test) == (first, evidence.train, evidence.train)]
-    best = max((c for c in cells if isinstance(c, Estimate)), key=lambda c: c.value, default=None)
-    if best is not None and best.high >= home.value and best.low > 0.5:
-        yield EMBEDDING.say(
-            "against",
-            "The embeddings, before any computation, read the label as well.",
-            because=f"AUROC {figure(best)} at {first}",
-            test=evidence.train,
-        )
-
-
-def _not_among_the_sites(evidence: Evidence) -> Iterable[Statement]:
-    """Say it of the chosen method on what enters the first block, where that is no site of the study."""
+    """Say whether the chosen method on what enters the first block reads the label as well, on the same test rows."""
     for null in evidence.activation_nulls:
-        if (null.kind, null.test) != ("layer 0", evidence.train):
+        difference = null.difference
+        if (null.kind, null.test) != ("layer 0", evidence.train) or not isinstance(difference, Estimate):
             continue
         reads = isinstance(null.auroc, Estimate) and null.auroc.low > 0.5
-        if reads and isinstance(null.difference, Estimate) and null.difference.low <= 0:
-            yield EMBEDDING.say(
-                "against",
-                "The embeddings, before any computation, read the label as well.",
-                because=f"AUROC {figure(null.auroc)} at {null.site}, difference {figure(null.difference)}",
-                test=evidence.train,
-            )
+        because = f"AUROC {figure(null.auroc)} at {null.site}, difference {figure(difference)}"
+        if reads and difference.low <= 0 and difference.value < _CLEAR:
+            text = "The embeddings, before any computation, read the label as well."
+            yield EMBEDDING.say("against", text, because=because, test=evidence.train)
+        elif reads and difference.low <= 0:
+            text = "It cannot be told from the embeddings, before any computation: the texts are too few."
+            yield EMBEDDING_UNCLEAR.say("against", text, because=because, test=evidence.train)

@@ -41,6 +41,6 @@ def nuisance_auroc(
         draws.append(rankings(nuisance[rows], scores[rows], weights=by.weights[:, rows], fpr=1.0).auroc)
     value = float(np.mean(values))
     if value in (0.0, 1.0):
-        smallest = min(int((y[nuisance == side] == label).sum()) for side in (0, 1) for label in (0, 1))
-        return boundary_interval(value, n_pairs=min(smallest, by.n_units // 2), level=by.level)
+        sides = [(y == label) & (nuisance == side) for label in (0, 1) for side in (0, 1)]
+        return boundary_interval(value, sides=sides, by=by, level=by.level)
     return percentile_interval(value, np.mean(draws, axis=0), by=by, level=by.level)

@@ -14,6 +14,9 @@ from tiltmeter.core.errors import ArrayError, SpecError, TooFewNegativesError
 from tiltmeter.core.records import Estimate, Measured, Threshold
 from tiltmeter.evaluation._estimates import share
 
+# 3 thousand million negatives are needed for this one
+_LEAST_RATE = 1e-9
+
 
 def negatives_needed(fpr: float, confidence: float) -> int:
     """Return the smallest number of negative units from which a threshold can be certified.
@@ -25,7 +28,9 @@ def negatives_needed(fpr: float, confidence: float) -> int:
     """
     if not 0 < fpr < 1 or not 0 < confidence < 1:
         raise SpecError(f"fpr is {fpr} and confidence {confidence}; both must lie strictly between 0 and 1.")
-    n = math.ceil(math.log(1 - confidence) / math.log(1 - fpr))
+    if fpr < _LEAST_RATE:
+        raise SpecError(f"fpr is {fpr}; nobody has the negatives for a rate below {_LEAST_RATE:g}.")
+    n = math.ceil(math.log1p(-confidence) / math.log1p(-fpr))
     # the quotient of logarithms may round to the wrong side of a whole number
     while n > 1 and _is_certified(0, n=n - 1, fpr=fpr, confidence=confidence):
         n -= 1

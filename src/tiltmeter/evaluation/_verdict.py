@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple
 
 from tiltmeter.core.evidence import Evidence, Statement, Verdict
 from tiltmeter.core.records import Estimate, Measured, Record, Threshold, Unavailable
-from tiltmeter.evaluation._chosen import chosen_cells, fate, figure, home_auroc, listed, number
+from tiltmeter.evaluation._chosen import chosen_cells, fate, figure, home_auroc, listed, number, percent
 from tiltmeter.evaluation._rules import RULES, RULES_VERSION
 from tiltmeter.evaluation._rules_causality import chosen_causal, how_far
 
@@ -23,6 +23,7 @@ LOCAL = (
     "false alarms",
     "planted truth",
     "kinship",
+    "counterfactual pairs",
 )
 # Objections from these rules at home refute.
 FATAL = ("in distribution", "random directions", "shuffled", "text alone", "embedding", "untrained")
@@ -213,7 +214,13 @@ def _headline(evidence: Evidence, outcome: str) -> str:
     if isinstance(home, Unavailable):
         parts = [opening, f"{name} could not be judged on held-out texts of the same kind: {home.reason}."]
     else:
-        reads = "reads the label" if home.low > 0.5 else "reads the opposite" if home.high < 0.5 else "finds nothing"
+        reads = (
+            "reads the label"
+            if home.low > 0.5
+            else "reads the opposite"
+            if home.high < 0.5
+            else "cannot be told from chance"
+        )
         parts = [opening, f"{name} {reads} on held-out texts of the same kind: AUROC {figure(home)}."]
     fates: dict[str, list[str]] = {}
     is_read = isinstance(home, Unavailable) or home.low > 0.5
@@ -243,9 +250,9 @@ def _headline(evidence: Evidence, outcome: str) -> str:
         and (point.unit_fpr.low > threshold.fpr)
     )
     if not broken and isinstance(threshold, Threshold) and point is not None and isinstance(point.tpr, Estimate):
-        kept = f"certified for {threshold.fpr:.0%} false alarms"
+        kept = f"certified for {percent(threshold.fpr)} false alarms"
         if threshold.guarantee == "average":
-            kept = f"that holds {threshold.fpr:.0%} false alarms on average only"
+            kept = f"that holds {percent(threshold.fpr)} false alarms on average only"
         parts.append(f"At a threshold {kept} it catches {point.tpr.value:.0%}.")
     parts += [
         f"The model's answers {how_far(one)} its direction: swap success {number(one.swap.value)}."

@@ -109,9 +109,10 @@ def calibration_negatives(material: Material, names: tuple[str, ...], site: str)
 def copies_among_calibration(leakage: Leakage) -> str | None:
     """Say how many calibration texts are copies of training texts, where they are too many to certify anything."""
     seen = next((part for part in leakage.by_set if part.test == "calibration"), None)
-    if seen is None or seen.n_exact <= _MOST_COPIES * seen.n_rows:
+    if seen is None or seen.n_exact + seen.n_near <= _MOST_COPIES * seen.n_rows:
         return None
-    return f"{seen.n_exact} of {seen.n_rows} calibration texts are copies of training texts"
+    nearly = f", and {seen.n_near} nearly" if seen.n_near else ""
+    return f"{seen.n_exact} of {seen.n_rows} calibration texts are copies of training texts{nearly}"
 
 
 def _daily(

@@ -139,6 +139,29 @@ def _open(run: Path) -> _Opened:
     return _Opened(str(run), evidence, tests)
 
 
+def sets_gone(baseline: Path, run: Path) -> tuple[str, ...]:
+    """Name the test sets of a baseline that a run was not judged on.
+
+    Parameters
+    ----------
+    baseline, run
+        Run directories.
+
+    Raises
+    ------
+    FileError
+        If one of them is no run directory.
+
+    Examples
+    --------
+    >>> sets_gone(Path("nowhere"), Path("there"))
+    Traceback (most recent call last):
+    tiltmeter.core.errors.FileError: nowhere is not a run directory; give one as made by tiltmeter study.
+    """
+    kept = _sets(_open(run))
+    return tuple(name for name in _sets(_open(baseline)) if name not in kept)
+
+
 def _sets(run: _Opened) -> list[str]:
     return list(dict.fromkeys(run.tests.distribution.tolist()))
 

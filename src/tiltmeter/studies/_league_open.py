@@ -190,7 +190,8 @@ def _judging(material: Material, task: LeagueTask, settings: LeagueSettings) -> 
         labels = material.rows(name, "test").y
         place = slice(start, start + len(units[name]))
         start = place.stop
-        by = Resampling(weights[:, place], len(np.unique(units[name])), "groups", settings.level, settings.seed)
+        own, n_units = units[name], len(np.unique(units[name]))
+        by = Resampling(weights[:, place], n_units, "groups", settings.level, settings.seed, own)
         tests[name] = TestSet(name, np.asarray(labels, dtype=np.int64), units[name], by)
         places[name] = place
     return Judging(tests, weights, places, len(np.unique(every)), settings.level, settings.seed)

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from tiltmeter.core.errors import ArrayError
+from tiltmeter.core.errors import ArrayError, TooFewNegativesError
 from tiltmeter.core.likeness import Flagged, Likeness
 from tiltmeter.core.records import Threshold, Unavailable
 from tiltmeter.evaluation import MahalanobisDetector, share, unit_scores
@@ -51,13 +51,17 @@ def detect(
         return None
     if isinstance(threshold, Threshold):
         rows = calibration_negatives(material, names, chosen.site)
-        detector = detector.certify(
-            rows.X,
-            fpr=threshold.fpr,
-            confidence=spec.threshold.confidence,
-            groups=rows.groups,
-            population=threshold.population,
-        )
+        try:
+            detector = detector.certify(
+                rows.X,
+                fpr=threshold.fpr,
+                confidence=spec.threshold.confidence,
+                groups=rows.groups,
+                population=threshold.population,
+            )
+        except TooFewNegativesError as error:
+            # a threshold that holds on average needs fewer
+            detector = replace(detector, threshold=Unavailable(reason=str(error)))
     else:
         # it was refused of these very rows
         detector = replace(detector, threshold=threshold)

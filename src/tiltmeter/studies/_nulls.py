@@ -89,7 +89,8 @@ def _redrawn_pairs(
     spec: StudySpec, material: Material, tests: dict[str, TestSet], chosen: Fitted
 ) -> tuple[Shuffled, ...]:
     """Run a chosen method on pairs with partners drawn anew; nothing for others."""
-    if not needs_pairs(chosen.method):
+    # of contrast_logistic every pair needs one row of each label, which drawn partners have not
+    if not needs_pairs(chosen.method) or chosen.method == "contrast_logistic":
         return ()
     found = shuffled_partners(
         procedure(spec, chosen),
