@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from tiltmeter.baselines import (
     ActivationSplits,
@@ -34,12 +35,13 @@ def shuffled_refits(
     spec: StudySpec, material: Material, tests: dict[str, TestSet], chosen: Fitted
 ) -> tuple[Shuffled, ...]:
     """Run the chosen procedure again and again on labels that are shuffled in every split."""
-    found = shuffled_labels(
-        procedure(spec, chosen),
-        splits_at(material, chosen.train, tests, site=chosen.site),
-        draws=spec.evidence.shuffles,
-        seed=spec.seed,
-    )
+    with threadpool_limits(1):  # many small fits, in which a second thread would mostly wait
+        found = shuffled_labels(
+            procedure(spec, chosen),
+            splits_at(material, chosen.train, tests, site=chosen.site),
+            draws=spec.evidence.shuffles,
+            seed=spec.seed,
+        )
     return shuffled_records(found, chosen_aurocs(material, tests, chosen))
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from threadpoolctl import threadpool_limits
+
 from tiltmeter.core.evidence import Cell
 from tiltmeter.core.generalisation import CurvePoint, FewShots
 from tiltmeter.studies._data_curve import data_curve
@@ -24,8 +26,9 @@ class Generalised(NamedTuple):
 
 def generalise(spec: StudySpec, material: Material, tests: dict[str, TestSet], chosen: Fitted) -> Generalised:
     """Fit the chosen method at the chosen site on other texts."""
-    return Generalised(
-        leave_one_out(spec, material, tests, chosen),
-        data_curve(spec, material, tests, chosen),
-        few_shots(spec, material, chosen),
-    )
+    with threadpool_limits(1):  # many small fits, in which a second thread would mostly wait
+        return Generalised(
+            leave_one_out(spec, material, tests, chosen),
+            data_curve(spec, material, tests, chosen),
+            few_shots(spec, material, chosen),
+        )
