@@ -15,7 +15,7 @@ from tiltmeter.core.comparison import Bound, Bounds
 from tiltmeter.core.errors import FileError, FormatError, SpecError
 from tiltmeter.core.records import Estimate, Unavailable
 from tiltmeter.evaluation import auroc
-from tiltmeter.studies import bounds_of, check_bounds, compare_runs, read_scored_rows, regressions
+from tiltmeter.studies import bounds_of, check_bounds, compare_runs, read_scored_rows, regressions, sets_gone
 
 
 @pytest.fixture(scope="module")
@@ -197,3 +197,10 @@ def test_other_texts_than_those_of_the_bounds_are_marked(strong: Path) -> None:
     bounds = bounds_of(strong)
     moved = bounds.model_copy(update={"bounds": tuple(b.model_copy(update={"texts": "0"}) for b in bounds.bounds)})
     assert all(one.is_kept and not one.same_texts for one in check_bounds(strong, moved))
+
+
+def test_sets_that_a_run_was_not_judged_on_any_more_are_named(tmp_path: Path) -> None:
+    for name, tests in (("whole", TESTS), ("part", TESTS[:1])):
+        make_folder(tmp_path / name, scored_rows(strength=3.0, tests=tests))
+    assert sets_gone(tmp_path / "whole", tmp_path / "part") == TESTS[1:]
+    assert sets_gone(tmp_path / "part", tmp_path / "whole") == ()

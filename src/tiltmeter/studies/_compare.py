@@ -158,8 +158,8 @@ def sets_gone(baseline: Path, run: Path) -> tuple[str, ...]:
     Traceback (most recent call last):
     tiltmeter.core.errors.FileError: nowhere is not a run directory; give one as made by tiltmeter study.
     """
-    kept = _sets(_open(run))
-    return tuple(name for name in _sets(_open(baseline)) if name not in kept)
+    were, are = _sets(_open(baseline)), _sets(_open(run))
+    return tuple(name for name in were if name not in are)
 
 
 def _sets(run: _Opened) -> list[str]:
