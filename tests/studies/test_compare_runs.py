@@ -15,7 +15,7 @@ from tiltmeter.core.comparison import Bound, Bounds
 from tiltmeter.core.errors import FileError, FormatError, SpecError
 from tiltmeter.core.records import Estimate, Unavailable
 from tiltmeter.evaluation import auroc
-from tiltmeter.studies import bounds_of, check_bounds, compare_runs, read_scored_rows, regressions, sets_gone
+from tiltmeter.studies import bounds_of, check_bounds, compare_runs, read_scored_rows, regressions
 
 
 @pytest.fixture(scope="module")
@@ -202,5 +202,7 @@ def test_other_texts_than_those_of_the_bounds_are_marked(strong: Path) -> None:
 def test_sets_that_a_run_was_not_judged_on_any_more_are_named(tmp_path: Path) -> None:
     for name, tests in (("whole", TESTS), ("part", TESTS[:1])):
         make_folder(tmp_path / name, scored_rows(strength=3.0, tests=tests))
-    assert sets_gone(tmp_path / "whole", tmp_path / "part") == TESTS[1:]
-    assert sets_gone(tmp_path / "part", tmp_path / "whole") == ()
+    gone = compare_runs([tmp_path / "whole", tmp_path / "part"]).gone
+    assert tuple(one.test for one in gone) == TESTS[1:]
+    assert {one.run for one in gone} == {str(tmp_path / "part")}
+    assert compare_runs([tmp_path / "part", tmp_path / "whole"]).gone == ()

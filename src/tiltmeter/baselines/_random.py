@@ -7,7 +7,7 @@ import numpy as np
 from tiltmeter.baselines._refits import ActivationSplits
 from tiltmeter.core.evidence import RandomDirections
 from tiltmeter.core.seeds import stream
-from tiltmeter.evaluation import random_directions
+from tiltmeter.evaluation import DirectionScores, random_directions
 
 
 def random_records(
@@ -53,17 +53,27 @@ def random_records(
             count=count,
             rng=stream(seed, "random directions", site),
         )
-        records.append(
-            RandomDirections(
-                site=site,
-                train=train,
-                test=name,
-                count=len(found.test),
-                mean=float(found.test.mean()),
-                sd=float(found.test.std()),
-                best=float(found.test.max()),
-                worst=float(found.test.min()),
-                chosen_on_train=float(found.test[int(np.argmax(found.train))]),
-            )
-        )
+        records.append(random_record(found, site=site, train=train, test=name))
     return tuple(records)
+
+
+def random_record(found: DirectionScores, *, site: str, train: str, test: str) -> RandomDirections:
+    """Sum up what random directions at a site reach on a test set.
+
+    Examples
+    --------
+    >>> found = DirectionScores(np.array([0.6, 0.8]), np.array([0.75, 0.5]))
+    >>> random_record(found, site="0.resid_post", train="home", test="other").chosen_on_train
+    0.5
+    """
+    return RandomDirections(
+        site=site,
+        train=train,
+        test=test,
+        count=len(found.test),
+        mean=float(found.test.mean()),
+        sd=float(found.test.std()),
+        best=float(found.test.max()),
+        worst=float(found.test.min()),
+        chosen_on_train=float(found.test[int(np.argmax(found.train))]),
+    )

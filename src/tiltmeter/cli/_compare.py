@@ -57,9 +57,10 @@ def compare(
         raise typer.Exit(code=int(not all(one.is_kept for one in kept)))
     found = studies.compare_runs(runs if against is None else [against, *runs], n_draws=draws, seed=seed)
     worse = studies.regressions(found) if against is not None else None
-    gone = [f"{run}: {name}" for run in runs for name in studies.sets_gone(against, run)] if against is not None else []
+    gone = found.gone if against is not None else ()
     if gone:
-        print(f"Test sets of {against} on which a run was not judged: {', '.join(gone)}.", file=sys.stderr)
+        named = ", ".join(f"{one.run}: {one.test}" for one in gone)
+        print(f"Test sets of {against} on which a run was not judged: {named}.", file=sys.stderr)
     if as_json:
         print(json.dumps(found.model_dump(mode="json"), indent=2, ensure_ascii=False))
     else:

@@ -57,6 +57,13 @@ class Difference(Record):
     p_holm: float | None
 
 
+class Gone(Record):
+    """A test set of the first run that another was not judged on."""
+
+    run: str
+    test: str
+
+
 class Comparison(Record):
     """Runs against the first of them. ``fpr`` is that asked of the first run, ``level`` that of all intervals."""
 
@@ -69,6 +76,7 @@ class Comparison(Record):
     seed: int
     common: tuple[Common, ...]
     differences: tuple[Difference, ...]
+    gone: tuple[Gone, ...] = ()
 
 
 class Bound(Record):

@@ -12,8 +12,6 @@ from tiltmeter.evaluation._rule import Rule
 
 # A lead over a text baseline of this size, if the interval contains 0, says that the texts are few.
 _CLEAR = 0.1
-_ENTERING = "0.resid_pre"
-_EMBEDDING = "the input of the first block does not read the label as well as the chosen site"
 # Of several rivals one lies below chance by luck now and then: the upper end is moved this much farther out for that.
 _SEVERAL = 1.5
 

@@ -2,7 +2,7 @@
 
 from tiltmeter.studies._attempts import AttemptsCard, build_attempts
 from tiltmeter.studies._bounds import bounds_of, check_bounds
-from tiltmeter.studies._compare import compare_runs, regressions, sets_gone
+from tiltmeter.studies._compare import compare_runs, regressions
 from tiltmeter.studies._league import LeagueSpec, pick_tasks, run_league
 from tiltmeter.studies._league_open import LeagueSettings
 from tiltmeter.studies._league_tasks import TASKS, LeagueSet, LeagueTask
@@ -62,5 +62,4 @@ __all__ = [
     "regressions",
     "run_league",
     "run_study",
-    "sets_gone",
 ]

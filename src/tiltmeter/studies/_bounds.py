@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from tiltmeter.core.comparison import Bound, Bounds, Figure, Kept
-from tiltmeter.core.errors import FileError, SpecError
+from tiltmeter.core.errors import SpecError
 from tiltmeter.core.evidence import Evidence
-from tiltmeter.core.files import read_record
 from tiltmeter.core.records import Estimate, Measured, Threshold
+from tiltmeter.studies._runs import read_run
 
 
 def bounds_of(run: Path) -> Bounds:
@@ -35,7 +35,7 @@ def bounds_of(run: Path) -> Bounds:
     Traceback (most recent call last):
     tiltmeter.core.errors.FileError: nowhere is not a run directory; give one as made by tiltmeter study.
     """
-    evidence = _evidence(run)
+    evidence = read_run(run)
     texts = {one.name: one.fingerprint for one in evidence.distributions}
     certified = evidence.threshold.fpr if isinstance(evidence.threshold, Threshold) else 0.0
     bounds = []
@@ -70,7 +70,7 @@ def check_bounds(run: Path, bounds: Bounds) -> tuple[Kept, ...]:
     Traceback (most recent call last):
     tiltmeter.core.errors.FileError: nowhere is not a run directory; give one as made by tiltmeter study.
     """
-    evidence = _evidence(run)
+    evidence = read_run(run)
     figures = _figures(evidence)
     texts = {one.name: one.fingerprint for one in evidence.distributions}
     kept = []
@@ -89,12 +89,6 @@ def check_bounds(run: Path, bounds: Bounds) -> tuple[Kept, ...]:
         same = bound.texts is None or bound.texts == texts.get(bound.test)
         kept.append(Kept(run=str(run), bound=bound, found=found, is_kept=is_kept, same_texts=same))
     return tuple(kept)
-
-
-def _evidence(run: Path) -> Evidence:
-    if not (run / "evidence.json").is_file():
-        raise FileError(f"{run} is not a run directory; give one as made by tiltmeter study.")
-    return read_record(run / "evidence.json", Evidence)
 
 
 def _figures(evidence: Evidence) -> dict[tuple[str, Figure], Measured]:

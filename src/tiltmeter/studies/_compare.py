@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from tiltmeter.core.comparison import Common, Compared, Comparison, Difference
-from tiltmeter.core.errors import FileError, FormatError, SpecError
+from tiltmeter.core.comparison import Common, Compared, Comparison, Difference, Gone
+from tiltmeter.core.errors import FormatError, SpecError
 from tiltmeter.core.evidence import Evidence, Verdict
-from tiltmeter.core.files import read_record
 from tiltmeter.core.records import Estimate, Threshold
 from tiltmeter.evaluation import Looks, Scored, auroc, compare_scores, holm
+from tiltmeter.studies._runs import read_run
 from tiltmeter.studies._scored_rows import SCORES, ScoredRows, read_scored_rows
 
 
@@ -89,6 +89,9 @@ def compare_runs(runs: Sequence[Path], *, n_draws: int = 2000, seed: int = 0) ->
         level=looks.level,
         n_draws=n_draws,
         seed=seed,
+        gone=tuple(
+            Gone(run=other.name, test=name) for other in others for name in _sets(first) if not _has(other, name)
+        ),
         common=tuple(common),
         differences=tuple(one.model_copy(update={"p_holm": p}) for one, p in zip(found, corrected, strict=True)),
     )
@@ -119,9 +122,7 @@ def _is_worse(one: Difference, level: float) -> bool:
 
 
 def _open(run: Path) -> _Opened:
-    if not (run / "evidence.json").is_file():
-        raise FileError(f"{run} is not a run directory; give one as made by tiltmeter study.")
-    evidence = read_record(run / "evidence.json", Evidence)
+    evidence = read_run(run)
     rows = read_scored_rows(run)
     tests = rows.select(rows.split == "test")
     chosen = (evidence.site, evidence.method, evidence.train)
@@ -137,29 +138,6 @@ def _open(run: Path) -> _Opened:
                 "changed, so run the study again."
             )
     return _Opened(str(run), evidence, tests)
-
-
-def sets_gone(baseline: Path, run: Path) -> tuple[str, ...]:
-    """Name the test sets of a baseline that a run was not judged on.
-
-    Parameters
-    ----------
-    baseline, run
-        Run directories.
-
-    Raises
-    ------
-    FileError
-        If one of them is no run directory.
-
-    Examples
-    --------
-    >>> sets_gone(Path("nowhere"), Path("there"))
-    Traceback (most recent call last):
-    tiltmeter.core.errors.FileError: nowhere is not a run directory; give one as made by tiltmeter study.
-    """
-    were, are = _sets(_open(baseline)), _sets(_open(run))
-    return tuple(name for name in were if name not in are)
 
 
 def _sets(run: _Opened) -> list[str]:

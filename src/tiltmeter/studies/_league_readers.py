@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from tiltmeter.baselines import TEXT_BASELINES, fit_and_score
+from tiltmeter.baselines import TEXT_BASELINES, fit_and_score, random_record
 from tiltmeter.core.activations import Activations
 from tiltmeter.core.errors import DataError, TooFewNegativesError
 from tiltmeter.core.evidence import Baseline, Candidate, Causal, Followed, RandomDirections
@@ -18,6 +18,7 @@ from tiltmeter.core.records import Estimate, Measured, Threshold, Unavailable
 from tiltmeter.core.seeds import stream
 from tiltmeter.data import plain_texts
 from tiltmeter.evaluation import (
+    DirectionScores,
     auroc_columns,
     auroc_difference,
     choose,
@@ -185,17 +186,7 @@ def _random(opened: Opened, site: str) -> tuple[Scores, list[RandomDirections]]:
     scores = {name: opened.material.part(name, "test", site).X @ drawn for name in opened.judging.tests}
     found = {name: auroc_columns(test.y, scores[name]) for name, test in opened.judging.tests.items()}
     figures = [
-        RandomDirections(
-            site=site,
-            train=opened.home,
-            test=name,
-            count=len(column),
-            mean=float(column.mean()),
-            sd=float(column.std()),
-            best=float(column.max()),
-            worst=float(column.min()),
-            chosen_on_train=float(column[int(np.argmax(on_train))]),
-        )
+        random_record(DirectionScores(on_train, column), site=site, train=opened.home, test=name)
         for name, column in found.items()
     ]
     best = {opened.home: int(np.argmax(found[opened.home]))}

@@ -50,6 +50,13 @@ def locate_monitor(where: str) -> Path:
     raise FileError(f"{where} is neither a monitor nor a run with one; check the path.")
 
 
+def read_run(run: Path) -> Evidence:
+    """Read the evidence of a run directory; FileError if it is none, FormatError if the record is damaged."""
+    if not (run / "evidence.json").is_file():
+        raise FileError(f"{run} is not a run directory; give one as made by tiltmeter study.")
+    return read_record(run / "evidence.json", Evidence)
+
+
 def open_evidence(where: str) -> Evidence:
     """Read the evidence of a run, or that which a monitor was shipped with.
 
