@@ -1,7 +1,7 @@
 """Draw the picture of the page on facts.
 
-python docs/organisms/facts_figure.py            what comes along, which was not watched in training
-python docs/organisms/facts_figure.py FOLDER     one that was, with behaviour against steps
+python docs/organisms/facts_figure.py            probes of what comes along, which was not watched in training
+python docs/organisms/facts_figure.py FOLDER     beside them, behaviour against steps of one that was
 """
 
 from __future__ import annotations
@@ -74,10 +74,10 @@ def lines(rows: list[dict[str, object]], *, x: alt.X, y: str, by: str, order: tu
 def main() -> None:
     """Write the picture."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("folder", type=Path, nargs="?", default=load("facts").folder)
-    organism = read_organism(parser.parse_args().folder)
-    panels = [behaviour(organism)] if organism.card.history else []
-    chart = alt.hconcat(*panels, probes(organism)).resolve_scale(color="independent")
+    parser.add_argument("folder", type=Path, nargs="?")
+    folder = parser.parse_args().folder
+    panels = [behaviour(read_organism(folder))] if folder else []
+    chart = alt.hconcat(*panels, probes(load("facts"))).resolve_scale(color="independent")
     svg = vl_convert.vegalite_to_svg(chart.to_dict())
     (Path(__file__).parent / "facts.svg").write_text(svg, encoding="utf-8")
 
