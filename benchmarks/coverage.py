@@ -26,9 +26,9 @@ from tiltmeter.core.records import Estimate, Measured
 from tiltmeter.evaluation import (
     Resampling,
     auroc_difference,
+    auroc_draws,
     expected_calibration_error,
     ranking_estimates,
-    rankings,
     resampling,
 )
 
@@ -66,7 +66,7 @@ def noise(rows: Rows, rng: np.random.Generator) -> NDArray[np.float64]:
 
 def bootstrap_interval(rows: Rows, scores: NDArray[np.float64], by: Resampling, area: float) -> tuple[float, float]:
     """The percentile bootstrap's interval of an AUROC, as it would be without DeLong's."""
-    draws = rankings(rows.y, scores, weights=by.weights, fpr=1.0).auroc
+    draws = auroc_draws(rows.y, scores, weights=by.weights)
     low, high = np.nanquantile(draws, [0.025, 0.975])
     stretch = float(stats.t.ppf(0.975, by.n_units - 1) / stats.norm.ppf(0.975))
     return area - stretch * (area - low), area + stretch * (high - area)

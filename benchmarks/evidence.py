@@ -43,7 +43,7 @@ from threadpoolctl import threadpool_limits
 from benchmarks.peers.worker import memory_mb
 from tiltmeter.core.activations import Activations
 from tiltmeter.core.site import Site
-from tiltmeter.evaluation import rankings, resampling
+from tiltmeter.evaluation import auroc_draws, resampling, tpr_draws
 from tiltmeter.studies import StudySpec, parse_spec
 from tiltmeter.studies._assess import assess
 from tiltmeter.studies._fitting import fit, methods_for
@@ -198,6 +198,10 @@ def one_by_one(y: NDArray[np.int64], scores: NDArray[np.float64], weights: NDArr
     return np.array([roc_auc_score(y, scores, sample_weight=weight) for weight in weights])
 
 
+def both_draws(y: NDArray[np.int64], scores: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.stack([auroc_draws(y, scores, weights=weights), tpr_draws(y, scores, weights=weights, fpr=0.01)])
+
+
 def measured(job: Callable[[], object]) -> Taken:
     wall, processor = time.perf_counter(), time.process_time()
     job()
@@ -213,7 +217,7 @@ def most_memory(job: Callable[[], object]) -> float:
     return most
 
 
-def auroc_draws(*, repeats: int) -> None:
+def against_scikit_learn(*, repeats: int) -> None:
     """Compare AUROC and TPR of 1,000 draws with scikit-learn's AUROC of the same draws, one at a time."""
     print(
         f"\n{N_DRAWS} draws; medians of {repeats} turns\n\n"
@@ -226,9 +230,9 @@ def auroc_draws(*, repeats: int) -> None:
         continuous = rng.normal(size=n) + 1.5 * y
         by = resampling(n, groups=None, n_draws=N_DRAWS)
         for kind, scores in (("continuous", continuous), ("of 40 or so levels", np.round(continuous * 6) / 6)):
-            ours = partial(rankings, y, scores, weights=by.weights, fpr=0.01)
+            ours = partial(both_draws, y, scores, by.weights)
             theirs = partial(one_by_one, y, scores, by.weights)
-            worst = float(np.abs(ours().auroc - theirs()).max())
+            worst = float(np.abs(ours()[0] - theirs()).max())
             turns = [(measured(ours), measured(theirs)) for _ in range(repeats)]
             ratios = [statistics.median(other[i] / own[i] for own, other in turns) for i in (0, 1)]
             own, other = (statistics.median(turn[way].processor for turn in turns) * 1e3 for way in (0, 1))
@@ -254,7 +258,7 @@ def main() -> None:
             print(f"{options.threads} threads")
             study(size, methods="all" if options.methods == "all" else list(METHODS))
         if options.part != "study":
-            auroc_draws(repeats=options.repeats)
+            against_scikit_learn(repeats=options.repeats)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,5 @@
 import tracemalloc
+from functools import partial
 
 import numpy as np
 import pytest
@@ -7,7 +8,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score, roc_curve
 
 from tiltmeter.core.errors import ArrayError
-from tiltmeter.evaluation import auroc, rankings, resampling, tpr_at_fpr
+from tiltmeter.evaluation import auroc, auroc_draws, resampling, tpr_at_fpr, tpr_draws
 
 
 def naive_auroc(y, scores):
@@ -104,14 +105,14 @@ def test_weights_are_repetitions():
     rng = np.random.default_rng(1)
     for y, scores in CASES[:80]:
         weights = rng.integers(0, 4, size=(5, len(y))).astype(float)
-        found = rankings(y, scores, weights=weights, fpr=0.2)
+        areas, rates = auroc_draws(y, scores, weights=weights), tpr_draws(y, scores, weights=weights, fpr=0.2)
         for i, weight in enumerate(weights):
             index = np.repeat(np.arange(len(y)), weight.astype(int))
             if len(np.unique(y[index])) < 2:
-                assert np.isnan(found.auroc[i]) and np.isnan(found.tpr[i])
+                assert np.isnan(areas[i]) and np.isnan(rates[i])
             else:
-                assert found.auroc[i] == pytest.approx(roc_auc_score(y[index], scores[index]), abs=1e-12)
-                assert found.tpr[i] == pytest.approx(tpr_at_fpr(y[index], scores[index], fpr=0.2), abs=1e-12)
+                assert areas[i] == pytest.approx(roc_auc_score(y[index], scores[index]), abs=1e-12)
+                assert rates[i] == pytest.approx(tpr_at_fpr(y[index], scores[index], fpr=0.2), abs=1e-12)
 
 
 def test_the_order_of_weights_in_memory_leaves_no_trace():
@@ -120,26 +121,24 @@ def test_the_order_of_weights_in_memory_leaves_no_trace():
         weights = rng.integers(0, 3, size=(23, len(y))).astype(float)
         by_row = np.asfortranarray(weights)
         assert weights.flags.c_contiguous and not by_row.flags.c_contiguous
-        for one, other in zip(
-            rankings(y, scores, weights=weights, fpr=0.1), rankings(y, scores, weights=by_row, fpr=0.1), strict=True
-        ):
-            np.testing.assert_array_equal(one, other)
+        for draws in (auroc_draws, partial(tpr_draws, fpr=0.1)):
+            np.testing.assert_array_equal(draws(y, scores, weights=weights), draws(y, scores, weights=by_row))
 
 
 def test_weights_need_not_be_whole_numbers():
     rng = np.random.default_rng(3)
     for y, scores in CASES[:80]:
         weights = rng.exponential(size=(3, len(y)))
-        found = rankings(y, scores, weights=weights, fpr=0.2)
-        for value, weight in zip(found.auroc, weights, strict=True):
+        for value, weight in zip(auroc_draws(y, scores, weights=weights), weights, strict=True):
             assert value == pytest.approx(roc_auc_score(y, scores, sample_weight=weight), abs=1e-12)
 
 
-def test_many_draws_take_no_memory_but_their_own_figures():
+@pytest.mark.parametrize("draws", [auroc_draws, partial(tpr_draws, fpr=0.01)])
+def test_many_draws_take_no_memory_but_their_own_figures(draws):
     y, scores = np.arange(400) % 2, np.random.default_rng(4).normal(size=400)
     weights = resampling(400, groups=None, n_draws=2000).weights
     tracemalloc.start()
-    rankings(y, scores, weights=weights, fpr=0.01)
+    draws(y, scores, weights=weights)
     most = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert most < weights.nbytes / 10

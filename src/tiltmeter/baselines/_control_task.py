@@ -15,7 +15,14 @@ from tiltmeter.core.errors import ArrayError, NoDirectionError
 from tiltmeter.core.records import Estimate, Measured, Unavailable
 from tiltmeter.core.rivals import ControlTask
 from tiltmeter.core.seeds import stream
-from tiltmeter.evaluation import Resampling, bootstrap_estimate, ranking_estimates, rankings, resampling, taken_together
+from tiltmeter.evaluation import (
+    Resampling,
+    auroc_draws,
+    bootstrap_estimate,
+    ranking_estimates,
+    resampling,
+    taken_together,
+)
 
 # where fewer types than this share hold both labels, the real label is itself one that each type has
 _LEAST_MIXED = 0.5
@@ -115,9 +122,7 @@ def control_task(
 
     def areas(weights: NDArray[np.float64]) -> NDArray[np.float64]:
         """AUROC of each task under each weighting, shape (11, b)."""
-        return np.array(
-            [rankings(y[outside], own, weights=weights, fpr=1.0).auroc for y, own in zip(tasks, scores, strict=True)]
-        )
+        return np.array([auroc_draws(y[outside], own, weights=weights) for y, own in zip(tasks, scores, strict=True)])
 
     def real_and_control(by: Resampling) -> tuple[Measured, Measured]:
         mean = bootstrap_estimate(lambda weights: areas(weights)[1:].mean(axis=0), by=by, bounds=(0.0, 1.0))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Literal
 
 from tiltmeter.core.calibration import Probabilities
@@ -9,7 +10,7 @@ from tiltmeter.core.generalisation import CurvePoint, FewShots
 from tiltmeter.core.hiding import ActivationBudget
 from tiltmeter.core.likeness import Likeness
 from tiltmeter.core.operating import DailyAlarms
-from tiltmeter.core.records import Measured, Record, Threshold, Unavailable
+from tiltmeter.core.records import Estimate, Measured, Record, Threshold, Unavailable
 from tiltmeter.core.rivals import ActivationNull, BestRival, ControlTask, RivalKind
 from tiltmeter.core.surface import Kinship, LabelWord, PairOrder
 
@@ -21,6 +22,32 @@ class Candidate(Record):
     method: str
     auroc: Measured
     fold_aurocs: tuple[float, ...]
+
+
+def best_sites(candidates: Iterable[Candidate], *, chosen: tuple[str, str]) -> dict[str, str]:
+    """Return the site of each method with the highest AUROC on validation folds, the earlier of equals.
+
+    A method without any figure is not in it. ``chosen``, a method and a site, overrules that for its method.
+
+    Examples
+    --------
+    >>> at = {0: 0.7, 1: 0.9}
+    >>> tried = [
+    ...     Candidate(site=f"{block}.resid_post", method="lda", fold_aurocs=(), auroc=Estimate(
+    ...         value=value, low=0.5, high=1.0, level=0.95, n=5, method="made up"))
+    ...     for block, value in at.items()
+    ... ]
+    >>> best_sites(tried, chosen=("lat", "2.resid_post"))
+    {'lda': '1.resid_post', 'lat': '2.resid_post'}
+    """
+    best: dict[str, tuple[float, str]] = {}
+    for candidate in candidates:
+        if isinstance(candidate.auroc, Estimate):
+            value = candidate.auroc.value
+            if candidate.method not in best or value > best[candidate.method][0]:
+                best[candidate.method] = (value, candidate.site)
+    method, site = chosen
+    return {name: where for name, (_, where) in best.items()} | {method: site}
 
 
 class Cell(Record):
@@ -99,7 +126,7 @@ class Gap(Record):
     """What a reader learned of ``test`` on the training distribution, as a share of what its like learned on ``test``.
 
     (AUROC of the one - 0.5) / (AUROC of the other - 0.5) on the same test rows. ``method`` is that of a probe, at
-    ``site``, or the name of a text baseline, with no site.
+    ``site``, which is its best one, or the name of a text baseline, with no site.
     """
 
     method: str

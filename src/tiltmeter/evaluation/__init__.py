@@ -42,7 +42,7 @@ from tiltmeter.evaluation._nulls import (
 )
 from tiltmeter.evaluation._plan import LabelledScores, plan_reviews, rate_left
 from tiltmeter.evaluation._probabilities import calibrated_probabilities, fit_calibrator, shift_prior
-from tiltmeter.evaluation._ranking import Ranking, auroc, rankings, tpr_at_fpr
+from tiltmeter.evaluation._ranking import auroc, auroc_draws, tpr_at_fpr, tpr_draws
 from tiltmeter.evaluation._ranks import MeanScores, Ranks, TaskScores, simultaneous_means, simultaneous_ranks
 from tiltmeter.evaluation._reliability import expected_calibration_error, reliability_table
 from tiltmeter.evaluation._risk import threshold_at_risk
@@ -66,7 +66,6 @@ __all__ = [
     "MahalanobisDetector",
     "MeanScores",
     "MeasuredRows",
-    "Ranking",
     "RankingEstimates",
     "Ranks",
     "Rejudged",
@@ -86,6 +85,7 @@ __all__ = [
     "auroc",
     "auroc_columns",
     "auroc_difference",
+    "auroc_draws",
     "auroc_gain",
     "balanced_accuracy",
     "bootstrap_estimate",
@@ -109,7 +109,6 @@ __all__ = [
     "random_directions",
     "random_push",
     "ranking_estimates",
-    "rankings",
     "rate_left",
     "rejudge",
     "reliability_table",
@@ -129,6 +128,7 @@ __all__ = [
     "threshold_at_fpr",
     "threshold_at_risk",
     "tpr_at_fpr",
+    "tpr_draws",
     "unit_scores",
     "yardsticks",
 ]

@@ -21,7 +21,7 @@ from tiltmeter.evaluation._estimates import (
     resampling,
     share,
 )
-from tiltmeter.evaluation._ranking import check_labelled_scores, rankings
+from tiltmeter.evaluation._ranking import auroc_draws, check_labelled_scores, tpr_draws
 from tiltmeter.numerics import clopper_pearson
 
 _STEPS = 30  # of the search for the level at which an interval meets 0: to 1e-9
@@ -129,12 +129,13 @@ def compare_scores(one: Scored, two: Scored, *, paired: bool, looks: Looks = _US
             "false alarms": _apart(*(_above(side, on=0, looks=looks) for side in (one, two))),
             "caught at equal alarms": _apart(*tpr),
         }
-    draws, others = (rankings(side.y, side.scores, weights=by.weights, fpr=looks.fpr) for side in (one, two))
+    areas = [auroc_draws(side.y, side.scores, weights=by.weights) for side in (one, two)]
+    rates = [tpr_draws(side.y, side.scores, weights=by.weights, fpr=looks.fpr) for side in (one, two)]
     return {
-        "auroc": _auroc(one, two, auroc, gain=others.auroc - draws.auroc, by=by),
+        "auroc": _auroc(one, two, auroc, gain=areas[1] - areas[0], by=by),
         "caught": _thresholds(one, two, on=1, looks=looks),
         "false alarms": _thresholds(one, two, on=0, looks=looks),
-        "caught at equal alarms": _equal_alarms(one, two, tpr, gain=others.tpr - draws.tpr, by=by, fpr=looks.fpr),
+        "caught at equal alarms": _equal_alarms(one, two, tpr, gain=rates[1] - rates[0], by=by, fpr=looks.fpr),
     }
 
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from tiltmeter.core.records import Measured, Unavailable
 from tiltmeter.evaluation._estimates import Resampling, area_interval, percentile_interval
-from tiltmeter.evaluation._ranking import rankings
+from tiltmeter.evaluation._ranking import auroc_draws
 from tiltmeter.evaluation._together import taken_together
 
 
@@ -84,5 +84,5 @@ def _areas(
 ) -> tuple[float, Float[NDArray[Any], " b"]]:
     """Return the mean AUROC over runs, and its bootstrap draws."""
     once = np.ones((1, len(y)))
-    value = float(np.mean([rankings(y, run, weights=once, fpr=1.0).auroc[0] for run in scores]))
-    return value, np.mean([rankings(y, run, weights=by.weights, fpr=1.0).auroc for run in scores], axis=0)
+    value = float(np.mean([auroc_draws(y, run, weights=once)[0] for run in scores]))
+    return value, np.mean([auroc_draws(y, run, weights=by.weights) for run in scores], axis=0)

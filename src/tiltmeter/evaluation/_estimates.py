@@ -13,7 +13,7 @@ from scipy import special
 from tiltmeter.core.records import Estimate, Measured, Unavailable
 from tiltmeter.core.seeds import stream
 from tiltmeter.evaluation._delong import area_variance, logit_bounds
-from tiltmeter.evaluation._ranking import Ranking, auroc, check_labelled_scores, rankings, tpr_at_fpr
+from tiltmeter.evaluation._ranking import auroc, auroc_draws, check_labelled_scores, tpr_at_fpr, tpr_draws
 from tiltmeter.evaluation._together import taken_together
 from tiltmeter.numerics import bootstrap_weights, clopper_pearson
 
@@ -98,7 +98,6 @@ def ranking_estimates(
         gap = Unavailable(reason=f"one class only: {n_positive} positive and {n_negative} negative texts")
         return RankingEstimates(gap, gap)
     area = auroc(y, scores)
-    draws = rankings(y, scores, weights=by.weights, fpr=fpr)
     measured = area_interval(y, scores, area=area, by=by, level=by.level)
     rate: Measured
     if n_negative * fpr < 1 - 1e-9:  # 49 * (1 / 49) is less than 1 in floating point
@@ -107,6 +106,7 @@ def ranking_estimates(
             reason=f"{n_negative} negatives cannot resolve a false-positive rate of {fpr:g}; {needed} can"
         )
     else:
+        draws = tpr_draws(y, scores, weights=by.weights, fpr=fpr)
         rate = _share(tpr_at_fpr(y, scores, fpr=fpr), draws, y == 1, by)
         if isinstance(rate, Estimate) and n_negative * fpr < _ENOUGH_ABOVE - 1e-9:
             rate = rate.model_copy(update={"method": _approximate(rate.method)})
@@ -151,7 +151,7 @@ def _difference(one: _Labelled, two: _Labelled, *, by: Resampling) -> Measured:
     if min(len(np.unique(y)) for y, _ in (one, two)) < 2:
         return Unavailable(reason="one class only")
     own, other = (auroc(y, scores) for y, scores in (one, two))
-    own_draws, other_draws = (rankings(y, scores, weights=by.weights, fpr=1.0).auroc for y, scores in (one, two))
+    own_draws, other_draws = (auroc_draws(y, scores, weights=by.weights) for y, scores in (one, two))
     if not {own, other} & {0.0, 1.0} or all(np.array_equal(a, b) for a, b in zip(one, two, strict=True)):
         found = percentile_interval(own - other, own_draws - other_draws, by=by, level=by.level, bounds=(-1.0, 1.0))
         fewest = min(int((y == label).sum()) for y, _ in (one, two) for label in (0, 1))
@@ -282,9 +282,11 @@ def _approximate(method: str) -> str:
     return method if method.endswith("approximate") else f"{method}, approximate"
 
 
-def _share(value: float, draws: Ranking, positive: Bool[NDArray[Any], " n"], by: Resampling) -> Measured:
+def _share(
+    value: float, draws: Float[NDArray[Any], " b"], positive: Bool[NDArray[Any], " n"], by: Resampling
+) -> Measured:
     if value not in (0.0, 1.0):
-        return percentile_interval(value, draws.tpr, by=by, level=by.level)
+        return percentile_interval(value, draws, by=by, level=by.level)
     # all caught, or none: of which the bootstrap would know no doubt
     hits = np.full(int(positive.sum()), value == 1.0)
     return share(hits, groups=None if by.groups is None else by.groups[positive], level=by.level)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from tiltmeter.core.records import Estimate, Measured, Unavailable
 from tiltmeter.evaluation._estimates import Resampling, area_interval, percentile_interval
-from tiltmeter.evaluation._ranking import auroc, rankings
+from tiltmeter.evaluation._ranking import auroc, auroc_draws
 
 # the AUROC of what was trained on nothing
 _FLOOR = 0.5
@@ -65,7 +65,6 @@ def gap_recovered(
     if len(np.unique(y)) < 2:
         return Unavailable(reason="one class only")
     learned, ceiling = auroc(y, easy), auroc(y, hard)
-    draws, ceiling_draws = (rankings(y, scores, weights=by.weights, fpr=1.0).auroc for scores in (easy, hard))
     is_exact = bool({learned, ceiling} & {0.0, 1.0})
     level = (1 + by.level) / 2 if is_exact else by.level
     bound = area_interval(y, hard, area=ceiling, by=by, level=level)
@@ -75,6 +74,7 @@ def gap_recovered(
         return Unavailable(reason="trained on the set itself it is not above chance, so there is no gap to recover")
     share = (learned - _FLOOR) / (ceiling - _FLOOR)
     if not is_exact:
+        draws, ceiling_draws = (auroc_draws(y, scores, weights=by.weights) for scores in (easy, hard))
         # a draw whose ceiling is at chance has no gap
         ratios = np.divide(
             draws - _FLOOR, ceiling_draws - _FLOOR, out=np.full(len(draws), np.nan), where=ceiling_draws > _FLOOR

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -13,13 +13,6 @@ from tiltmeter.core.errors import ArrayError
 
 # counts are whole numbers: the slack keeps 0.01 * 300 from being read as 2.9999999
 _SLACK = 1e-9
-
-
-class Ranking(NamedTuple):
-    """AUROC and TPR per weighting, shape (b,) each; NaN where a weighting leaves one class without weight."""
-
-    auroc: Float[NDArray[Any], " b"]
-    tpr: Float[NDArray[Any], " b"]
 
 
 def auroc(y: Int[NDArray[Any], " n"], scores: Float[NDArray[Any], " n"]) -> float:
@@ -64,13 +57,14 @@ def tpr_at_fpr(y: Int[NDArray[Any], " n"], scores: Float[NDArray[Any], " n"], *,
     return _once(y, scores, fpr=fpr)[1]
 
 
-def rankings(
-    y: Int[NDArray[Any], " n"], scores: Float[NDArray[Any], " n"], *, weights: Float[NDArray[Any], "b n"], fpr: float
-) -> Ranking:
-    """Return AUROC and TPR at ``fpr`` under each row of ``weights``, sharing one sort among all of them.
+def auroc_draws(
+    y: Int[NDArray[Any], " n"], scores: Float[NDArray[Any], " n"], *, weights: Float[NDArray[Any], "b n"]
+) -> Float[NDArray[Any], " b"]:
+    """Return AUROC under each row of ``weights``, sharing one sort among all of them.
 
-    The weights are not negative. Cost is O(n log n + b n), and memory O(b) where the draws of a row lie side by side
-    in memory, as in :func:`tiltmeter.numerics.bootstrap_weights`; other weights are copied into that order first.
+    The weights are not negative. NaN where a weighting leaves one class without weight. Cost is O(n log n + b n), and
+    memory O(b) where the draws of a row lie side by side in memory, as in :func:`tiltmeter.numerics.bootstrap_weights`;
+    other weights are copied into that order first.
 
     Raises
     ------
@@ -80,43 +74,76 @@ def rankings(
     Examples
     --------
     >>> y, scores = np.array([0, 0, 1, 1]), np.array([0.1, 0.4, 0.3, 0.9])
-    >>> rankings(y, scores, weights=np.array([[1.0, 1.0, 1.0, 1.0], [1.0, 0.0, 1.0, 1.0]]), fpr=0.01).auroc.tolist()
+    >>> auroc_draws(y, scores, weights=np.array([[1.0, 1.0, 1.0, 1.0], [1.0, 0.0, 1.0, 1.0]])).tolist()
     [0.75, 1.0]
     """
-    _check_both_classes(y, scores)
-    of_row = np.ascontiguousarray(weights.T, dtype=np.float64)
-    above, wins, won, n_negative, so_far = np.zeros((5, len(weights)))
-    for row in np.flatnonzero(y == 0).tolist():
-        n_negative += of_row[row]
-    limit = fpr * n_negative + _SLACK
-    caught, is_within, is_any_within = np.empty(len(weights)), np.ones(len(weights), dtype=np.bool_), fpr < 1
-    # from the highest score down, of equal scores the negatives first, all draws at a time: vectors that stay in the
-    # cache, where sorted copies of all weights would not
-    order = np.lexsort((y, -scores))
-    for row, is_positive in zip(order.tolist(), y[order].tolist(), strict=True):
-        weight = of_row[row]
+    of_row = _by_row(y, scores, weights)
+    above, wins, won = np.zeros((3, len(weights)))
+    for row, is_positive in _falling(y, scores):
         if is_positive:
-            above += weight
-            continue
-        np.multiply(above, weight, out=won)
-        wins += won
-        if is_any_within:
-            so_far += weight
-            is_passed = is_within & (so_far > limit)
-            caught[is_passed] = above[is_passed]
-            is_within &= ~is_passed
-            is_any_within = bool(is_within.any())
-    n_positive = above
-    caught[is_within] = n_positive[is_within]
+            above += of_row[row]
+        else:
+            np.multiply(above, of_row[row], out=won)
+            wins += won
     for is_tied in _ties(y, scores):
         positive, negative = (of_row[is_tied & (y == label)].sum(axis=0) for label in (1, 0))
         wins += positive * negative / 2
-    usable = (n_positive > 0) & (n_negative > 0)
-    nothing = np.full(len(weights), np.nan)
-    return Ranking(
-        np.divide(wins, n_positive * n_negative, out=nothing.copy(), where=usable),
-        np.divide(caught, n_positive, out=nothing, where=usable),
-    )
+    return _ratio(wins, above * ((1.0 - y) @ of_row))
+
+
+def tpr_draws(
+    y: Int[NDArray[Any], " n"], scores: Float[NDArray[Any], " n"], *, weights: Float[NDArray[Any], "b n"], fpr: float
+) -> Float[NDArray[Any], " b"]:
+    """Return the true-positive rate at ``fpr`` under each row of ``weights``; see :func:`tpr_at_fpr`.
+
+    As :func:`auroc_draws`, and cheaper: only rows above the threshold of some draw are walked.
+
+    Raises
+    ------
+    ArrayError
+        As :func:`auroc_draws`.
+
+    Examples
+    --------
+    >>> y, scores = np.array([0, 0, 1, 1]), np.array([0.1, 0.4, 0.3, 0.9])
+    >>> tpr_draws(y, scores, weights=np.array([[1.0, 1.0, 1.0, 1.0], [1.0, 0.0, 1.0, 1.0]]), fpr=0.01).tolist()
+    [0.5, 1.0]
+    """
+    of_row = _by_row(y, scores, weights)
+    n_positive, n_negative = y.astype(np.float64) @ of_row, (1.0 - y) @ of_row
+    limit = fpr * n_negative + _SLACK
+    above, so_far = np.zeros((2, len(weights)))
+    caught, is_within = n_positive.copy(), np.ones(len(weights), dtype=np.bool_)
+    for row, is_positive in _falling(y, scores):
+        if is_positive:
+            above += of_row[row]
+            continue
+        so_far += of_row[row]
+        is_passed = is_within & (so_far > limit)
+        caught[is_passed] = above[is_passed]
+        is_within &= ~is_passed
+        if not is_within.any():
+            break
+    # a draw without negatives has no rate of false positives, and none of true ones at it
+    return _ratio(np.where(n_negative > 0, caught, np.nan), n_positive)
+
+
+def _by_row(
+    y: Int[NDArray[Any], " n"], scores: Float[NDArray[Any], " n"], weights: Float[NDArray[Any], "b n"]
+) -> Float[NDArray[Any], "n b"]:
+    """Lay the draws of a row side by side: vectors that stay in the cache, where sorted copies of all would not."""
+    _check_both_classes(y, scores)
+    return np.ascontiguousarray(weights.T, dtype=np.float64)
+
+
+def _falling(y: Int[NDArray[Any], " n"], scores: Float[NDArray[Any], " n"]) -> Iterator[tuple[int, int]]:
+    """Yield rows and their labels from the highest score down, of equal scores the negatives first."""
+    order = np.lexsort((y, -scores))
+    return zip(order.tolist(), y[order].tolist(), strict=True)
+
+
+def _ratio(parts: Float[NDArray[Any], " b"], wholes: Float[NDArray[Any], " b"]) -> Float[NDArray[Any], " b"]:
+    return np.asarray(np.divide(parts, wholes, out=np.full(len(parts), np.nan), where=wholes > 0))
 
 
 def check_labelled_scores(y: Int[NDArray[Any], " n"], scores: Float[NDArray[Any], " n"]) -> None:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from tiltmeter.core.records import Measured, Unavailable
 from tiltmeter.evaluation._estimates import Resampling, boundary_interval, percentile_interval
-from tiltmeter.evaluation._ranking import auroc, rankings
+from tiltmeter.evaluation._ranking import auroc, auroc_draws
 
 
 def nuisance_auroc(
@@ -38,7 +38,7 @@ def nuisance_auroc(
         if len(np.unique(nuisance[rows])) < 2:
             return Unavailable(reason=f"texts with label {label} all have the same value of the nuisance")
         values.append(auroc(nuisance[rows], scores[rows]))
-        draws.append(rankings(nuisance[rows], scores[rows], weights=by.weights[:, rows], fpr=1.0).auroc)
+        draws.append(auroc_draws(nuisance[rows], scores[rows], weights=by.weights[:, rows]))
     value = float(np.mean(values))
     if value in (0.0, 1.0):
         sides = [(y == label) & (nuisance == side) for label in (0, 1) for side in (0, 1)]

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from tiltmeter.core.errors import SpecError
-from tiltmeter.core.evidence import Cell, Evidence, RandomDirections
-from tiltmeter.core.records import Estimate
+from tiltmeter.core.evidence import Cell, Evidence, RandomDirections, best_sites
 from tiltmeter.core.site import Site
 from tiltmeter.report._format import printable
 
@@ -42,7 +41,7 @@ def look_up(evidence: Evidence) -> Lookup:
         tests=_ordered(names, [c.test for c in evidence.transfer]),
         cells={(c.site, c.method, c.train, c.test): c for c in evidence.transfer},
         random={(r.site, r.test): r for r in evidence.random_directions if r.train == evidence.train},
-        best_sites=_best_sites(evidence),
+        best_sites=best_sites(evidence.candidates, chosen=(evidence.method, evidence.site)),
         labels=labels,
         axis=axis,
     )
@@ -51,18 +50,6 @@ def look_up(evidence: Evidence) -> Lookup:
 def _ordered(names: list[str], used: list[str]) -> tuple[str, ...]:
     present = set(used)
     return tuple(dict.fromkeys([n for n in names if n in present] + used))
-
-
-def _best_sites(evidence: Evidence) -> dict[str, str]:
-    best: dict[str, tuple[float, str]] = {}
-    for candidate in evidence.candidates:
-        if isinstance(candidate.auroc, Estimate):
-            value = candidate.auroc.value
-            # strict: on a tie the earlier site stays, in the order of the record
-            if candidate.method not in best or value > best[candidate.method][0]:
-                best[candidate.method] = (value, candidate.site)
-    sites = {method: best[method][1] for method in evidence.methods if method in best}
-    return {m: sites[m] for m in sites if m != evidence.method} | {evidence.method: evidence.site}
 
 
 def _axis(sites: tuple[str, ...]) -> tuple[dict[str, str], str]:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from tiltmeter.baselines import Rival
-from tiltmeter.core.evidence import Candidate, Causal, Evidence
+from tiltmeter.core.evidence import Candidate, Causal, Evidence, best_sites
 from tiltmeter.core.records import Unavailable
 from tiltmeter.evaluation import choose, judge
 from tiltmeter.models import SubjectModel
@@ -72,6 +72,7 @@ class _Case(NamedTuple):
     tests: dict[str, TestSet]
     fits: Fits
     chosen: Fitted
+    best_sites: dict[str, str]
     reader: SubjectModel | Vectors
     steps: Steps
 
@@ -97,7 +98,8 @@ def assess(
         fits = fit_all(spec, material, methods)
         key = (home, choice.best.site, choice.best.method)
         chosen = next(probe for probe in fits.fitted if (probe.train, probe.site, probe.method) == key)
-    case = _Case(spec, material, test_sets(spec, material), fits, chosen, reader, steps)
+    sites = best_sites(choice.candidates, chosen=(chosen.method, chosen.site))
+    case = _Case(spec, material, test_sets(spec, material), fits, chosen, sites, reader, steps)
     carried, doubted = _carried(case), _doubted(case)
     rivalled, operated, detected = _rivalled(case, readers), *_operated(case)
     evidence = Evidence(
@@ -139,7 +141,7 @@ def _carried(case: _Case) -> _Figures:
     spec, material, tests = case.spec, case.material, case.tests
     with case.steps("judging transfer"):
         cells = transfer(case.fits, material, tests, fpr=spec.threshold.fpr)
-        recovered = gaps(case.fits, material, tests, home=case.chosen.train)
+        recovered = gaps(case.fits, material, tests, home=case.chosen.train, sites=case.best_sites)
     with case.steps("fitting on other texts and on fewer"):
         generalised = generalise(spec, material, tests, case.chosen)
     return {"transfer": cells, "gaps": recovered, **generalised._asdict()}

@@ -13,7 +13,7 @@ from tiltmeter.core.activations import Activations
 from tiltmeter.core.records import Measured, Record, Unavailable
 from tiltmeter.core.seeds import stream
 from tiltmeter.data import independent_units, split_by_group
-from tiltmeter.evaluation import Resampling, bootstrap_estimate, rankings, taken_together
+from tiltmeter.evaluation import Resampling, auroc_draws, bootstrap_estimate, taken_together
 from tiltmeter.models import SubjectModel, load
 from tiltmeter.numerics import bootstrap_weights
 from tiltmeter.organisms import Organism
@@ -73,8 +73,8 @@ class Judging(NamedTuple):
         for name, found in scores.items():
             y = self.tests[name].y
             once = np.ones((1, len(y)))
-            value[name] = float(rankings(y, found, weights=once, fpr=1.0).auroc[0])
-            draws[name] = rankings(y, found, weights=self.weights[:, self.places[name]], fpr=1.0).auroc
+            value[name] = float(auroc_draws(y, found, weights=once)[0])
+            draws[name] = auroc_draws(y, found, weights=self.weights[:, self.places[name]])
         return Scored(scores, value, draws)
 
     def mean(self, scored: Scored, names: tuple[str, ...]) -> Measured:

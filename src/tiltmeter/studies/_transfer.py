@@ -115,21 +115,22 @@ def transfer(fits: Fits, material: Material, tests: dict[str, TestSet], *, fpr: 
     return tuple(cells)
 
 
-def gaps(fits: Fits, material: Material, tests: dict[str, TestSet], *, home: str) -> tuple[Gap, ...]:
-    """Measure what each probe of the home distribution recovers of what one fitted on the test's own texts reads."""
-    probes = {(probe.train, probe.site, probe.method): probe.probe for probe in fits.fitted}
+def gaps(
+    fits: Fits, material: Material, tests: dict[str, TestSet], *, home: str, sites: dict[str, str]
+) -> tuple[Gap, ...]:
+    """Measure what each method recovers, at its site, of what its like that is fitted on the test's own texts reads."""
+    probes: dict[tuple[str, str, str], LinearProbe] = {(p.train, p.site, p.method): p.probe for p in fits.fitted}
     found = []
-    for (train, site, method), ceiling in probes.items():
-        if train == home or train not in tests or (home, site, method) not in probes:
-            continue
-        X, test = material.part(train, "test", site).X, tests[train]
-        recovered = gap_recovered(
-            test.y,
-            easy=probes[home, site, method].decision_function(X),
-            hard=ceiling.decision_function(X),
-            by=test.by,
-        )
-        found.append(Gap(method=method, site=site, test=train, recovered=recovered))
+    for method, site in sites.items():
+        for name, test in tests.items():
+            easy, hard = probes.get((home, site, method)), probes.get((name, site, method))
+            if name == home or easy is None or hard is None:
+                continue
+            X = material.part(name, "test", site).X
+            recovered = gap_recovered(
+                test.y, easy=easy.decision_function(X), hard=hard.decision_function(X), by=test.by
+            )
+            found.append(Gap(method=method, site=site, test=name, recovered=recovered))
     return tuple(found)
 
 
