@@ -14,12 +14,13 @@ from tiltmeter.core.calibration import Probabilities
 from tiltmeter.core.evidence import Evidence, Leakage, Leaked, Verdict
 from tiltmeter.core.records import Estimate, Threshold, Unavailable
 from tiltmeter.data import TextSet
-from tiltmeter.evaluation import calibrated_probabilities, fit_calibrator, resampling
+from tiltmeter.evaluation import HeldOut, calibrated_probabilities, fit_calibrator, resampling
 from tiltmeter.probes import MeanDifference
-from tiltmeter.studies import Study, StudySpec, _transfer, parse_spec, run_study
+from tiltmeter.studies import Study, StudySpec, parse_spec, run_study
 from tiltmeter.studies._alarms import alarms, certify
 from tiltmeter.studies._calibrated import probabilities
 from tiltmeter.studies._material import Material
+from tiltmeter.studies._transfer import Fitted
 
 SITE = "0.resid_post"
 CLEAN = Leakage(n_exact=0, n_near=0, near_threshold=0.8, examples=())
@@ -52,12 +53,12 @@ def spec(**threshold: object) -> StudySpec:
     )
 
 
-CHOSEN = _transfer.Fitted("home", SITE, "mean_difference", MeanDifference().fit(ROWS[:400], LABELS[:400]))
+CHOSEN = Fitted("home", SITE, "mean_difference", MeanDifference().fit(ROWS[:400], LABELS[:400]))
 
 
-def judged(y: NDArray[np.int64] = LABELS) -> dict[str, _transfer.TestSet]:
+def judged(y: NDArray[np.int64] = LABELS) -> dict[str, HeldOut]:
     by = resampling(400, groups=None, n_draws=100)
-    return {"home": _transfer.TestSet("home", y[-400:], np.array([f"t{i}" for i in range(1200, N)]), by)}
+    return {"home": HeldOut("home", y[-400:], np.array([f"t{i}" for i in range(1200, N)]), by)}
 
 
 def test_a_spec_asks_for_the_guarantee_and_gets_it() -> None:

@@ -9,25 +9,24 @@ import pytest
 
 from tiltmeter.core.records import Estimate
 from tiltmeter.data import TextSet
-from tiltmeter.evaluation import resampling
+from tiltmeter.evaluation import HeldOut, resampling
 from tiltmeter.studies import StudySpec, parse_spec
 from tiltmeter.studies._material import Material
 from tiltmeter.studies._surface import surface
-from tiltmeter.studies._transfer import TestSet as Judged
 
 _SPEC: StudySpec = parse_spec(
     {"name": "s", "model": {"path": "m"}, "texts": {"a": "a.jsonl"}, "train": {"distribution": "a"}}
 )
 
 
-def _material(texts: TextSet, *, grouped_by: str) -> tuple[Material, dict[str, Judged]]:
+def _material(texts: TextSet, *, grouped_by: str) -> tuple[Material, dict[str, HeldOut]]:
     """Take the first half of the texts for training and the rest for tests."""
     n = len(texts)
     split = np.where(np.arange(n) < n // 2, "train", "test")
     units = texts.groups if texts.groups is not None else texts.ids
     material = Material({"a": texts}, {"a": units}, {"a": split}, {"a": grouped_by})
     rows = split == "test"
-    test = Judged("a", np.asarray(texts.y)[rows], units[rows], resampling(int(rows.sum()), groups=units[rows]))
+    test = HeldOut("a", np.asarray(texts.y)[rows], units[rows], resampling(int(rows.sum()), groups=units[rows]))
     return material, {"a": test}
 
 

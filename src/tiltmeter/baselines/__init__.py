@@ -12,7 +12,6 @@ from tiltmeter.baselines._judge import JudgedTexts, Told, judge_rivals
 from tiltmeter.baselines._one_call import USUAL_RIVALS, Effort, NullsAndRivals, Rows, nulls_and_rivals
 from tiltmeter.baselines._perplexity import perplexity, surprise
 from tiltmeter.baselines._question import answer_log_odds, asking, put_question
-from tiltmeter.baselines._random import random_record, random_records
 from tiltmeter.baselines._refits import ActivationSplits, Fit, shuffled_labels, shuffled_partners, shuffled_records
 from tiltmeter.baselines._rival import TEXT_RIVALS, Readings, Rival
 from tiltmeter.baselines._rules import Rule, RuleList, read_rules, ruled
@@ -48,8 +47,6 @@ __all__ = [
     "nulls_and_rivals",
     "perplexity",
     "put_question",
-    "random_record",
-    "random_records",
     "read_rules",
     "ruled",
     "shuffled_labels",

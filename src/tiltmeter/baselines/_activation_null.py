@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from tiltmeter.baselines._judge import JudgedTexts
 from tiltmeter.baselines._refits import ActivationSplits, Fit
+from tiltmeter.core.activations import UNNAMED_SITE
 from tiltmeter.core.errors import NoDirectionError
 from tiltmeter.core.records import Unavailable
 from tiltmeter.core.rivals import ActivationNull, NullKind
@@ -50,7 +51,7 @@ def activation_nulls(
     >>> null.difference.low > 0
     True
     """
-    site = str(data.train.site or "given")
+    site = str(data.train.site or UNNAMED_SITE)
     try:
         probe = fit(data.train, data.calibration)
     except NoDirectionError as error:

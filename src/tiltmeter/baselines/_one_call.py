@@ -11,7 +11,6 @@ from tiltmeter.baselines._activation_null import activation_nulls
 from tiltmeter.baselines._control_task import control_task
 from tiltmeter.baselines._induced import INDUCED_RULES
 from tiltmeter.baselines._judge import JudgedTexts, judge_rivals
-from tiltmeter.baselines._random import random_records
 from tiltmeter.baselines._refits import ActivationSplits, Fit, shuffled_labels, shuffled_partners, shuffled_records
 from tiltmeter.baselines._rival import TEXT_RIVALS, Rival
 from tiltmeter.core.activations import Activations
@@ -20,7 +19,7 @@ from tiltmeter.core.evidence import Advantage, Baseline, RandomDirections, Shuff
 from tiltmeter.core.records import Measured, Unavailable
 from tiltmeter.core.rivals import ActivationNull, BestRival, ControlTask, NullKind
 from tiltmeter.data import TextSet
-from tiltmeter.evaluation import auroc, ranking_estimates, resampling
+from tiltmeter.evaluation import auroc, random_records, ranking_estimates, resampling
 from tiltmeter.probes import Probe
 
 USUAL_RIVALS: tuple[Rival, ...] = (*TEXT_RIVALS, INDUCED_RULES)
@@ -153,7 +152,7 @@ def nulls_and_rivals(
         advantages=told.advantages,
         best_rivals=told.best,
         random_directions=random_records(
-            data, train=train.texts.distribution, count=effort.directions, seed=effort.seed
+            data.train, data.tests, home=train.texts.distribution, count=effort.directions, seed=effort.seed
         ),
         shuffled=shuffled_records(shuffles, values),
         shuffled_pairs=shuffled_records(partners, values),

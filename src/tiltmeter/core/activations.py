@@ -13,6 +13,9 @@ from tiltmeter.core.site import Site
 
 Pooling = Literal["last", "mean", "max", "first"]
 
+UNNAMED_SITE = "given rows"
+"""What records call the site of rows of other origin."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Activations:

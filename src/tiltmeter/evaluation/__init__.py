@@ -5,6 +5,7 @@ Nothing here knows where the arrays came from.
 
 from tiltmeter.evaluation._accuracy import balanced_accuracy
 from tiltmeter.evaluation._alarm_drift import AlarmDrift, AlarmDriftState
+from tiltmeter.evaluation._assess import Scorer, assess
 from tiltmeter.evaluation._bets import Won
 from tiltmeter.evaluation._compare import Contrast, Looks, Scored, compare_scores, holm
 from tiltmeter.evaluation._daily import alarms_per_day
@@ -21,6 +22,7 @@ from tiltmeter.evaluation._estimates import (
 )
 from tiltmeter.evaluation._fresh import require_fresh
 from tiltmeter.evaluation._gap import gap_recovered
+from tiltmeter.evaluation._held_out import HeldOut, flagged, held_out, operating_point, score_histograms
 from tiltmeter.evaluation._hiding import (
     Score,
     Yardsticks,
@@ -42,6 +44,7 @@ from tiltmeter.evaluation._nulls import (
 )
 from tiltmeter.evaluation._plan import LabelledScores, plan_reviews, rate_left
 from tiltmeter.evaluation._probabilities import calibrated_probabilities, fit_calibrator, shift_prior
+from tiltmeter.evaluation._random_records import random_record, random_records
 from tiltmeter.evaluation._ranking import auroc, auroc_draws, tpr_at_fpr, tpr_draws
 from tiltmeter.evaluation._ranks import MeanScores, Ranks, TaskScores, simultaneous_means, simultaneous_ranks
 from tiltmeter.evaluation._reliability import expected_calibration_error, reliability_table
@@ -61,6 +64,7 @@ __all__ = [
     "AlarmDriftState",
     "Contrast",
     "DirectionScores",
+    "HeldOut",
     "LabelledScores",
     "Looks",
     "MahalanobisDetector",
@@ -75,6 +79,7 @@ __all__ = [
     "ScoreDrift",
     "ScoreDriftState",
     "Scored",
+    "Scorer",
     "ShuffledPairs",
     "TamperingFigure",
     "TaskScores",
@@ -82,6 +87,7 @@ __all__ = [
     "Yardsticks",
     "activation_budget",
     "alarms_per_day",
+    "assess",
     "auroc",
     "auroc_columns",
     "auroc_difference",
@@ -95,8 +101,10 @@ __all__ = [
     "conformal_threshold",
     "expected_calibration_error",
     "fit_calibrator",
+    "flagged",
     "fold_estimate",
     "gap_recovered",
+    "held_out",
     "holm",
     "judge",
     "label_lead",
@@ -105,9 +113,12 @@ __all__ = [
     "mean_estimate",
     "negatives_needed",
     "nuisance_auroc",
+    "operating_point",
     "plan_reviews",
     "random_directions",
     "random_push",
+    "random_record",
+    "random_records",
     "ranking_estimates",
     "rate_left",
     "rejudge",
@@ -115,6 +126,7 @@ __all__ = [
     "require_fresh",
     "resampling",
     "rules_page",
+    "score_histograms",
     "share",
     "shift_prior",
     "shuffle_labels",

@@ -52,7 +52,7 @@ from tiltmeter.evaluation._rules_text import (
     text_alone,
 )
 
-RULES_VERSION = 5
+RULES_VERSION = 6
 
 RULES: tuple[Callable[[Evidence], Iterable[Statement]], ...] = (
     in_distribution,

@@ -241,6 +241,8 @@ def _headline(evidence: Evidence, outcome: str) -> str:
         parts[0] = "The probe holds on held-out texts of its own kind; no other texts were tried."
     if "unknown" in fates and outcome == "holds":
         parts[0] = "The probe holds on every test set on which it could be judged."
+    if outcome == "holds" and not any(a.test == evidence.train for a in evidence.advantages):
+        parts[0] += " Whether the words alone would do as well was not asked."
     point = next((p for p in evidence.operating_points if p.test == evidence.train), None)
     threshold = evidence.threshold
     broken = (

@@ -13,18 +13,18 @@ from tiltmeter.core.operating import DailyAlarms
 from tiltmeter.core.records import Threshold, Unavailable
 from tiltmeter.data import plain_texts
 from tiltmeter.evaluation import (
+    HeldOut,
     alarms_per_day,
     conformal_threshold,
+    operating_point,
     require_fresh,
-    share,
+    score_histograms,
     threshold_at_fpr,
-    unit_scores,
 )
 from tiltmeter.studies._material import Material
 from tiltmeter.studies._spec import StudySpec
-from tiltmeter.studies._transfer import Fitted, TestSet, test_scores
+from tiltmeter.studies._transfer import Fitted, test_scores
 
-_BINS = 30
 _WORST = 6
 # a share of copies among the calibration texts beyond which a threshold is not certified
 _MOST_COPIES = 0.01
@@ -41,23 +41,13 @@ class Alarms(NamedTuple):
 
 
 def alarms(
-    spec: StudySpec, material: Material, tests: dict[str, TestSet], *, chosen: Fitted, leakage: Leakage
+    spec: StudySpec, material: Material, tests: dict[str, HeldOut], *, chosen: Fitted, leakage: Leakage
 ) -> Alarms:
     """Certify a threshold on calibration negatives and apply it to every test set."""
     threshold = certify(spec, material, chosen=chosen, leakage=leakage)
     scores = test_scores(chosen, material, tests)
-    points = tuple(operate(threshold, test, scores[name], level=spec.evidence.level) for name, test in tests.items())
-    everything = np.concatenate(list(scores.values()))
-    edges = np.linspace(float(everything.min()), float(everything.max()), _BINS + 1)
-    histograms = tuple(
-        Histogram(
-            test=name,
-            edges=tuple(edges.tolist()),
-            positive=tuple(np.histogram(scores[name][test.y == 1], edges)[0].tolist()),
-            negative=tuple(np.histogram(scores[name][test.y == 0], edges)[0].tolist()),
-        )
-        for name, test in tests.items()
-    )
+    points = tuple(operating_point(threshold, scores[name], test=test) for name, test in tests.items())
+    histograms = score_histograms(scores, tests=tests)
     worst = tuple(m for name, test in tests.items() for m in _mistakes(material, test, scores[name]))
     return Alarms(threshold, points, histograms, worst, _daily(spec, threshold, points))
 
@@ -140,24 +130,7 @@ def _population(names: tuple[str, ...], counts: tuple[int, ...]) -> str:
     return f"texts without the concept mixed as here from {mixed}, and no promise for each of them alone"
 
 
-def operate(threshold: Threshold | Unavailable, test: TestSet, scores: NDArray[Any], *, level: float) -> OperatingPoint:
-    """Return the shares of test rows, and of units, on which a threshold raises an alarm."""
-    if isinstance(threshold, Unavailable):
-        gap = Unavailable(reason="no threshold was certified")
-        return OperatingPoint(test=test.name, tpr=gap, fpr=gap, unit_fpr=gap)
-    alarm = scores > threshold.value
-    positive, negative = test.y == 1, test.y == 0
-    units = test.units[negative]
-    raised = unit_scores(scores[negative], units) > threshold.value
-    return OperatingPoint(
-        test=test.name,
-        tpr=share(alarm[positive], groups=test.units[positive], level=level),
-        fpr=share(alarm[negative], groups=units, level=level),
-        unit_fpr=share(raised, level=level),
-    )
-
-
-def _mistakes(material: Material, test: TestSet, scores: NDArray[Any]) -> list[Mistake]:
+def _mistakes(material: Material, test: HeldOut, scores: NDArray[Any]) -> list[Mistake]:
     rows = material.rows(test.name, "test")
     strings = plain_texts(rows)
     order = np.argsort(np.argsort(scores, kind="stable"), kind="stable")

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from tiltmeter.baselines import Rival
 from tiltmeter.core.evidence import Candidate, Causal, Evidence, best_sites
 from tiltmeter.core.records import Unavailable
-from tiltmeter.evaluation import choose, judge
+from tiltmeter.evaluation import HeldOut, choose, judge
 from tiltmeter.models import SubjectModel
 from tiltmeter.studies._alarms import alarms
 from tiltmeter.studies._calibrated import probabilities
@@ -28,7 +28,7 @@ from tiltmeter.studies._rivals import rivals
 from tiltmeter.studies._select import candidates
 from tiltmeter.studies._spec import Method, StudySpec
 from tiltmeter.studies._surface import surface
-from tiltmeter.studies._transfer import Fits, Fitted, TestSet, fit_all, gaps, test_scores, test_sets, transfer
+from tiltmeter.studies._transfer import Fits, Fitted, fit_all, gaps, test_scores, test_sets, transfer
 from tiltmeter.studies._vectors import Vectors
 
 
@@ -69,7 +69,7 @@ class _Case(NamedTuple):
 
     spec: StudySpec
     material: Material
-    tests: dict[str, TestSet]
+    tests: dict[str, HeldOut]
     fits: Fits
     chosen: Fitted
     best_sites: dict[str, str]

@@ -12,6 +12,7 @@ from tiltmeter.core.errors import DataError
 from tiltmeter.core.evidence import Leakage
 from tiltmeter.core.records import Unavailable
 from tiltmeter.evaluation import (
+    HeldOut,
     calibrated_probabilities,
     expected_calibration_error,
     fit_calibrator,
@@ -20,7 +21,7 @@ from tiltmeter.evaluation import (
 )
 from tiltmeter.studies._alarms import copies_among_calibration
 from tiltmeter.studies._material import Material
-from tiltmeter.studies._transfer import Fitted, TestSet, test_scores
+from tiltmeter.studies._transfer import Fitted, test_scores
 
 # fixed beforehand: two parameters are what a few hundred texts can tell
 _SHIPPED: CalibrationMethod = "platt"
@@ -28,7 +29,7 @@ _METHODS: tuple[CalibrationMethod, ...] = ("platt", "beta", "isotonic")
 
 
 def probabilities(
-    material: Material, tests: dict[str, TestSet], *, chosen: Fitted, leakage: Leakage
+    material: Material, tests: dict[str, HeldOut], *, chosen: Fitted, leakage: Leakage
 ) -> Probabilities | Unavailable:
     """Turn the chosen probe's scores into probabilities on its own calibration split, and see what they are worth."""
     if copied := copies_among_calibration(leakage):
@@ -53,7 +54,7 @@ def probabilities(
     )
 
 
-def _reliability(test: TestSet, scores: NDArray[Any], fitted: Calibrator) -> Reliability:
+def _reliability(test: HeldOut, scores: NDArray[Any], fitted: Calibrator) -> Reliability:
     p = calibrated_probabilities(fitted, scores)
     return Reliability(
         test=test.name,

@@ -13,11 +13,11 @@ from tiltmeter.core.generalisation import CurvePoint
 from tiltmeter.core.records import Measured, Unavailable
 from tiltmeter.core.seeds import stream
 from tiltmeter.data import plain_texts
-from tiltmeter.evaluation import auroc, auroc_gain, mean_auroc
+from tiltmeter.evaluation import HeldOut, auroc, auroc_gain, mean_auroc
 from tiltmeter.studies._fitting import can_fit, fit
 from tiltmeter.studies._material import Material
 from tiltmeter.studies._spec import StudySpec
-from tiltmeter.studies._transfer import Fitted, TestSet, test_scores
+from tiltmeter.studies._transfer import Fitted, test_scores
 
 _DRAWS = 5
 # the smallest part of the training units that is tried; each next one is twice as large
@@ -26,7 +26,7 @@ _RIVAL = next(rival for rival in TEXT_BASELINES if rival.name == "TF-IDF")
 
 
 def data_curve(
-    spec: StudySpec, material: Material, tests: dict[str, TestSet], chosen: Fitted
+    spec: StudySpec, material: Material, tests: dict[str, HeldOut], chosen: Fitted
 ) -> tuple[CurvePoint, ...]:
     """Fit the chosen method at the chosen site, and TF-IDF, on 8, 16, 32 ... and all training units.
 
@@ -66,7 +66,7 @@ def _part(
     spec: StudySpec,
     material: Material,
     chosen: Fitted,
-    test: TestSet,
+    test: HeldOut,
     *,
     rows: list[NDArray[np.int64]],
     n_units: int,
@@ -113,7 +113,7 @@ def _part(
     )
 
 
-def _rival_scores(material: Material, test: TestSet, chosen: Fitted, rows: NDArray[np.int64]) -> NDArray[Any]:
+def _rival_scores(material: Material, test: HeldOut, chosen: Fitted, rows: NDArray[np.int64]) -> NDArray[Any]:
     train = material.rows(chosen.train, "train").select(rows)
     strings = {test.name: plain_texts(material.rows(test.name, "test"))}
     return fit_and_score(_RIVAL, train=plain_texts(train), y=np.asarray(train.y), tests=strings)[test.name]

@@ -7,17 +7,17 @@ import numpy as np
 from tiltmeter.core.hiding import ActivationBudget
 from tiltmeter.core.records import Threshold, Unavailable
 from tiltmeter.core.seeds import stream
-from tiltmeter.evaluation import linear_budget, resampling, yardsticks
+from tiltmeter.evaluation import HeldOut, linear_budget, resampling, yardsticks
 from tiltmeter.studies._alarms import calibration_negatives, watched
 from tiltmeter.studies._material import Material
 from tiltmeter.studies._spec import StudySpec
-from tiltmeter.studies._transfer import Fitted, TestSet, test_scores
+from tiltmeter.studies._transfer import Fitted, test_scores
 
 
 def hiding(
     spec: StudySpec,
     material: Material,
-    tests: dict[str, TestSet],
+    tests: dict[str, HeldOut],
     *,
     chosen: Fitted,
     threshold: Threshold | Unavailable,

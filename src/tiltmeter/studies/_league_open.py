@@ -13,14 +13,13 @@ from tiltmeter.core.activations import Activations
 from tiltmeter.core.records import Measured, Record, Unavailable
 from tiltmeter.core.seeds import stream
 from tiltmeter.data import independent_units, split_by_group
-from tiltmeter.evaluation import Resampling, auroc_draws, bootstrap_estimate, taken_together
+from tiltmeter.evaluation import HeldOut, Resampling, auroc_draws, bootstrap_estimate, taken_together
 from tiltmeter.models import SubjectModel, load
 from tiltmeter.numerics import bootstrap_weights
 from tiltmeter.organisms import Organism
 from tiltmeter.studies._league_tasks import LeagueTask, task_texts
 from tiltmeter.studies._material import Material, Split, collect_material
 from tiltmeter.studies._spec import ReadSpec, StudySpec, parse_spec
-from tiltmeter.studies._transfer import TestSet
 
 
 class LeagueSettings(Record):
@@ -55,7 +54,7 @@ class Scored(NamedTuple):
 class Judging(NamedTuple):
     """The test sets of a task, whose rows are resampled together: a unit weighs the same in all of them."""
 
-    tests: dict[str, TestSet]
+    tests: dict[str, HeldOut]
     weights: NDArray[np.float64]
     places: dict[str, slice]
     n_units: int
@@ -192,6 +191,6 @@ def _judging(material: Material, task: LeagueTask, settings: LeagueSettings) -> 
         start = place.stop
         own, n_units = units[name], len(np.unique(units[name]))
         by = Resampling(weights[:, place], n_units, "groups", settings.level, settings.seed, own)
-        tests[name] = TestSet(name, np.asarray(labels, dtype=np.int64), units[name], by)
+        tests[name] = HeldOut(name, np.asarray(labels, dtype=np.int64), units[name], by)
         places[name] = place
     return Judging(tests, weights, places, len(np.unique(every)), settings.level, settings.seed)

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from tiltmeter.baselines import TEXT_BASELINES, fit_and_score, random_record
+from tiltmeter.baselines import TEXT_BASELINES, fit_and_score
 from tiltmeter.core.activations import Activations
 from tiltmeter.core.errors import DataError, TooFewNegativesError
 from tiltmeter.core.evidence import Baseline, Candidate, Causal, Followed, RandomDirections
@@ -23,10 +23,11 @@ from tiltmeter.evaluation import (
     auroc_difference,
     choose,
     label_lead,
+    operating_point,
+    random_record,
     ranking_estimates,
     threshold_at_fpr,
 )
-from tiltmeter.studies._alarms import operate
 from tiltmeter.studies._causes import causes
 from tiltmeter.studies._league_fits import READERS, SEQUENCE, Placing, as_linear, place
 from tiltmeter.studies._league_open import Opened, Scored, Scores
@@ -260,7 +261,7 @@ def _entry(
         mean=judging.mean(scored, elsewhere),
         threshold=threshold,
         operating_points=tuple(
-            operate(threshold, one, scores[name], level=judging.level) for name, one in judging.tests.items()
+            operating_point(threshold, scores[name], test=one) for name, one in judging.tests.items()
         ),
         over_text=auroc_difference(test.y, scores[home], rival=text.scores[home], by=test.by),
         over_text_elsewhere=judging.lead(scored, rivals.best_text(elsewhere or (home,)), elsewhere),

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from tiltmeter.core.evidence import Leakage
 from tiltmeter.data import find_leakage
+from tiltmeter.evaluation import HeldOut
 from tiltmeter.studies._material import Material
-from tiltmeter.studies._transfer import TestSet
 
 _EXAMPLES = 20
 
 
-def leaks(material: Material, tests: dict[str, TestSet], home: str) -> Leakage:
+def leaks(material: Material, tests: dict[str, HeldOut], home: str) -> Leakage:
     """Look for the texts of every test split, and of the calibration split, among the train texts of ``home``.
 
     Counts of pairs are summed over sets; the worst examples are kept, a text being named ``SET:ID``; ``by_set`` holds

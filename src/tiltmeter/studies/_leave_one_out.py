@@ -8,14 +8,14 @@ from numpy.typing import NDArray
 from tiltmeter.core.activations import Activations
 from tiltmeter.core.errors import NoDirectionError
 from tiltmeter.core.evidence import Cell
-from tiltmeter.evaluation import ranking_estimates
+from tiltmeter.evaluation import HeldOut, ranking_estimates
 from tiltmeter.studies._fitting import can_fit, fit
 from tiltmeter.studies._material import Material, Split
 from tiltmeter.studies._spec import StudySpec
-from tiltmeter.studies._transfer import Fitted, TestSet
+from tiltmeter.studies._transfer import Fitted
 
 
-def leave_one_out(spec: StudySpec, material: Material, tests: dict[str, TestSet], chosen: Fitted) -> tuple[Cell, ...]:
+def leave_one_out(spec: StudySpec, material: Material, tests: dict[str, HeldOut], chosen: Fitted) -> tuple[Cell, ...]:
     """Fit the chosen method at the chosen site on the train rows of all distributions but one; judge it there.
 
     Empty where fewer than two others can be fitted on: with one, it is in the transfer matrix.

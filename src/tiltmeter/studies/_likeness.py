@@ -9,13 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tiltmeter.core.errors import ArrayError, TooFewNegativesError
-from tiltmeter.core.likeness import Flagged, Likeness
+from tiltmeter.core.likeness import Likeness
 from tiltmeter.core.records import Threshold, Unavailable
-from tiltmeter.evaluation import MahalanobisDetector, share, unit_scores
+from tiltmeter.evaluation import HeldOut, MahalanobisDetector, flagged
 from tiltmeter.studies._alarms import calibration_negatives, watched
 from tiltmeter.studies._material import Material
 from tiltmeter.studies._spec import StudySpec
-from tiltmeter.studies._transfer import Fitted, TestSet
+from tiltmeter.studies._transfer import Fitted
 
 
 class Detected(NamedTuple):
@@ -29,7 +29,7 @@ class Detected(NamedTuple):
 def detect(
     spec: StudySpec,
     material: Material,
-    tests: dict[str, TestSet],
+    tests: dict[str, HeldOut],
     *,
     chosen: Fitted,
     threshold: Threshold | Unavailable,
@@ -74,27 +74,7 @@ def detect(
             classes=tuple(np.unique(classes).tolist()),
             shrinkage=detector.inside.shrinkage,
             threshold=detector.threshold,
-            flagged=tuple(
-                _flagged(detector.threshold, test, distances[name], level=spec.evidence.level)
-                for name, test in tests.items()
-            ),
+            flagged=tuple(flagged(detector.threshold, distances[name], test=test) for name, test in tests.items()),
         ),
         distances,
-    )
-
-
-def _flagged(
-    threshold: Threshold | Unavailable, test: TestSet, distances: NDArray[np.float64], *, level: float
-) -> Flagged:
-    if isinstance(threshold, Unavailable):
-        gap = Unavailable(reason="no threshold was certified")
-        return Flagged(test=test.name, negative=gap, positive=gap, unit=gap)
-    unlike = distances > threshold.value
-    positive, negative = test.y == 1, test.y == 0
-    units = test.units[negative]
-    return Flagged(
-        test=test.name,
-        negative=share(unlike[negative], groups=units, level=level),
-        positive=share(unlike[positive], groups=test.units[positive], level=level),
-        unit=share(unit_scores(distances[negative], units) > threshold.value, level=level),
     )

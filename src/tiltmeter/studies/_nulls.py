@@ -20,12 +20,13 @@ from tiltmeter.core.activations import Activations
 from tiltmeter.core.evidence import Shuffled
 from tiltmeter.core.records import Unavailable
 from tiltmeter.core.rivals import ActivationNull, ControlTask
+from tiltmeter.evaluation import HeldOut
 from tiltmeter.models import SubjectModel, encode, untrained
 from tiltmeter.studies._controls import chosen_aurocs, procedure, splits_at
 from tiltmeter.studies._fitting import needs_pairs
 from tiltmeter.studies._material import ENTERING, Material
 from tiltmeter.studies._spec import StudySpec
-from tiltmeter.studies._transfer import Fitted, TestSet, test_scores
+from tiltmeter.studies._transfer import Fitted, test_scores
 
 # up to so many weights a second reading of the texts costs little beside the rest of a study
 _CHEAP = 50_000_000
@@ -42,7 +43,7 @@ class Lesser(NamedTuple):
 
 
 def lesser_knowledge(
-    spec: StudySpec, material: Material, tests: dict[str, TestSet], *, chosen: Fitted, reader: object
+    spec: StudySpec, material: Material, tests: dict[str, HeldOut], *, chosen: Fitted, reader: object
 ) -> Lesser:
     """Run the chosen procedure on layer 0, on a model without training, on redrawn pairs and on control tasks."""
     # a probe of what enters the first block is that null itself
@@ -52,7 +53,7 @@ def lesser_knowledge(
 
 
 def _layer_zero(
-    spec: StudySpec, material: Material, tests: dict[str, TestSet], chosen: Fitted
+    spec: StudySpec, material: Material, tests: dict[str, HeldOut], chosen: Fitted
 ) -> tuple[ActivationNull, ...]:
     """Fit the chosen method on what enters the first block, whether that is among the sites or not."""
     data = _splits(material.entering, material, chosen.train, tests)
@@ -60,7 +61,7 @@ def _layer_zero(
 
 
 def _without_training(
-    spec: StudySpec, material: Material, tests: dict[str, TestSet], chosen: Fitted, *, reader: object
+    spec: StudySpec, material: Material, tests: dict[str, HeldOut], chosen: Fitted, *, reader: object
 ) -> tuple[ActivationNull, ...]:
     """Fit the chosen method at the chosen site of a model without training; nothing where that is not asked for."""
     wanted = spec.evidence.rivals.untrained
@@ -86,7 +87,7 @@ def _without_training(
 
 
 def _redrawn_pairs(
-    spec: StudySpec, material: Material, tests: dict[str, TestSet], chosen: Fitted
+    spec: StudySpec, material: Material, tests: dict[str, HeldOut], chosen: Fitted
 ) -> tuple[Shuffled, ...]:
     """Run a chosen method on pairs with partners drawn anew; nothing for others."""
     # of contrast_logistic every pair needs one row of each label, which drawn partners have not
@@ -123,7 +124,7 @@ def _control(spec: StudySpec, material: Material, chosen: Fitted) -> ControlTask
     )
 
 
-def _judged(material: Material, tests: dict[str, TestSet], chosen: Fitted) -> dict[str, JudgedTexts]:
+def _judged(material: Material, tests: dict[str, HeldOut], chosen: Fitted) -> dict[str, JudgedTexts]:
     scores = test_scores(chosen, material, tests)
     return {
         name: JudgedTexts(material.rows(name, "test"), test.y, test.by, scores[name]) for name, test in tests.items()
@@ -131,7 +132,7 @@ def _judged(material: Material, tests: dict[str, TestSet], chosen: Fitted) -> di
 
 
 def _splits(
-    found: dict[str, Activations], material: Material, home: str, tests: dict[str, TestSet]
+    found: dict[str, Activations], material: Material, home: str, tests: dict[str, HeldOut]
 ) -> ActivationSplits:
     own = material.splits[home]
     return ActivationSplits(

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from tiltmeter.core.evidence import Followed, Planted
-from tiltmeter.evaluation import label_lead, ranking_estimates
+from tiltmeter.evaluation import HeldOut, label_lead, ranking_estimates
 from tiltmeter.studies._material import Material, nuisance_values
 from tiltmeter.studies._sources import open_organism, which_organism
 from tiltmeter.studies._spec import StudySpec
-from tiltmeter.studies._transfer import Fitted, TestSet, test_scores
+from tiltmeter.studies._transfer import Fitted, test_scores
 
 
 def planted_in(spec: StudySpec, material: Material) -> Planted | None:
@@ -29,7 +29,7 @@ def own_sets(spec: StudySpec) -> tuple[str, ...]:
 
 
 def followed(
-    spec: StudySpec, planted: Planted | None, material: Material, tests: dict[str, TestSet], fitted: tuple[Fitted, ...]
+    spec: StudySpec, planted: Planted | None, material: Material, tests: dict[str, HeldOut], fitted: tuple[Fitted, ...]
 ) -> tuple[Followed, ...]:
     """Measure of every probe of the training distribution how well it ranks each planted column on each test set."""
     if planted is None or not planted.columns:

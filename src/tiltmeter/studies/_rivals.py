@@ -24,12 +24,12 @@ from tiltmeter.baselines import (
 from tiltmeter.core.errors import SpecError
 from tiltmeter.core.evidence import Advantage, Baseline, Gap
 from tiltmeter.core.rivals import BestRival
-from tiltmeter.evaluation import gap_recovered
+from tiltmeter.evaluation import HeldOut, gap_recovered
 from tiltmeter.models import SubjectModel
 from tiltmeter.studies._material import Material
 from tiltmeter.studies._sources import open_model
 from tiltmeter.studies._spec import ModelSpec, MonitorSpec, StudySpec
-from tiltmeter.studies._transfer import Fitted, TestSet, test_scores
+from tiltmeter.studies._transfer import Fitted, test_scores
 
 
 class Rivals(NamedTuple):
@@ -112,7 +112,7 @@ def _beside_the_read(spec: StudySpec, path: str) -> ModelSpec:
     return ModelSpec(path=path, dtype=spec.model.dtype, device=spec.model.device)
 
 
-def rivals(readers: tuple[Rival, ...], material: Material, tests: dict[str, TestSet], chosen: Fitted) -> Rivals:
+def rivals(readers: tuple[Rival, ...], material: Material, tests: dict[str, HeldOut], chosen: Fitted) -> Rivals:
     """Judge all rivals beside the chosen probe; those that learn from train texts are fitted on every set's own too."""
     home, scores = chosen.train, test_scores(chosen, material, tests)
     texts = {name: material.rows(name, "test") for name in tests}

@@ -12,11 +12,10 @@ from tiltmeter.core.errors import DataWarning
 from tiltmeter.core.records import Estimate, Measured, Unavailable
 from tiltmeter.core.surface import Kinship, LabelWord, PairOrder
 from tiltmeter.data import TextSet, group_by_shared_words, label_words, plain_texts
-from tiltmeter.evaluation import mean_estimate, ranking_estimates, resampling
+from tiltmeter.evaluation import HeldOut, mean_estimate, ranking_estimates, resampling
 from tiltmeter.numerics import clopper_pearson
 from tiltmeter.studies._material import Material
 from tiltmeter.studies._spec import StudySpec
-from tiltmeter.studies._transfer import TestSet
 
 _WORDS = 10
 
@@ -30,7 +29,7 @@ class Surface(NamedTuple):
 
 
 def surface(
-    spec: StudySpec, material: Material, tests: dict[str, TestSet], scores: dict[str, dict[str, NDArray[Any]]]
+    spec: StudySpec, material: Material, tests: dict[str, HeldOut], scores: dict[str, dict[str, NDArray[Any]]]
 ) -> Surface:
     """Look at words, pairs and relatives; ``scores`` are by reader, the probe and its rivals, and test set."""
     return Surface(
@@ -66,7 +65,7 @@ def _words_of_labels(spec: StudySpec, material: Material) -> tuple[LabelWord, ..
 
 
 def _pair_orders(
-    material: Material, tests: dict[str, TestSet], scores: dict[str, dict[str, NDArray[Any]]]
+    material: Material, tests: dict[str, HeldOut], scores: dict[str, dict[str, NDArray[Any]]]
 ) -> tuple[PairOrder, ...]:
     """Count the test pairs that each reader orders right; ``scores`` are by reader and test set.
 
@@ -91,7 +90,7 @@ def _pair_orders(
     return tuple(found)
 
 
-def _counterfactuals(texts: TextSet, test: TestSet) -> NDArray[np.int64]:
+def _counterfactuals(texts: TextSet, test: HeldOut) -> NDArray[np.int64]:
     """Return the positive and the negative row of each pair, shape (p, 2)."""
     keys = texts.pairs if texts.pairs is not None else texts.groups
     if keys is None:
@@ -110,7 +109,7 @@ class _Relatives(NamedTuple):
     label: NDArray[np.float64]
 
 
-def _kinships(spec: StudySpec, material: Material, tests: dict[str, TestSet]) -> tuple[Kinship, ...]:
+def _kinships(spec: StudySpec, material: Material, tests: dict[str, HeldOut]) -> tuple[Kinship, ...]:
     """Ask of test texts without groups whether training texts that share rare words with them give their label away."""
     home = spec.train.distribution
     if material.grouped_by[home] != "row" or home not in tests:

@@ -11,7 +11,7 @@ from threadpoolctl import threadpool_limits
 from tiltmeter.core.errors import NoDirectionError
 from tiltmeter.core.evidence import Cell, Gap
 from tiltmeter.core.records import Unavailable
-from tiltmeter.evaluation import RankingEstimates, Resampling, gap_recovered, ranking_estimates, resampling
+from tiltmeter.evaluation import HeldOut, RankingEstimates, gap_recovered, held_out, ranking_estimates
 from tiltmeter.probes import LinearProbe
 from tiltmeter.studies._fitting import can_fit, fit
 from tiltmeter.studies._material import Material
@@ -44,16 +44,7 @@ class Fits(NamedTuple):
     failed: tuple[NotFitted, ...]
 
 
-class TestSet(NamedTuple):
-    """The test rows of one distribution: labels, and one resampling that all scores on them share."""
-
-    name: str
-    y: NDArray[np.int64]
-    units: NDArray[np.str_]
-    by: Resampling
-
-
-def test_sets(spec: StudySpec, material: Material) -> dict[str, TestSet]:
+def test_sets(spec: StudySpec, material: Material) -> dict[str, HeldOut]:
     """Return the test rows of every distribution that has any."""
     sets = {}
     for name, texts in material.texts.items():
@@ -61,12 +52,14 @@ def test_sets(spec: StudySpec, material: Material) -> dict[str, TestSet]:
         if rows.y is None or not len(rows):
             continue
         units = material.units[name][material.splits[name] == "test"]
-        # rows that are their own group need no grouping, and say so in the figure
-        groups = units if len(np.unique(units)) < len(units) else None
-        by = resampling(
-            len(rows), groups=groups, n_draws=spec.evidence.bootstrap, level=spec.evidence.level, seed=spec.seed
+        sets[name] = held_out(
+            name,
+            rows.y,
+            units=units,
+            n_draws=spec.evidence.bootstrap,
+            level=spec.evidence.level,
+            seed=spec.seed,
         )
-        sets[name] = TestSet(name, rows.y, units, by)
     return sets
 
 
@@ -98,7 +91,7 @@ def _fitted(spec: StudySpec, material: Material, name: str, site: str, method: M
     return Fitted(name, site, method, probe)
 
 
-def transfer(fits: Fits, material: Material, tests: dict[str, TestSet], *, fpr: float) -> tuple[Cell, ...]:
+def transfer(fits: Fits, material: Material, tests: dict[str, HeldOut], *, fpr: float) -> tuple[Cell, ...]:
     """Judge every fitted probe on the test split of every distribution."""
     cells = []
     for gap in fits.failed:
@@ -116,7 +109,7 @@ def transfer(fits: Fits, material: Material, tests: dict[str, TestSet], *, fpr: 
 
 
 def gaps(
-    fits: Fits, material: Material, tests: dict[str, TestSet], *, home: str, sites: dict[str, str]
+    fits: Fits, material: Material, tests: dict[str, HeldOut], *, home: str, sites: dict[str, str]
 ) -> tuple[Gap, ...]:
     """Measure what each method recovers, at its site, of what its like that is fitted on the test's own texts reads."""
     probes: dict[tuple[str, str, str], LinearProbe] = {(p.train, p.site, p.method): p.probe for p in fits.fitted}
@@ -134,12 +127,12 @@ def gaps(
     return tuple(found)
 
 
-def test_scores(chosen: Fitted, material: Material, tests: dict[str, TestSet]) -> dict[str, NDArray[Any]]:
+def test_scores(chosen: Fitted, material: Material, tests: dict[str, HeldOut]) -> dict[str, NDArray[Any]]:
     """Score the test rows of every distribution with one probe."""
     return {name: chosen.probe.decision_function(material.part(name, "test", chosen.site).X) for name in tests}
 
 
-def _cell(probe: Fitted | NotFitted, test: TestSet, figures: RankingEstimates) -> Cell:
+def _cell(probe: Fitted | NotFitted, test: HeldOut, figures: RankingEstimates) -> Cell:
     n_positive = int(test.y.sum())
     return Cell(
         site=probe.site,

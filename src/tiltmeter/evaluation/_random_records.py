@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
-from tiltmeter.baselines._refits import ActivationSplits
+from tiltmeter.core.activations import UNNAMED_SITE, Activations
 from tiltmeter.core.evidence import RandomDirections
 from tiltmeter.core.seeds import stream
-from tiltmeter.evaluation import DirectionScores, random_directions
+from tiltmeter.evaluation._nulls import DirectionScores, random_directions
 
 
 def random_records(
-    data: ActivationSplits, *, train: str, count: int = 100, seed: int = 0
+    train: Activations, tests: Mapping[str, Activations], *, home: str, count: int = 100, seed: int = 0
 ) -> tuple[RandomDirections, ...]:
     """Score random directions on every test set of both labels, the same on all, each oriented on the rows to fit on.
 
     Parameters
     ----------
-    data
-        Labelled rows of one site.
     train
+        Labelled rows of one site, which give each direction its sign.
+    tests
+        Labelled rows by name.
+    home
         What the record calls the training distribution.
     count
         How many directions.
@@ -32,28 +36,28 @@ def random_records(
 
     Examples
     --------
-    >>> from tiltmeter.core.activations import Activations
+    >>> from tiltmeter.core.activations import UNNAMED_SITE, Activations
     >>> y = np.arange(100) % 2
     >>> rows = Activations(np.random.default_rng(0).normal(size=(100, 4)), ids=np.arange(100).astype(str), y=y)
-    >>> (found,) = random_records(ActivationSplits(rows, rows, {"t": rows}), train="home")
+    >>> (found,) = random_records(rows, {"t": rows}, home="home")
     >>> found.count, found.worst <= found.mean <= found.best
     (100, True)
     """
-    site = str(data.train.site or "given")
+    site = str(train.site or UNNAMED_SITE)
     records = []
-    for name, test in data.tests.items():
-        if data.train.y is None or test.y is None or len(np.unique(test.y)) < 2:
+    for name, test in tests.items():
+        if train.y is None or test.y is None or len(np.unique(test.y)) < 2:
             continue
         # the same stream for every test set: one set of directions a site
         found = random_directions(
-            data.train.X,
-            data.train.y,
+            train.X,
+            train.y,
             X_test=test.X,
             y_test=test.y,
             count=count,
             rng=stream(seed, "random directions", site),
         )
-        records.append(random_record(found, site=site, train=train, test=name))
+        records.append(random_record(found, site=site, train=home, test=name))
     return tuple(records)
 
 
