@@ -128,7 +128,8 @@ def test_the_budget_left_for_false_positives_is_known():
 
 
 def test_too_few_negatives_are_refused_by_naming_how_many_and_the_least_budget():
-    with pytest.raises(TooFewNegativesError, match=r"takes 1500 calibration negatives .* and there are 400") as refused:
+    words = r"takes 1500 negatives among the calibration texts .* and there are 400"
+    with pytest.raises(TooFewNegativesError, match=words) as refused:
         planned(Terms(per_day=5000, base_rate=0, reviews=9.98))
     least = int(str(refused.value).split("at least ")[1].split()[0])
     assert planned(Terms(per_day=5000, base_rate=0, reviews=least)).threshold.allowed == 0
@@ -150,6 +151,17 @@ def test_too_few_negatives_are_refused_by_naming_how_many_and_the_least_budget()
 def test_terms_that_cannot_be_are_refused(changes, message):
     with pytest.raises(SpecError, match=message):
         planned(TERMS.model_copy(update=changes))
+
+
+def test_a_confidence_that_cannot_be_is_refused():
+    with pytest.raises(SpecError, match="confidence is 2; it must lie strictly between 0 and 1"):
+        plan_reviews(TERMS, drawn(400, 5), tests={}, confidence=2.0, population="x")
+
+
+def test_where_no_smaller_budget_will_do_none_is_suggested():
+    one = LabelledScores(np.array([0.0, 1.0]), np.array([0, 1]))
+    with pytest.raises(TooFewNegativesError, match="no smaller number of reviews than all"):
+        plan_reviews(Terms(per_day=10, base_rate=0.0, reviews=1), one, tests={}, population="x")
 
 
 def test_bad_scores_are_refused():

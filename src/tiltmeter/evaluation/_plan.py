@@ -91,6 +91,8 @@ def plan_reviews(
     (118, 7.8, 0.2)
     """
     fpr = rate_left(terms)
+    if not 0 < confidence < 1:
+        raise SpecError(f"confidence is {confidence:g}; it must lie strictly between 0 and 1.")
     for part in (calibration, *tests.values()):
         check_labelled_scores(part.y, part.scores)
     is_negative = calibration.y == 0
@@ -101,7 +103,8 @@ def plan_reviews(
         )
     except TooFewNegativesError:
         n = int(is_negative.sum()) if groups is None else len(np.unique(groups))
-        raise TooFewNegativesError(_too_few(terms, n, fpr=fpr, confidence=confidence)) from None
+        unit = "negatives" if groups is None else "groups of negatives"
+        raise TooFewNegativesError(_too_few(terms, n, unit=unit, fpr=fpr, confidence=confidence)) from None
     n_positive = terms.per_day * terms.base_rate
     return Plan(
         terms=terms,
@@ -142,17 +145,17 @@ def rate_left(terms: Terms) -> float:
     return (terms.reviews - n_positive) / (terms.per_day - n_positive)
 
 
-def _too_few(terms: Terms, n: int, *, fpr: float, confidence: float) -> str:
+def _too_few(terms: Terms, n: int, *, unit: str, fpr: float, confidence: float) -> str:
     needed = negatives_needed(fpr, confidence)
     said = (
         f"{terms.reviews:g} reviews a day of {terms.per_day:g} leave {fpr:.3g} false positives a unit, which takes "
-        f"{needed} calibration negatives to certify at {confidence:g} confidence, and there are {n}"
+        f"{needed} {unit} among the calibration texts to certify at {confidence:g} confidence, and there are {n}"
     )
-    if not n:
-        return f"{said}: add negatives."
     # the rate at which the highest of n scores is a certified threshold
-    least = 1 - (1 - confidence) ** (1 / n)
+    least = 1 - (1 - confidence) ** (1 / n) if n else 1.0
     reviews = int(np.ceil(terms.per_day * (terms.base_rate + (1 - terms.base_rate) * least)))
+    if reviews >= terms.per_day:
+        return f"{said}: add negatives, for no smaller number of reviews than all can be kept to with these."
     return f"{said}: plan with at least {reviews} reviews, or add negatives, or ask for less confidence."
 
 

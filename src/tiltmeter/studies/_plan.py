@@ -5,15 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from pydantic import ValidationError
 
 from tiltmeter.core.errors import FormatError, SpecError, TooFewNegativesError
-from tiltmeter.core.evidence import Evidence
 from tiltmeter.core.files import read_json
 from tiltmeter.core.plan import Alternative, Plan, Terms
 from tiltmeter.core.records import Unavailable
 from tiltmeter.evaluation import LabelledScores, plan_reviews
 from tiltmeter.studies._alarms import copies_among_calibration, watched
+from tiltmeter.studies._runs import read_run
 from tiltmeter.studies._scored_rows import read_scored_rows
 from tiltmeter.studies._spec import parse_spec
 
@@ -51,9 +50,9 @@ def plan_run(run: Path, terms: Terms, *, confidence: float = 0.95) -> Plan:
     >>> plan_run(Path("runs/nowhere"), Terms(per_day=1000, base_rate=0.001, reviews=50))
     Traceback (most recent call last):
     ...
-    tiltmeter.core.errors.FileError: runs/nowhere/evidence.json does not exist; check the path.
+    tiltmeter.core.errors.FileError: runs/nowhere is not a run directory; give one as made by tiltmeter study.
     """
-    evidence = _evidence(run / "evidence.json")
+    evidence = read_run(run)
     if copied := copies_among_calibration(evidence.leakage):
         raise SpecError(f"Nothing can be planned from {run}: {copied}.")
     rows = read_scored_rows(run)
@@ -85,10 +84,3 @@ def plan_run(run: Path, terms: Terms, *, confidence: float = 0.95) -> Plan:
         except (SpecError, TooFewNegativesError) as error:
             others.append(Alternative(reviews=other.reviews, day=Unavailable(reason=str(error))))
     return plan.model_copy(update={"alternatives": tuple(others)})
-
-
-def _evidence(path: Path) -> Evidence:
-    try:
-        return Evidence.model_validate(read_json(path))
-    except ValidationError as error:
-        raise FormatError(f"{path} is not evidence that this release reads ({error.errors()[0]['msg']}).") from None
