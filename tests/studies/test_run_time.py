@@ -130,7 +130,7 @@ def test_a_run_is_planned_with_its_alternatives(study: Study) -> None:
 
 
 def test_what_cannot_be_planned_from_is_refused(study: Study, tmp_path: Path) -> None:
-    with pytest.raises(FileError, match="does not exist"):
+    with pytest.raises(FileError, match="is not a run directory"):
         plan_run(tmp_path, TERMS)
     write_json(tmp_path / "evidence.json", study.evidence.model_dump(mode="json"))
     with pytest.raises(FileError, match=r"scores\.parquet does not exist"):
@@ -147,7 +147,7 @@ def test_what_cannot_be_planned_from_is_refused(study: Study, tmp_path: Path) ->
     with pytest.raises(SpecError, match="9 of 60 calibration texts are copies"):
         plan_run(tmp_path, TERMS)
     write_json(tmp_path / "evidence.json", {"train": "home"})
-    with pytest.raises(FormatError, match="not evidence that this release reads"):
+    with pytest.raises(FormatError, match="is not a record that this release reads"):
         plan_run(tmp_path, TERMS)
 
 

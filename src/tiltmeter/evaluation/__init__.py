@@ -7,6 +7,7 @@ from tiltmeter.evaluation._accuracy import balanced_accuracy
 from tiltmeter.evaluation._alarm_drift import AlarmDrift, AlarmDriftState
 from tiltmeter.evaluation._assess import Scorer, assess
 from tiltmeter.evaluation._bets import Won
+from tiltmeter.evaluation._chosen import KEEPS
 from tiltmeter.evaluation._compare import Contrast, Looks, Scored, compare_scores, holm
 from tiltmeter.evaluation._daily import alarms_per_day
 from tiltmeter.evaluation._detector import MahalanobisDetector
@@ -60,6 +61,7 @@ from tiltmeter.evaluation._together import taken_together
 from tiltmeter.evaluation._verdict import Rejudged, judge, rejudge
 
 __all__ = [
+    "KEEPS",
     "AlarmDrift",
     "AlarmDriftState",
     "Contrast",

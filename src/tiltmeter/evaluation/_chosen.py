@@ -7,8 +7,13 @@ from typing import Literal
 from tiltmeter.core.evidence import Cell, Evidence
 from tiltmeter.core.records import Measured, Unavailable
 
-# A probe "carries over" to a test set if it keeps this share of its in-distribution lead over chance.
 KEEPS = 0.8
+"""A probe carries over to a test set if it keeps this share of its in-distribution lead over chance."""
+
+# A lead of this size, if its interval contains 0, says that the texts are few rather than that there is none.
+CLEAR = 0.1
+# What is no better than the probe is luck if it does as well in more than this share of refits.
+LUCK = 0.05
 # An interval wider than this that contains chance says that the texts are few, not that the probe fails.
 WIDE = 0.3
 

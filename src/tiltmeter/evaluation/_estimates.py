@@ -20,7 +20,7 @@ from tiltmeter.numerics import bootstrap_weights, clopper_pearson
 # fewer independent units than this cover at 0.53 to 0.88 where 0.95 is asked for
 FEWEST_UNITS = 8
 # with fewer, intervals over groups were seen to cover at 0.87 to 0.98 (benchmarks/coverage.py), and say so
-_ENOUGH_UNITS = 50
+ENOUGH_UNITS = 50
 # of either class; with 30, differences between AUROCs near 1 cover at 0.92
 _ENOUGH_ROWS = 100
 # negatives above the point at which TPR is read; with one of them its interval covers at 0.79 to 0.85
@@ -227,7 +227,7 @@ def percentile_interval(
 
     The interval cannot leave ``bounds``. It is stretched by the ratio of Student's to the normal quantile, for the
     percentile bootstrap is too narrow where units are few; below ``FEWEST_UNITS`` nothing honest can be said, and below
-    ``_ENOUGH_UNITS`` it is still too narrow, and says that it is approximate.
+    ``ENOUGH_UNITS`` it is still too narrow, and says that it is approximate.
     """
     if by.n_units < FEWEST_UNITS:
         return Unavailable(reason=f"{by.n_units} {by.unit} are too few to resample; {FEWEST_UNITS} are needed")
@@ -275,7 +275,7 @@ def area_interval(
 def named(method: str, by: Resampling) -> str:
     """Name how an interval was made, over what, and whether it is known to cover less often than it says."""
     name = f"{method} over {by.unit}"
-    return name if by.n_units >= _ENOUGH_UNITS else _approximate(name)
+    return name if by.n_units >= ENOUGH_UNITS else _approximate(name)
 
 
 def _approximate(method: str) -> str:

@@ -7,11 +7,10 @@ from collections.abc import Iterable
 from tiltmeter.core.evidence import Evidence, Statement
 from tiltmeter.core.records import Estimate
 from tiltmeter.evaluation._chosen import home_auroc
+from tiltmeter.evaluation._estimates import ENOUGH_UNITS
 from tiltmeter.evaluation._rule import Rule
 
-# Below this many independent units an interval is a rough guide.
-_FEW_UNITS = 50
-# Below this many it is hardly that.
+# Below this many an interval is hardly a rough guide.
 _FEWEST_UNITS = 20
 
 LEAKAGE = Rule(
@@ -22,11 +21,11 @@ LEAKAGE = Rule(
 )
 SIZE = Rule(
     "size",
-    f"intervals rest on at least {_FEW_UNITS} independent units",
+    f"intervals rest on at least {ENOUGH_UNITS} independent units",
     reads=("transfer[].auroc",),
     speaks={
         "against": f"the AUROC at home rests on fewer than {_FEWEST_UNITS} units",
-        "note": f"it rests on {_FEWEST_UNITS} or more, but fewer than {_FEW_UNITS}",
+        "note": f"it rests on {_FEWEST_UNITS} or more, but fewer than {ENOUGH_UNITS}",
     },
 )
 GROUPS = Rule(
@@ -54,7 +53,7 @@ def data(evidence: Evidence) -> Iterable[Statement]:
                 test=evidence.train if part.test == "calibration" else part.test,
             )
     home = home_auroc(evidence)
-    if isinstance(home, Estimate) and home.n < _FEW_UNITS:
+    if isinstance(home, Estimate) and home.n < ENOUGH_UNITS:
         yield SIZE.say(
             "note" if home.n >= _FEWEST_UNITS else "against",
             "The intervals rest on few independent units.",

@@ -6,11 +6,9 @@ from collections.abc import Iterable
 
 from tiltmeter.core.evidence import Evidence, Statement
 from tiltmeter.core.records import Estimate
-from tiltmeter.evaluation._chosen import chosen_cells, failed
+from tiltmeter.evaluation._chosen import LUCK, chosen_cells, failed
 from tiltmeter.evaluation._rule import Rule, Stance
 
-# A shuffled refit as good as the probe in more than this share of cases: the figure is luck.
-_LUCK = 0.05
 # Random directions that read the label this well on average do so because it dominates the activations, not by luck.
 _DOMINATES = 0.6
 
@@ -33,12 +31,12 @@ DOMINANT_LABEL = Rule(
 )
 SHUFFLED = Rule(
     "shuffled",
-    f"on labels shuffled in every split, at most {_LUCK:.0%} of refits do as well",
+    f"on labels shuffled in every split, at most {LUCK:.0%} of refits do as well",
     reads=("shuffled[].p_value",),
     speaks={
-        "for": f"p at home is at most {_LUCK:g}",
-        "against": f"p at home is above {_LUCK:g}, and more than one refit does as well",
-        "note": f"p at home is above {_LUCK:g} because of a single refit among few",
+        "for": f"p at home is at most {LUCK:g}",
+        "against": f"p at home is above {LUCK:g}, and more than one refit does as well",
+        "note": f"p at home is above {LUCK:g} because of a single refit among few",
     },
 )
 
@@ -69,7 +67,7 @@ def luck(evidence: Evidence) -> Iterable[Statement]:
         yield (DOMINANT_LABEL if dominates else RANDOM_DIRECTIONS).say(stance, text, because=figures, test=null.test)
     for shuffled in evidence.shuffled:
         if shuffled.test == evidence.train:
-            is_luck = shuffled.p_value > _LUCK
+            is_luck = shuffled.p_value > LUCK
             best = max(shuffled.aurocs)
             # one refit alone that does as well, and few were made
             is_few = is_luck and shuffled.p_value * (1 + len(shuffled.aurocs)) < 2.5

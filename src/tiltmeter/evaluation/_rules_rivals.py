@@ -7,19 +7,13 @@ from collections.abc import Iterable
 from tiltmeter.core.evidence import Evidence, Statement
 from tiltmeter.core.records import Estimate
 from tiltmeter.core.rivals import ControlTask
-from tiltmeter.evaluation._chosen import figure
+from tiltmeter.evaluation._chosen import CLEAR, LUCK, figure
 from tiltmeter.evaluation._rule import Rule, Stance
-
-# A lead of this size, if its interval contains 0, says that the texts are few.
-_CLEAR = 0.1
-# Refits as good as the probe in more than this share of cases: what was taken from them was not needed.
-_LUCK = 0.05
-
 
 _SPEAKS: dict[Stance, str] = {
     "for": "at home, the interval of the difference lies above 0",
     "against": "on any test set, it lies below 0",
-    "note": f"at home, it contains 0; from a difference of {_CLEAR:g} on, the texts are called too few",
+    "note": f"at home, it contains 0; from a difference of {CLEAR:g} on, the texts are called too few",
 }
 _WHO = {"asking": "asking the model", "other models": "another model that reads the text"}
 ASKING = Rule(
@@ -49,7 +43,7 @@ UNTRAINED_UNCLEAR = Rule(
     reads=UNTRAINED.reads,
     speaks={
         "against": "the interval of the difference reaches 0, but the model without training is at chance, or the "
-        f"difference is {_CLEAR:g} or more"
+        f"difference is {CLEAR:g} or more"
     },
 )
 CONTROL_TASK = Rule(
@@ -58,13 +52,13 @@ CONTROL_TASK = Rule(
     reads=("control_task.selectivity",),
     speaks={
         "for": "the interval of the selectivity lies above 0",
-        "note": f"it does not, and is {_CLEAR:g} or more, or types are groups, which splits keep apart",
+        "note": f"it does not, and is {CLEAR:g} or more, or types are groups, which splits keep apart",
         "against": "it does not, and rows of one type stand on both sides of the split",
     },
 )
 SHUFFLED_PAIRS = Rule(
     "shuffled pairs",
-    f"with partners drawn anew, at most {_LUCK:.0%} of refits do as well",
+    f"with partners drawn anew, at most {LUCK:.0%} of refits do as well",
     reads=("shuffled_pairs[].aurocs", "shuffled_pairs[].p_value"),
     speaks={"for": "that is so at home", "note": "it is not"},
 )
@@ -96,7 +90,7 @@ def readers(evidence: Evidence) -> Iterable[Statement]:
             yield rule.say("for", text, because=because, test=test)
         else:
             text = f"On {test} {who} does as well: the activations add nothing to it."
-            if difference.value >= _CLEAR:
+            if difference.value >= CLEAR:
                 text = f"On {test} it cannot be told from {who}: the texts are too few."
             yield rule.say("note", text, because=because, test=test)
 
@@ -112,7 +106,7 @@ def training(evidence: Evidence) -> Iterable[Statement]:
         if difference.low > 0:
             text = "The same model without training reads less."
             yield UNTRAINED.say("for", text, because=because, test=null.test)
-        elif reads and difference.value < _CLEAR:
+        elif reads and difference.value < CLEAR:
             text = "The same model without training reads the label as well."
             yield UNTRAINED.say("against", text, because=because, test=null.test)
         else:
@@ -132,7 +126,7 @@ def by_heart(evidence: Evidence) -> Iterable[Statement]:
     if task.selectivity.low > 0:
         text = f"It does better on the label than on random labels, learned by heart, of each {task.types}."
         yield CONTROL_TASK.say("for", text, because=because, test=evidence.train)
-    elif task.selectivity.value >= _CLEAR:
+    elif task.selectivity.value >= CLEAR:
         text = f"Too few types to tell whether it learns random labels of each {task.types} as well as the label."
         yield CONTROL_TASK.say("note", text, because=because, test=evidence.train)
     else:
@@ -148,7 +142,7 @@ def pairing(evidence: Evidence) -> Iterable[Statement]:
     for null in evidence.shuffled_pairs:
         if null.test != evidence.train:
             continue
-        as_well = null.p_value > _LUCK
+        as_well = null.p_value > LUCK
         yield SHUFFLED_PAIRS.say(
             "note" if as_well else "for",
             "With partners drawn anew it does as well: it follows what varies most, not what parts the pairs."

@@ -7,11 +7,9 @@ from collections.abc import Iterable
 from tiltmeter.core.evidence import Evidence, Statement
 from tiltmeter.core.records import Estimate
 from tiltmeter.core.rivals import CLAIMS
-from tiltmeter.evaluation._chosen import failed, figure, listed
+from tiltmeter.evaluation._chosen import CLEAR, failed, figure, listed
 from tiltmeter.evaluation._rule import Rule
 
-# A lead over a text baseline of this size, if the interval contains 0, says that the texts are few.
-_CLEAR = 0.1
 # Of several rivals one lies below chance by luck now and then: the upper end is moved this much farther out for that.
 _SEVERAL = 1.5
 
@@ -22,7 +20,7 @@ TEXT_ALONE = Rule(
     reads=("advantages[].difference",),
     speaks={
         "for": "at home every interval lies above 0",
-        "against": f"an interval reaches 0 where the smallest difference is below {_CLEAR:g}, and the set is read",
+        "against": f"an interval reaches 0 where the smallest difference is below {CLEAR:g}, and the set is read",
         "note": "at home there is no difference to judge",
     },
 )
@@ -31,7 +29,7 @@ TEXT_ALONE_UNCLEAR = Rule(
     _ADDS,
     reads=("advantages[].difference",),
     speaks={
-        "against": f"an interval reaches 0 although the smallest such difference is {_CLEAR:g} or more: the texts are "
+        "against": f"an interval reaches 0 although the smallest such difference is {CLEAR:g} or more: the texts are "
         "too few"
     },
 )
@@ -47,14 +45,14 @@ EMBEDDING = Rule(
     reads=("activation_nulls[].auroc", "activation_nulls[].difference"),
     speaks={
         "against": "at home it reads the label there, and the interval of the paired difference reaches 0, with a lead "
-        f"below {_CLEAR:g}"
+        f"below {CLEAR:g}"
     },
 )
 EMBEDDING_UNCLEAR = Rule(
     "embedding, unclear",
     EMBEDDING.condition,
     reads=EMBEDDING.reads,
-    speaks={"against": f"the same, with a lead of {_CLEAR:g} or more: the texts are too few"},
+    speaks={"against": f"the same, with a lead of {CLEAR:g} or more: the texts are too few"},
 )
 
 
@@ -66,7 +64,7 @@ def text_alone(evidence: Evidence) -> Iterable[Statement]:
         rivals = [a for a in of_text if a.test == test and isinstance(a.difference, Estimate)]
         equal = [a for a in rivals if isinstance(a.difference, Estimate) and a.difference.low <= 0]
         # a large lead that the interval cannot hold is no sign that the text does as well
-        close = [a for a in equal if isinstance(a.difference, Estimate) and a.difference.value < _CLEAR]
+        close = [a for a in equal if isinstance(a.difference, Estimate) and a.difference.value < CLEAR]
         if equal and test not in told:
             worst = min(equal, key=lambda a: a.difference.value if isinstance(a.difference, Estimate) else 0.0)
             yield (TEXT_ALONE if close else TEXT_ALONE_UNCLEAR).say(
@@ -119,7 +117,7 @@ def embedding(evidence: Evidence) -> Iterable[Statement]:
             continue
         reads = isinstance(null.auroc, Estimate) and null.auroc.low > 0.5
         because = f"AUROC {figure(null.auroc)} at {null.site}, difference {figure(difference)}"
-        if reads and difference.low <= 0 and difference.value < _CLEAR:
+        if reads and difference.low <= 0 and difference.value < CLEAR:
             text = "The embeddings, before any computation, read the label as well."
             yield EMBEDDING.say("against", text, because=because, test=evidence.train)
         elif reads and difference.low <= 0:

@@ -11,14 +11,12 @@ from numpy.typing import NDArray
 from tiltmeter.core.evidence import Causal
 from tiltmeter.core.league import Draws, Finding, Held, Measure, Placed, ReaderEntry, Standing, TaskResult
 from tiltmeter.core.records import Estimate, Measured, Unavailable
-from tiltmeter.evaluation import TaskScores, simultaneous_means, simultaneous_ranks
+from tiltmeter.evaluation import KEEPS, TaskScores, simultaneous_means, simultaneous_ranks
 from tiltmeter.studies._fitting import needs_pairs
 from tiltmeter.studies._league_fits import LINEAR, as_linear
 
 # seeds from which on a sentence that held on all of them may be said to stand
 _ENOUGH_SEEDS = 3
-# of the lead over chance: as the verdict of a study has it that a probe carries over
-_KEEPS = 0.8
 _MEASURES: tuple[Measure, ...] = ("in distribution", "elsewhere")
 _THE_TRUTH = "the truth"
 
@@ -225,7 +223,7 @@ def _carries(result: TaskResult, entry: ReaderEntry) -> _Held | None:
 def _keeps(result: TaskResult, entry: ReaderEntry) -> _Held | None:
     if isinstance(entry.home, Unavailable) or all(one.role != "elsewhere" for one in result.sets):
         return None
-    limit = 0.5 + _KEEPS * (entry.home.value - 0.5)
+    limit = 0.5 + KEEPS * (entry.home.value - 0.5)
     said = f"{_named(entry)}, least on {entry.worst_set}: {_figure(entry.worst)}; to be above {limit:.2f}"
     return _Held(_above(entry.worst, limit), said)
 
