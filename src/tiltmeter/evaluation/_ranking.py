@@ -110,7 +110,7 @@ def tpr_draws(
     [0.5, 1.0]
     """
     of_row = _by_row(y, scores, weights)
-    n_positive, n_negative = y.astype(np.float64) @ of_row, (1.0 - y) @ of_row
+    n_positive, n_negative = np.stack([y, 1.0 - y]) @ of_row
     limit = fpr * n_negative + _SLACK
     above, so_far = np.zeros((2, len(weights)))
     caught, is_within = n_positive.copy(), np.ones(len(weights), dtype=np.bool_)

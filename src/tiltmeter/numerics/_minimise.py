@@ -71,7 +71,8 @@ def minimise(
 
     References
     ----------
-    Liu and Nocedal (1989); Li and Fukushima (2001) for skipping pairs without curvature.
+    Liu and Nocedal (1989); Byrd, Nocedal and Schnabel (1994) for the compact form, theorem 2.2; Li and Fukushima (2001)
+    for skipping pairs without curvature.
 
     Examples
     --------
@@ -129,89 +130,97 @@ class _Points(NamedTuple):
         return _Points(*(part[which] for part in self))
 
 
-class _Pair(NamedTuple):
-    """A step s and the change y of the gradient along it, (a, p) each, and 1 / (s · y), (a, 1), or 0 where useless."""
-
-    s: Tensor
-    y: Tensor
-    weight: Tensor
-
-
 class _History(NamedTuple):
     """What a problems have seen of their curvature, in float64: the latest pairs, oldest first, ``memory`` at most.
 
-    ``diagonal`` (a, p) is what the two loops of L-BFGS begin with: the inverse of the guess of the Hessian's diagonal,
-    which ``stretch`` (a, 1) scales as the latest useful pair says: where curvature has fallen, steps grow.
+    ``s`` and ``y``, (a, m, p): steps and the changes of the gradient along them, zero where they tell of no minimum.
+    ``products`` (a, m, m): s_i · y_j for i ≤ j, with ones on the diagonal for useless pairs. ``diagonal`` (a, p) is
+    where L-BFGS begins: the inverse of the guess of the Hessian's diagonal, which ``stretch`` (a, 1) scales as the
+    latest useful pair says: where curvature has fallen, steps grow.
     """
 
-    pairs: tuple[_Pair, ...]
+    s: Tensor
+    y: Tensor
+    products: Tensor
     diagonal: Tensor
     stretch: Tensor
     memory: int
 
     @classmethod
     def empty(cls, x: Tensor, curvature: Tensor | None, *, memory: int) -> _History:
-        ones = torch.ones(len(x), 1, dtype=torch.float64, device=x.device)
-        return cls((), ones if curvature is None else 1 / curvature.double(), ones, memory)
+        none = x.new_zeros(len(x), 0, x.shape[1], dtype=torch.float64)
+        ones = x.new_ones(len(x), 1, dtype=torch.float64)
+        return cls(none, none, none[:, :, :0], ones if curvature is None else 1 / curvature.double(), ones, memory)
 
     def of(self, which: Tensor) -> _History:
-        pairs = tuple(_Pair(*(part[which] for part in pair)) for pair in self.pairs)
-        return _History(pairs, self.diagonal[which], self.stretch[which], self.memory)
+        return _History(
+            self.s[which],
+            self.y[which],
+            self.products[which],
+            self.diagonal[which],
+            self.stretch[which],
+            self.memory,
+        )
 
     def after(self, s: Tensor, y: Tensor) -> _History:
         """Add the latest pair of each problem, and forget the oldest where there are more than ``memory``."""
         if not self.memory:
             return self
         s, y = s.double(), y.double()
-        tiny = torch.finfo(torch.float64).tiny
         curved = (s * y).sum(1, keepdim=True)
         useful = curved > _LEAST_CURVATURE * s.norm(dim=1, keepdim=True) * y.norm(dim=1, keepdim=True)
-        weight = torch.where(useful, 1 / curved.clamp_min(tiny), 0.0)
         squared = (y * y * self.diagonal).sum(1, keepdim=True)
-        stretch = torch.where(useful, curved / squared.clamp_min(tiny), self.stretch)
-        pairs = (*self.pairs, _Pair(s, y, weight))[-self.memory :]
-        return self._replace(pairs=pairs, stretch=stretch)
+        stretch = torch.where(useful, curved / squared.clamp_min(torch.finfo(torch.float64).tiny), self.stretch)
+        steps, changes = (
+            torch.cat([kept, (new * useful)[:, None]], 1)[:, -self.memory :] for kept, new in ((self.s, s), (self.y, y))
+        )
+        products = (steps @ changes.mT).triu()
+        level = products.diagonal(dim1=1, dim2=2)
+        level[level == 0] = 1.0
+        return self._replace(s=steps, y=changes, products=products, stretch=stretch)
 
     def apply_inverse(self, gradients: Tensor) -> Tensor:
-        """Multiply by the inverse Hessian that the history tells of: the two loops of L-BFGS."""
-        q, shares = gradients.double(), []
-        for pair in reversed(self.pairs):
-            share = pair.weight * (pair.s * q).sum(1, keepdim=True)
-            shares.append(share)
-            q = torch.addcmul(q, share, pair.y, value=-1)
-        q = q * self.diagonal * self.stretch
-        for pair, share in zip(self.pairs, reversed(shares), strict=True):
-            q = torch.addcmul(q, share - pair.weight * (pair.y * q).sum(1, keepdim=True), pair.s)
-        return q.to(gradients.dtype)
+        """Multiply by the inverse Hessian that the history tells of, in the compact form of the two loops of L-BFGS."""
+        g, first = gradients.double()[:, :, None], (self.diagonal * self.stretch)[:, :, None]
+        inner = torch.linalg.solve_triangular(self.products, self.s @ g, upper=True)
+        back = first * (g - self.y.mT @ inner)
+        outer = self.products.diagonal(dim1=1, dim2=2)[:, :, None] * inner - self.y @ back
+        outer = torch.linalg.solve_triangular(self.products.mT, outer, upper=False)
+        found: Tensor = back + self.s.mT @ outer
+        return found[:, :, 0].to(gradients.dtype)
 
 
 def _search(objective: Objective, here: _Points, *, active: Tensor, step: Tensor, slope: Tensor) -> _Points:
     """Shorten each problem's step until it brings a share of what it promised; a problem none helps stays in place."""
-    start, first = here.x, here.values
-    moved, found = start.clone(), first.clone()
-    gradients = torch.zeros_like(start)
-    length = torch.ones(len(active), dtype=torch.float64, device=start.device)
-    waiting = torch.arange(len(active), device=start.device)
-    for _ in range(_HALVINGS):
-        tried = start[waiting] + length[waiting, None].to(start.dtype) * step[waiting]
-        there, slopes = objective(tried, active[waiting])
-        there = there.double()
-        enough = there <= first[waiting] + _SUFFICIENT * length[waiting] * slope[waiting]
-        done = waiting[enough]
-        moved[done], found[done], gradients[done] = tried[enough], there[enough], slopes[enough]
-        waiting = waiting[~enough]
+    moved = here.x + step
+    found, gradients = objective(moved, active)
+    found = found.double()
+    # not the opposite comparison: a value that is not a number is no descent
+    waiting = torch.nonzero(~(found <= here.values + _SUFFICIENT * slope))[:, 0]
+    if not len(waiting):  # most steps are taken whole
+        return _Points(moved, found, gradients)
+    start, promised, first = here.x[waiting], slope[waiting], here.values[waiting]
+    stride, length, there = step[waiting], torch.ones_like(promised), found[waiting]
+    moved[waiting], found[waiting], gradients[waiting] = start, first, 0
+    for _ in range(_HALVINGS - 1):
         # the minimum of the parabola through what is known, kept within reason
-        gap = there[~enough] - first[waiting] - length[waiting] * slope[waiting]
-        best = -slope[waiting] * length[waiting] / (2 * gap / length[waiting])
-        length[waiting] = torch.where(torch.isfinite(best), best, 0.0).clamp(
-            0.1 * length[waiting], 0.5 * length[waiting]
-        )
+        best = -promised * length**2 / (2 * (there - first - length * promised))
+        length = torch.where(torch.isfinite(best), best, 0.0).clamp(0.1 * length, 0.5 * length)
         # what a step this short could bring would be lost in the rounding of the value
-        waiting = waiting[
-            -slope[waiting] * length[waiting] > _LOST * torch.finfo(start.dtype).eps * first[waiting].abs()
-        ]
-        if not len(waiting):
+        going = -promised * length > _LOST * torch.finfo(start.dtype).eps * first.abs()
+        if not going.any():
             break
+        tried = start + length[:, None].to(start.dtype) * stride
+        there, slopes = objective(tried[going], active[waiting[going]])
+        there = there.double()
+        enough = there <= first[going] + _SUFFICIENT * length[going] * promised[going]
+        done = waiting[going][enough]
+        moved[done], found[done], gradients[done] = tried[going][enough], there[enough], slopes[enough]
+        left = torch.nonzero(going)[:, 0][~enough]
+        if not len(left):
+            break
+        waiting, there = waiting[left], there[~enough]
+        start, stride, length, promised, first = (part[left] for part in (start, stride, length, promised, first))
     return _Points(moved, found, gradients)
 
 

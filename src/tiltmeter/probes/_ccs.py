@@ -23,6 +23,8 @@ _MAX_STEPS = 2000
 # stronger penalties that are solved first, each only so far
 FALLING = (1e-2, 1e-3, 1e-4)
 _PATH_TOL = 1e-5
+# of a row's mean square: a guess of the loss's curvature near a minimum, where most sigmoids are flat
+_CURVATURE = 6e-3
 
 
 def ccs_loss(p_plus: Float[NDArray[Any], " p"], p_minus: Float[NDArray[Any], " p"]) -> float:
@@ -203,7 +205,22 @@ def solve(
         if stronger > l2:
             objective = ccs_objective(rough, l2=stronger, has_bias=has_bias)
             x = minimise(objective, x.float(), tol=_PATH_TOL, max_steps=_MAX_STEPS).x.to(space.rows)
-    return minimise(ccs_objective(space.rows, l2=l2, has_bias=has_bias), x, tol=_TOL, max_steps=_MAX_STEPS)
+    return minimise(
+        ccs_objective(space.rows, l2=l2, has_bias=has_bias),
+        x,
+        curvature=_curvature(space.rows, l2=max(l2, path[-1]), has_bias=has_bias).expand_as(x) if path else None,
+        tol=_TOL,
+        max_steps=_MAX_STEPS,
+    )
+
+
+def _curvature(rows: Tensor, *, l2: float, has_bias: bool) -> Tensor:
+    """Guess the Hessian's diagonal, for a search that stays in the valley that the path has found.
+
+    From the beginning it would send every start along the quiet directions too, where more minima lie.
+    """
+    squares = (rows.double() ** 2).mean(0)
+    return _CURVATURE * (torch.cat([squares, squares.new_ones(1)]) if has_bias else squares) + l2
 
 
 def fit_starts(
