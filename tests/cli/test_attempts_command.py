@@ -40,7 +40,7 @@ def test_what_was_asked_for_is_written_and_its_words_are_judged(run: Run, tmp_pa
     assert read_texts(out).fingerprint() == write_attempts(spec).fingerprint()
     assert "24 train (6 groups), 12 calibration (3 groups), 32 test (8 groups)" in printed
     assert "0 copies, 0 near copies" in printed
-    assert "of bag of words: 0.500 [0.500, 0.500] (logit DeLong over groups, approximate, n = 8)" in printed
+    assert "of bag of words: 0.500 [0.199, 0.801] (exact binomial on 8 units that are all alike, n = 8)" in printed
 
 
 def test_too_few_test_groups_are_said_to_be_too_few(run: Run, tmp_path: Path) -> None:

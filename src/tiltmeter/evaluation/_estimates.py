@@ -26,6 +26,9 @@ _ENOUGH_ROWS = 100
 # negatives above the point at which TPR is read; with one of them its interval covers at 0.79 to 0.85
 _ENOUGH_ABOVE = 3
 
+# a variance of an AUROC that is rounding
+_ALIKE = 1e-12
+
 # labels and scores of the same rows
 _Labelled = tuple[NDArray[np.int64], NDArray[Any]]
 
@@ -252,7 +255,7 @@ def percentile_interval(
 def area_interval(
     y: Int[NDArray[Any], " n"], scores: Float[NDArray[Any], " n"], *, area: float, by: Resampling, level: float
 ) -> Measured:
-    """Bound the AUROC of some scores by :func:`logit_bounds`, or at 0 and 1 by :func:`boundary_interval`."""
+    """Bound the AUROC of some scores by :func:`logit_bounds`; where that has no width, by an exact binomial one."""
     if by.n_units < FEWEST_UNITS:
         return Unavailable(reason=f"{by.n_units} {by.unit} are too few to resample; {FEWEST_UNITS} are needed")
     if area in (0.0, 1.0):
@@ -260,6 +263,8 @@ def area_interval(
     found = area_variance(y, scores, groups=by.groups)
     if np.isnan(found.variance):
         return Unavailable(reason=f"{by.n_units} {by.unit} are too few: only one of them holds one of the classes")
+    if found.variance <= _ALIKE:
+        return _alike_interval(area, by=by, level=level)
     low, high = logit_bounds(area, found, level=level)
     return Estimate(
         value=area,
@@ -270,6 +275,15 @@ def area_interval(
         n=by.n_units,
         method=named("logit DeLong", by),
     )
+
+
+def _alike_interval(area: float, *, by: Resampling, level: float) -> Estimate:
+    """Bound an AUROC to which every unit adds the same: some share of other units may do otherwise, none was seen."""
+    others = clopper_pearson(0, by.n_units, level=level)[1]
+    # of a pair of fresh units, one of either class, both are like those that were seen
+    alike = (1 - others) ** 2
+    method = f"exact binomial on {by.n_units} units that are all alike"
+    return Estimate(value=area, low=alike * area, high=1 - alike * (1 - area), level=level, n=by.n_units, method=method)
 
 
 def named(method: str, by: Resampling) -> str:
