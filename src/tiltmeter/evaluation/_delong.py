@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float, Int, Shaped
 from numpy.typing import NDArray
-from scipy import special, stats
+from scipy import special
 
 
 class AreaVariance(NamedTuple):
@@ -63,6 +63,6 @@ def area_variance(
 
 def logit_bounds(area: float, found: AreaVariance, *, level: float) -> tuple[float, float]:
     """Return the interval of an AUROC strictly between 0 and 1, made on the scale of its log-odds, so inside (0, 1)."""
-    reach = float(stats.t.ppf((1 + level) / 2, found.freedom)) * np.sqrt(found.variance) / (area * (1 - area))
+    reach = float(special.stdtrit(found.freedom, (1 + level) / 2)) * np.sqrt(found.variance) / (area * (1 - area))
     middle = special.logit(area)
     return float(special.expit(middle - reach)), float(special.expit(middle + reach))

@@ -13,7 +13,7 @@ from scipy import special
 from tiltmeter.core.records import Estimate, Measured, Unavailable
 from tiltmeter.core.seeds import stream
 from tiltmeter.evaluation._delong import area_variance, logit_bounds
-from tiltmeter.evaluation._ranking import auroc, auroc_draws, check_labelled_scores, tpr_at_fpr, tpr_draws
+from tiltmeter.evaluation._ranking import auroc, auroc_and_tpr, auroc_draws, check_labelled_scores, tpr_draws
 from tiltmeter.evaluation._together import taken_together
 from tiltmeter.numerics import bootstrap_weights, clopper_pearson
 
@@ -100,7 +100,7 @@ def ranking_estimates(
     if not n_positive or not n_negative:
         gap = Unavailable(reason=f"one class only: {n_positive} positive and {n_negative} negative texts")
         return RankingEstimates(gap, gap)
-    area = auroc(y, scores)
+    area, caught = auroc_and_tpr(y, scores, fpr=fpr)
     measured = area_interval(y, scores, area=area, by=by, level=by.level)
     rate: Measured
     if n_negative * fpr < 1 - 1e-9:  # 49 * (1 / 49) is less than 1 in floating point
@@ -110,7 +110,7 @@ def ranking_estimates(
         )
     else:
         draws = tpr_draws(y, scores, weights=by.weights, fpr=fpr)
-        rate = _share(tpr_at_fpr(y, scores, fpr=fpr), draws, y == 1, by)
+        rate = _share(caught, draws, y == 1, by)
         if isinstance(rate, Estimate) and n_negative * fpr < _ENOUGH_ABOVE - 1e-9:
             rate = rate.model_copy(update={"method": _approximate(rate.method)})
     return RankingEstimates(measured, rate)

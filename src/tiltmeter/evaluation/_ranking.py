@@ -35,7 +35,7 @@ def auroc(y: Int[NDArray[Any], " n"], scores: Float[NDArray[Any], " n"]) -> floa
     >>> auroc(np.array([0, 0, 1, 1]), np.array([0.1, 0.4, 0.4, 0.9]))
     0.875
     """
-    return _once(y, scores, fpr=1.0)[0]
+    return auroc_and_tpr(y, scores, fpr=1.0)[0]
 
 
 def tpr_at_fpr(y: Int[NDArray[Any], " n"], scores: Float[NDArray[Any], " n"], *, fpr: float) -> float:
@@ -54,7 +54,7 @@ def tpr_at_fpr(y: Int[NDArray[Any], " n"], scores: Float[NDArray[Any], " n"], *,
     >>> tpr_at_fpr(np.array([0, 0, 1, 1]), np.array([0.1, 0.4, 0.4, 0.9]), fpr=0.01)
     0.5
     """
-    return _once(y, scores, fpr=fpr)[1]
+    return auroc_and_tpr(y, scores, fpr=fpr)[1]
 
 
 def auroc_draws(
@@ -162,8 +162,8 @@ def _check_both_classes(y: Int[NDArray[Any], " n"], scores: Float[NDArray[Any], 
         raise ArrayError("y has one class only; AUROC needs positives and negatives.")
 
 
-def _once(y: Int[NDArray[Any], " n"], scores: Float[NDArray[Any], " n"], *, fpr: float) -> tuple[float, float]:
-    """Return AUROC and TPR at ``fpr`` of rows that all count the same."""
+def auroc_and_tpr(y: Int[NDArray[Any], " n"], scores: Float[NDArray[Any], " n"], *, fpr: float) -> tuple[float, float]:
+    """Return what :func:`auroc` and :func:`tpr_at_fpr` do, from one sort."""
     _check_both_classes(y, scores)
     order = np.argsort(-scores, kind="stable")
     last = np.flatnonzero(np.diff(scores[order], append=-np.inf))  # where each distinct score ends, highest first

@@ -156,7 +156,8 @@ class _Newton(NamedTuple):
         unit = 1 / np.sqrt(np.diagonal(hessian))
         scaled = hessian * unit * unit[:, None]
         scaled[np.diag_indices(len(x))] += _JITTER
-        step = -unit * linalg.solve(scaled, unit * gradient, assume_a="pos")
+        factor = linalg.cho_factor(scaled, lower=True, overwrite_a=True, check_finite=False)
+        step = -unit * linalg.cho_solve(factor, unit * gradient, check_finite=False)
         return step, -float(gradient @ step) / 2
 
     def solve(self, intercept: float) -> tuple[Float[NDArray[Any], " d"], float, float]:

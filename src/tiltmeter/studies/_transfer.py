@@ -97,14 +97,16 @@ def transfer(fits: Fits, material: Material, tests: dict[str, HeldOut], *, fpr: 
     for gap in fits.failed:
         nothing = Unavailable(reason=gap.reason)
         cells += [_cell(gap, test, RankingEstimates(nothing, nothing)) for test in tests.values()]
-    rows: dict[tuple[str, str], NDArray[Any]] = {}
+    # all test sets of a site are scored at once
+    ends = np.cumsum([len(test.y) for test in tests.values()])[:-1]
+    rows: dict[str, NDArray[Any]] = {}
     with threadpool_limits(1):  # the products are so small that a second thread would only wait
         for probe in fits.fitted:
-            for name, test in tests.items():
-                if (name, probe.site) not in rows:
-                    rows[name, probe.site] = material.part(name, "test", probe.site).X
-                scores = probe.probe.decision_function(rows[name, probe.site])
-                cells.append(_cell(probe, test, ranking_estimates(test.y, scores, fpr=fpr, by=test.by)))
+            if tests and probe.site not in rows:
+                rows[probe.site] = np.concatenate([material.part(name, "test", probe.site).X for name in tests])
+            scores = np.split(probe.probe.decision_function(rows[probe.site]), ends) if tests else []
+            for test, of_test in zip(tests.values(), scores, strict=True):
+                cells.append(_cell(probe, test, ranking_estimates(test.y, of_test, fpr=fpr, by=test.by)))
     return tuple(cells)
 
 
