@@ -24,7 +24,8 @@ def test_the_share_hidden_is_counted_at_each_better_set_of_words_and_for_random_
     texts = torch.randint(7, 60, (24, 6), generator=torch.Generator().manual_seed(0))
     score = score_loss(subject, direction, positions=[5])
     with torch.no_grad():
-        limit = float(score(texts[:12]).median())
+        # between two texts, whose scores alone and in a batch may differ by rounding
+        limit = float(score(texts[:12]).sort().values[5:7].mean())
 
     def loss(tokens: torch.Tensor) -> torch.Tensor:
         return score(tokens) - limit
