@@ -1,8 +1,8 @@
 """Measure what the page on shape says: ``python examples/shape.py FOLDER [--model FOLDER]``.
 
-First samples whose parts are known, over several seeds (``table.json``). Then the activations, weights and gradients of
-the organisms facts and coup, and of a small language model where one is named, on stories that it writes itself
-(``NAME.json``, and ``NAME.html`` beside it). Some ten minutes on one core.
+First samples whose parts are known, over several seeds (``table.json``). Then the activations of the organisms facts
+and coup, and those of a small language model where one is named, with its weights and gradients, on stories that it
+writes itself (``NAME.json``, and ``NAME.html`` beside it).
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ def table(n_seeds: int) -> dict[str, list[dict[str, object]]]:
 
 def stories(subject: models.SubjectModel) -> TextSet:
     """Let a model write: what it was made for is what it should be looked at on."""
-    openings = ["Once upon a time", "One day", "There was a", "Lily and Ben"] * 12
+    openings = ["Once upon a time"] * 16 + ["One day"] * 16
     written = models.generate(subject, openings, max_new_tokens=150, temperature=1.0)
     texts = tuple(f"{first}{rest}" for first, rest in zip(openings, written.texts, strict=True))
     return TextSet(np.arange(len(texts)).astype(str), texts=texts, distribution="its own stories")
@@ -81,7 +81,11 @@ def organism(name: str, chosen: str, site: str) -> ModelShape:
     rows = activations.collect(subject, texts, sites=[site])[site]
     probe = probes.MeanDifference().fit(rows.X, rows.y)
     return anatomy.model_shape(
-        subject, texts, sites=[site], directions={"mean difference": probe.as_direction(site=rows.site)}
+        subject,
+        texts,
+        sites=[site],
+        parts=["activations", "spectra"],
+        directions={"mean difference": probe.as_direction(site=rows.site)},
     )
 
 
@@ -90,20 +94,22 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path)
     parser.add_argument("--model", type=Path)
-    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--seeds", type=int, default=5, help="of the samples; 0 leaves them out")
     asked = parser.parse_args()
-    write_json(asked.folder / "table.json", table(asked.seeds))
-    found = {
-        "facts": organism("facts", "affirmative", "2.resid_post"),
-        "coup": organism("coup", "off_policy", "1.resid_post"),
-    }
+    if asked.seeds:
+        write_json(asked.folder / "table.json", table(asked.seeds))
+    keep(asked.folder, "facts", organism("facts", "affirmative", "2.resid_post"))
+    keep(asked.folder, "coup", organism("coup", "off_policy", "1.resid_post"))
     if asked.model is not None:
         subject = models.load(asked.model)
-        sites = ["0.resid_pre", "1.resid_post", "3.resid_post"]
-        found["stories"] = anatomy.model_shape(subject, stories(subject), sites=sites, announce=print)
-    for name, record in found.items():
-        write_json(asked.folder / f"{name}.json", record.model_dump(mode="json"))
-        write_text(asked.folder / f"{name}.html", report.render_shape(record))
+        found = anatomy.model_shape(subject, stories(subject), sites=["3.resid_post"], announce=print)
+        keep(asked.folder, "stories", found)
+
+
+def keep(folder: Path, name: str, record: ModelShape) -> None:
+    """Write a record and its page."""
+    write_json(folder / f"{name}.json", record.model_dump(mode="json"))
+    write_text(folder / f"{name}.html", report.render_shape(record))
 
 
 if __name__ == "__main__":

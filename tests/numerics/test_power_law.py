@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import importlib.util
+from pathlib import Path
+
 import numpy as np
 import pytest
 from scipy import stats
 
 from tiltmeter.core.errors import ArrayError
 from tiltmeter.numerics import PowerLaw, compare_tail, fit_power_law, power_law_draws
+
+_PACKAGE = importlib.util.find_spec("powerlaw")
+REFERENCE = Path(_PACKAGE.origin).parent / "reference_data" if _PACKAGE and _PACKAGE.origin else Path("absent")
 
 
 def pareto(alpha: float, n: int, *, seed: int = 0) -> np.ndarray:
@@ -44,18 +50,17 @@ def test_scale_changes_the_start_and_nothing_else():
     assert other.alpha == pytest.approx(one.alpha) and other.start == pytest.approx(1e-3 * one.start)
 
 
-def test_the_test_keeps_power_laws_and_refutes_an_exponential():
+def test_the_test_keeps_power_laws_and_refutes_values_in_steps():
     def p(x, seed):
         found = fit_power_law(x)
-        draws = power_law_draws(x, found, n_draws=60, rng=np.random.default_rng(seed))
+        draws = power_law_draws(x, found, n_draws=30, rng=np.random.default_rng(seed))
         return (draws >= found.distance).mean()
 
-    kept = [p(pareto(2.5, 200, seed=seed), seed) for seed in range(8)]
+    kept = [p(pareto(2.5, 200, seed=seed), seed) for seed in range(4)]
     # each falls below 0.1 with probability 0.1
-    assert sum(value <= 0.1 for value in kept) <= 3
-    # in all values, not the few of a far tail where anything fits
-    x = np.random.default_rng(0).uniform(1, 2, size=300)
-    assert p(x, 0) <= 0.1
+    assert sum(value <= 0.1 for value in kept) <= 2
+    # no start of a tail hides that these are ten values, forty times each
+    assert p(np.repeat(np.arange(1.0, 11.0), 40), 0) == 0
 
 
 def test_rivals_win_on_their_own_and_lose_on_a_power_law():
@@ -83,6 +88,8 @@ def test_values_without_a_power_law_are_refused(x):
         fit_power_law(x)
 
 
+# it warns of its own names
+@pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("seed", range(3))
 def test_the_package_powerlaw_finds_the_same_tail(seed):
     powerlaw = pytest.importorskip("powerlaw", reason="needs the package powerlaw (extra bench)")
@@ -95,3 +102,20 @@ def test_the_package_powerlaw_finds_the_same_tail(seed):
     assert searched.power_law.alpha == pytest.approx(found.alpha, abs=0.1)
     ratio, _ = theirs.distribution_compare("power_law", "exponential")
     assert ratio == pytest.approx(compare_tail(x, found, rival="exponential").ratio * found.n_tail, rel=0.02)
+
+
+@pytest.mark.skipif(not REFERENCE.is_dir(), reason="needs the package powerlaw (extra bench), which brings the data")
+@pytest.mark.parametrize(
+    # table 6.1 of the paper: exponent and its error, start and its error, values in the tail, p
+    ("name", "alpha", "start", "n_tail", "p"),
+    [("blackouts", (2.3, 0.3), (230e3, 90e3), 59, 0.62), ("surnames", (2.5, 0.2), (111_920, 40_670), 239, 0.20)],
+)
+def test_the_published_table_is_reproduced(name, alpha, start, n_tail, p):
+    x = np.genfromtxt(REFERENCE / f"{name}.txt")
+    found = fit_power_law(x)
+    assert found.alpha == pytest.approx(alpha[0], abs=0.05) and found.n_tail == pytest.approx(n_tail, abs=1)
+    assert found.start == pytest.approx(start[0], rel=0.01)
+    # neither is refuted by the paper; its distance looks at one side of each step, so that p itself differs
+    if len(x) < 1000:
+        draws = power_law_draws(x, found, n_draws=100, rng=np.random.default_rng(0))
+        assert p > 0.1 and (draws >= found.distance).mean() > 0.1
