@@ -1,10 +1,12 @@
 """Turns the records of a run into one self-contained HTML file that opens offline and carries no script.
 
-It computes nothing: every figure on the page stands in ``run.json`` or ``evidence.json``, or in ``steering.json``.
+It computes nothing: every figure on a page stands in ``run.json`` or ``evidence.json``, in ``steering.json`` or in
+``shape.json``.
 """
 
 from tiltmeter.report._league import render_league, write_league
 from tiltmeter.report._probe_card import render_card
+from tiltmeter.report._shape import render_shape, write_shape
 from tiltmeter.report._steering import render_steering, write_steering
 from tiltmeter.report._write import render, write_report
 
@@ -12,8 +14,10 @@ __all__ = [
     "render",
     "render_card",
     "render_league",
+    "render_shape",
     "render_steering",
     "write_league",
     "write_report",
+    "write_shape",
     "write_steering",
 ]

@@ -1,0 +1,374 @@
+"""The shape of one sample: Gaussian, exponential, or between, with the same figures of a normal sample beside."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import lru_cache
+from typing import Any, Literal, NamedTuple, get_args
+
+import numpy as np
+from jaxtyping import Bool, Float, Int, Shaped
+from numpy.typing import NDArray
+from scipy import special
+
+from tiltmeter.core.errors import ArrayError, SpecError
+from tiltmeter.core.records import Estimate, Measured, Unavailable
+from tiltmeter.core.seeds import stream
+from tiltmeter.core.shape import FamilyFit, LogCurve, Looks, NullRange, SampleKind, SampleShape
+from tiltmeter.evaluation import Resampling, bootstrap_estimate, resampling
+from tiltmeter.numerics import (
+    Family,
+    FittedFamily,
+    LogHistogram,
+    excess_kurtosis,
+    fit_family,
+    log_density,
+    log_histogram,
+    power_error,
+    power_sums,
+    straightness,
+)
+
+FAMILIES: tuple[Family, ...] = get_args(Family)
+_MIXTURE = "normal_mixture"
+FEWEST_VALUES = 200
+# independent units are put together to so many at most, at random: more add nothing to a bootstrap but time
+_MOST_UNITS = 1000
+# values of either half that fits are made and judged on; their error is far below what tells the families apart
+_MOST_FITTED = 10_000
+
+
+class ShapeSettings(NamedTuple):
+    """What a test of shape is to do.
+
+    Parameters
+    ----------
+    part_kurtosis
+        Excess kurtosis of one part, for the effective number of parts; 3 is a Laplace's.
+    n_coordinates, n_random
+        Most coordinates and random directions of a set that are looked at one by one.
+    n_nulls
+        Normal samples whose figures stand beside.
+    n_draws
+        Of each bootstrap.
+    level
+        Of each interval.
+    seed
+        Of everything that is drawn.
+
+    Examples
+    --------
+    >>> ShapeSettings().part_kurtosis
+    3.0
+    """
+
+    part_kurtosis: float = 3.0
+    n_coordinates: int = 32
+    n_random: int = 32
+    n_nulls: int = 10
+    n_draws: int = 1000
+    level: float = 0.95
+    seed: int = 0
+
+
+DEFAULT_SETTINGS = ShapeSettings()
+
+
+class Units(NamedTuple):
+    """Which unit each value belongs to, which values fits are made on, and the draws over all and held-out units."""
+
+    codes: Int[NDArray[Any], " n"]
+    fitted: Bool[NDArray[Any], " n"]
+    by: Resampling
+    held_by: Resampling
+
+
+class Figures(NamedTuple):
+    """The figures of a sample without their doubt."""
+
+    kurtosis: float
+    kurtosis_inside: float
+    on_square: float
+    on_absolute: float
+    power: float
+
+
+def sample_shape(
+    x: Float[NDArray[Any], " n"],
+    *,
+    name: str = "sample",
+    groups: Shaped[NDArray[Any], " n"] | None = None,
+    settings: ShapeSettings = DEFAULT_SETTINGS,
+) -> SampleShape:
+    """Test whether a sample looks Gaussian or exponential.
+
+    Parameters
+    ----------
+    x
+        At least 200 finite values, not all the same.
+    name
+        What the record calls it.
+    groups
+        What values may repeat each other, such as the text of a token: groups are resampled, and never divided between
+        fitting and judging. None if each value is independent.
+    settings
+        See :class:`ShapeSettings`.
+
+    Returns
+    -------
+    Excess kurtosis, R² of the log density on x² and on ``|x|``, the power β of a generalised normal, the effective
+    number of parts, each with its interval; six families with their held-out likelihoods; the range of the figures over
+    normal samples of the same size; a histogram with the fitted densities.
+
+    Raises
+    ------
+    ArrayError
+        If there are too few values, they are all the same, or one is not finite.
+    SpecError
+        If the settings cannot be.
+
+    Notes
+    -----
+    A sum of k independent parts of excess kurtosis κ₁ has κ₁ / k, so that k_eff = κ₁ / κ. It is a description: the same
+    κ comes from fewer parts of heavier tails, or from a scale that varies. Intervals are percentile bootstraps over
+    groups, but for that of β, which is a sandwich over them. The null knows nothing of groups: where values repeat each
+    other its range is too narrow.
+
+    Examples
+    --------
+    >>> settings = ShapeSettings(n_nulls=5, n_draws=200)
+    >>> found = sample_shape(np.random.default_rng(0).laplace(size=4000), settings=settings)
+    >>> found.looks, found.best, 0.7 < found.parts.value < 1.5
+    ('exponential', 'laplace', True)
+    """
+    check_settings(settings)
+    if groups is not None and len(groups) != len(x):
+        raise ArrayError(f"There are {len(groups)} groups for {len(x)} values; give one a value.")
+    return shape_of(x, name=name, kind="sample", units=make_units(len(x), groups, settings), settings=settings)
+
+
+def check_settings(settings: ShapeSettings) -> None:
+    """Refuse settings that cannot be."""
+    if settings.n_draws < 100:
+        raise SpecError(f"{settings.n_draws} draws are too few for an interval; give 100 or more.")
+    if settings.n_nulls < 1 or settings.n_coordinates < 0 or settings.n_random < 0:
+        raise SpecError("Give one null sample or more, and no negative number of coordinates or random directions.")
+    if not 0 < settings.level < 1 or settings.part_kurtosis <= 0:
+        raise SpecError("The level must lie between 0 and 1, and the kurtosis of a part above 0.")
+
+
+def make_units(n: int, groups: Shaped[NDArray[Any], " n"] | None, settings: ShapeSettings) -> Units:
+    """Make the units, put together at random where they are many, and divide them between fitting and judging."""
+    rng = stream(settings.seed, "shape units")
+    codes = np.arange(n) if groups is None else np.unique(groups, return_inverse=True)[1]
+    n_units = int(codes.max()) + 1
+    if n_units > _MOST_UNITS:
+        codes, n_units = (rng.permutation(n_units) % _MOST_UNITS)[codes], _MOST_UNITS
+    order = rng.permutation(n_units)
+    fitted = np.isin(codes, order[: n_units // 2])
+
+    def draws(count: int) -> Resampling:
+        made = resampling(count, groups=None, n_draws=settings.n_draws, level=settings.level, seed=settings.seed)
+        return made._replace(unit="blocks of values" if groups is None else "groups")
+
+    return Units(codes.astype(np.int64), fitted, draws(n_units), draws(n_units - n_units // 2))
+
+
+def shape_of(
+    x: Float[NDArray[Any], " n"],
+    *,
+    name: str,
+    kind: SampleKind,
+    units: Units,
+    settings: ShapeSettings,
+    null: NullRange | None = None,
+    warnings: Iterable[str] = (),
+) -> SampleShape:
+    """Test one sample whose units are known; ``null`` where another than independent normal values is due."""
+    if len(x) < FEWEST_VALUES or not np.isfinite(x).all():
+        raise ArrayError(
+            f"{name} has {len(x)} values{'' if np.isfinite(x).all() else ', some of them not finite'}; "
+            f"a test of shape needs {FEWEST_VALUES} finite ones."
+        )
+    wide = x.astype(np.float64)
+    if np.ptp(wide) <= 1e-12 * np.abs(wide).max():
+        raise ArrayError(f"All values of {name} are the same; a constant has no shape.")
+    histogram = log_histogram(wide, units=units.codes)
+    kurtosis, inside = (
+        _kurtosis(wide[rows], units.codes[rows], units.by) for rows in (np.ones(len(wide), dtype=bool), histogram.kept)
+    )
+    on_square, on_absolute = (
+        _straightness(histogram, "square", units.by),
+        _straightness(histogram, "absolute", units.by),
+    )
+    fits, densities = _fit_all(wide, units, name=name)
+    single = [fit for fit in fits if fit.family != _MIXTURE]
+    best = max(single, key=lambda fit: fit.lead.value if isinstance(fit.lead, Estimate) else -np.inf).family
+    mixture_lead = _lead(densities[_MIXTURE] - densities[best], units)
+    power = _power(wide, units, level=settings.level)
+    parts, least = _parts(kurtosis, settings.part_kurtosis)
+    middles = (histogram.edges[:-1] + histogram.edges[1:]) / 2
+    density = histogram.counts.sum(axis=0) / (len(wide) * np.diff(histogram.edges))
+    return SampleShape(
+        name=name,
+        kind=kind,
+        n=len(wide),
+        n_units=units.by.n_units,
+        kurtosis=kurtosis,
+        kurtosis_inside=inside,
+        on_square=on_square,
+        on_absolute=on_absolute,
+        power=power,
+        looks=_looks(power),
+        fits=fits,
+        best=best,
+        mixture_lead=mixture_lead,
+        parts=parts,
+        least_parts=least,
+        null=null or normal_null(len(wide), settings),
+        warnings=(*warnings, *_mixture_warning(fits, best=best, lead=mixture_lead)),
+        curve=LogCurve(
+            middles=tuple(middles.tolist()),
+            observed=tuple(float(np.log(value)) if value > 0 else None for value in density),
+            fitted={
+                fit.family: tuple(log_density(FittedFamily(family, fit.params), middles).tolist())
+                for fit, family in zip(fits, FAMILIES, strict=True)
+            },
+        ),
+    )
+
+
+def figures_of(x: Float[NDArray[Any], " n"]) -> Figures:
+    """Compute the figures of a sample without their doubt, as the nulls need them."""
+    one = np.zeros(len(x), dtype=np.int64)
+    histogram = log_histogram(x, units=one)
+    kept = x[histogram.kept]
+    straight = straightness(histogram)
+    return Figures(
+        float(excess_kurtosis(power_sums(x, units=one))[0]),
+        float(excess_kurtosis(power_sums(kept, units=one[: len(kept)]))[0]),
+        float(straight.square[0]),
+        float(straight.absolute[0]),
+        fit_family(x, "generalised_normal").params[0],
+    )
+
+
+def null_range(drawn: Iterable[Float[NDArray[Any], " n"]], *, what: str) -> NullRange:
+    """Summarise the figures of samples that are normal by making."""
+    figures = np.array([figures_of(x) for x in drawn])
+    ends = [(float(low), float(high)) for low, high in zip(figures.min(axis=0), figures.max(axis=0), strict=True)]
+    return NullRange(what=what, n_draws=len(figures), **dict(zip(Figures._fields, ends, strict=True)))
+
+
+@lru_cache(maxsize=64)
+def normal_null(n: int, settings: ShapeSettings) -> NullRange:
+    """Return the range of the figures over normal samples of ``n`` independent values."""
+    rng = stream(settings.seed, "normal null", n)
+    return null_range((rng.normal(size=n) for _ in range(settings.n_nulls)), what=f"{n:,} independent normal values")
+
+
+def _kurtosis(x: NDArray[np.float64], codes: NDArray[np.int64], by: Resampling) -> Measured:
+    n_units = by.weights.shape[1]
+    sums = power_sums(x, units=codes)
+    # a unit whose values were all outliers has none left
+    sums = np.pad(sums, ((0, n_units - len(sums)), (0, 0)))
+    return bootstrap_estimate(lambda weights: excess_kurtosis(sums, weights=weights), by=by)
+
+
+def _straightness(histogram: LogHistogram, of: Literal["square", "absolute"], by: Resampling) -> Measured:
+    def statistic(weights: NDArray[np.float64]) -> NDArray[np.float64]:
+        found = straightness(histogram, weights=weights)
+        return found.square if of == "square" else found.absolute
+
+    return bootstrap_estimate(statistic, by=by, bounds=(0.0, 1.0))
+
+
+def _fit_all(
+    x: NDArray[np.float64], units: Units, *, name: str
+) -> tuple[tuple[FamilyFit, ...], dict[str, NDArray[np.float64]]]:
+    """Fit each family to one half and judge it on the other; held-out log densities are NaN where not looked at."""
+    rows = _thinned(units.fitted)
+    if np.ptp(x[rows]) == 0:
+        raise ArrayError(f"Half of the units of {name} hold one value only; a test of shape needs more.")
+    found = {family: fit_family(x[rows], family) for family in FAMILIES}
+    densities: dict[str, NDArray[np.float64]] = {family: np.full(len(x), np.nan) for family in FAMILIES}
+    judged = _thinned(~units.fitted)
+    for family, fitted in found.items():
+        densities[family][judged] = log_density(fitted, x[judged])
+    return tuple(
+        FamilyFit(family=family, params=fitted.params, lead=_lead(densities[family] - densities["normal"], units))
+        for family, fitted in found.items()
+    ), densities
+
+
+def _thinned(rows: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Return at most so many of these rows, evenly spread."""
+    index = np.flatnonzero(rows)
+    return index[:: -(-len(index) // _MOST_FITTED)]
+
+
+def _lead(difference: NDArray[np.float64], units: Units) -> Measured:
+    """Estimate the mean of a difference of log densities over the values that were judged, resampling their units."""
+    judged = np.isfinite(difference)
+    if not judged.any():
+        return Unavailable(reason="no held-out value has a density under both families")
+    codes = np.unique(units.codes[judged], return_inverse=True)[1]
+    n_units = units.held_by.weights.shape[1]
+    total = np.bincount(codes, weights=difference[judged], minlength=n_units)
+    count = np.bincount(codes, minlength=n_units)
+    return bootstrap_estimate(lambda weights: (weights @ total) / (weights @ count), by=units.held_by)
+
+
+def _power(x: NDArray[np.float64], units: Units, *, level: float) -> Measured:
+    fitted = fit_family(x, "generalised_normal")
+    error, n_units = power_error(fitted, x, units=units.codes)
+    if n_units < 8 or not np.isfinite(error):
+        return Unavailable(reason=f"{n_units} units are too few for the error of β")
+    reach = float(special.stdtrit(n_units - 1, (1 + level) / 2)) * error
+    power = fitted.params[0]
+    return Estimate(
+        value=power,
+        low=power * float(np.exp(-reach)),
+        high=power * float(np.exp(reach)),
+        level=level,
+        n=n_units,
+        method=f"sandwich over {units.by.unit}, on the scale of logarithms",
+    )
+
+
+def _looks(power: Measured) -> Looks:
+    if not isinstance(power, Estimate):
+        return "not known"
+    if power.low > 2:
+        return "lighter than a normal"
+    if power.high < 1:
+        return "heavier than exponential"
+    # an interval that holds both says nothing
+    if power.low <= 1 and power.high >= 2:
+        return "not known"
+    return "normal" if power.high >= 2 else "exponential" if power.low <= 1 else "between"
+
+
+def _parts(kurtosis: Measured, of_one: float) -> tuple[Measured, float | None]:
+    if not isinstance(kurtosis, Estimate):
+        return kurtosis, None
+    if kurtosis.high <= 0:
+        return Unavailable(reason="the tail is lighter than a normal's, which no number of heavy parts makes"), None
+    if kurtosis.low <= 0:
+        least = of_one / kurtosis.high
+        return Unavailable(reason=f"the kurtosis may be 0: {least:.3g} parts or more, of which there may be any"), least
+    ends = {"value": kurtosis.value, "low": kurtosis.high, "high": kurtosis.low}
+    return kurtosis.model_copy(update={key: of_one / value for key, value in ends.items()}), of_one / kurtosis.high
+
+
+def _mixture_warning(fits: tuple[FamilyFit, ...], *, best: str, lead: Measured) -> tuple[str, ...]:
+    """Say where normals of several scales are as good an account as the best single family, and the normal is not."""
+    mixture = next(fit.lead for fit in fits if fit.family == _MIXTURE)
+    if not (isinstance(mixture, Estimate) and isinstance(lead, Estimate) and mixture.low > 0 and lead.high >= 0):
+        return ()
+    which = "better than" if lead.low > 0 else "as well as"
+    name = best.replace("_", " ")
+    return (
+        f"A mixture of normals predicts held-out values {which} the best single family ({name}): kinds of values with "
+        "centres or scales of their own would look like this.",
+    )

@@ -1,0 +1,145 @@
+"""A model's activations, weights and gradients: what is read is what is there, and the page and the command show it."""
+
+from __future__ import annotations
+
+import json
+from html import unescape
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import typer
+from typer.testing import CliRunner
+
+from tiltmeter import models
+from tiltmeter.anatomy import ShapeSettings, model_shape, weight_gradients, weight_matrices
+from tiltmeter.cli._shape import shape
+from tiltmeter.core import Direction, Site
+from tiltmeter.core.errors import DataError, FileError, SpecError
+from tiltmeter.core.records import Estimate
+from tiltmeter.core.shape import ModelShape
+from tiltmeter.data import TextSet
+from tiltmeter.report import render_shape, write_shape
+
+STORIES = Path(__file__).parents[3] / "shared" / "models" / "stories260K"
+QUICK = ShapeSettings(n_nulls=1, n_draws=100, n_coordinates=1, n_random=1)
+
+
+def words(n: int) -> TextSet:
+    rng = np.random.default_rng(0)
+    texts = tuple(" ".join(f"w{i}" for i in rng.integers(40, size=20)) for _ in range(n))
+    return TextSet(np.array([f"t{i}" for i in range(n)]), texts=texts, distribution="words")
+
+
+@pytest.fixture(scope="module")
+def subject(tiny_model: Path) -> models.SubjectModel:
+    return models.load(tiny_model)
+
+
+@pytest.fixture(scope="module")
+def whole(subject: models.SubjectModel) -> ModelShape:
+    direction = Direction(np.eye(16)[3], site=Site(1, "resid_post"), sign=1, method="LDA")
+    return model_shape(
+        subject,
+        words(20),
+        sites=["1.resid_post"],
+        parts=["activations", "weights", "gradients", "spectra"],
+        directions={"mine": direction},
+        settings=QUICK,
+    )
+
+
+def test_gradients_are_those_of_the_mean_loss_and_leave_no_trace(subject):
+    texts = words(3)
+    subject.model.model.embed_tokens.weight.requires_grad = False
+    found = weight_gradients(subject, texts)
+    assert not subject.model.model.embed_tokens.weight.requires_grad
+    subject.model.model.embed_tokens.weight.requires_grad = True
+    assert all(weight.grad is None and weight.requires_grad for weight in subject.model.parameters())
+    # the same by hand: one loss of all tokens, all weights at once
+    tokens = [torch.tensor(models.encode(subject, texts).row(i)[0].astype(np.int64)) for i in range(3)]
+    losses = []
+    for one in tokens:
+        logs = subject.model(one[None]).logits[0].log_softmax(dim=-1)
+        losses += [-logs[place, one[place + 1]] for place in range(len(one) - 1)]
+    torch.stack(losses).mean().backward()
+    weights = dict(subject.model.named_parameters())
+    assert set(found) == {name for name, weight in weights.items() if weight.ndim == 2} == set(weight_matrices(subject))
+    for name, gradient in found.items():
+        np.testing.assert_allclose(gradient, weights[name].grad.numpy(), rtol=1e-3, atol=1e-7)
+    subject.model.zero_grad(set_to_none=True)
+
+
+def test_texts_of_one_token_have_no_next_one(subject):
+    one = TextSet(np.array(["a"]), texts=("w1",))
+    assert len(models.encode(subject, one).row(0)[0]) == 1
+    with pytest.raises(DataError, match="nothing to predict"):
+        weight_gradients(subject, one)
+
+
+def test_every_part_is_looked_at_with_its_units(subject, whole):
+    kinds = {one.kind for one in whole.sets}
+    assert kinds == {"activations", "weights", "gradients"}
+    (acts,) = (one for one in whole.sets if one.kind == "activations")
+    # the first position of each text is left out; texts are the units
+    assert acts.n_rows == 20 * 19 == whole.n_tokens and acts.directions[0].n_units == 20
+    assert acts.directions[0].name == "mine" and acts.coordinates.kind == "coordinate"
+    names = [one.name for one in whole.sets if one.kind == "weights"]
+    assert "model.layers.0.mlp.up_proj.weight" in names
+    # spectra of fewer than 20 values have no tail to test
+    assert {one.name for one in whole.spectra} == set()
+
+
+def test_an_untrained_models_weights_look_normal(whole):
+    for one in whole.sets:
+        if one.kind == "weights":
+            assert isinstance(one.pools[1].power, Estimate)
+            assert one.pools[1].looks in ("normal", "lighter than a normal", "not known")
+
+
+def test_what_makes_no_sense_is_refused(subject):
+    with pytest.raises(SpecError, match="not spectra alone"):
+        model_shape(subject, words(20), parts=["spectra"], settings=QUICK)
+    away = Direction(np.eye(16)[3], site=Site(0, "resid_post"), sign=1)
+    with pytest.raises(SpecError, match=r"0\.resid_post, where no activations are read"):
+        model_shape(subject, words(20), sites=["1.resid_post"], directions={"a": away}, settings=QUICK)
+
+
+def test_the_page_shows_figures_nulls_and_the_caveat_and_has_no_script(whole, tmp_path):
+    sets = tuple(next(one for one in whole.sets if one.kind == kind) for kind in ("activations", "gradients"))
+    part = whole.model_copy(update={"texts": "<i>words</i>", "sets": sets})
+    page = render_shape(part)
+    assert "<script" not in page and "http://" not in page.replace("http://www.w3.org", "")
+    assert "&lt;i&gt;words&lt;/i&gt;" in page and whole.caveat in unescape(page)
+    assert page.count("<svg") == sum(len(one.pools) + len(one.directions) for one in sets)
+    assert "a normal matrix treated alike" in page and "median and range" in page
+    with pytest.raises(FileError, match=r"no shape\.json"):
+        write_shape(tmp_path)
+
+
+def test_the_command_prints_a_table_a_record_and_writes_a_page(tiny_model, write_rows, tmp_path):
+    app = typer.Typer()
+    app.command()(shape)
+    rows = [{"text": text, "label": i % 2} for i, text in enumerate(words(20).texts)]
+    arguments = [str(tiny_model), str(write_rows(rows)), "--site", "1.resid_post", "--n-coordinates", "1"]
+    arguments += ["--n-random", "1"]
+    out = tmp_path / "new" / "shape"
+    printed = CliRunner().invoke(app, [*arguments, "--out", str(out)], env={"COLUMNS": "160"})
+    assert printed.exit_code == 0, printed.output
+    assert "null: a normal matrix" in printed.output and "does not speak against many parts" in printed.output
+    assert "columns standardised" in (out / "shape.html").read_text(encoding="utf-8")
+    record = ModelShape.model_validate(json.loads((out / "shape.json").read_text(encoding="utf-8")))
+    again = CliRunner().invoke(app, [*arguments, "--json"])
+    assert ModelShape.model_validate_json(again.stdout) == record
+    wrong = CliRunner().invoke(app, [*arguments, "--part", "norms"])
+    assert isinstance(wrong.exception, SpecError) and "norms" in str(wrong.exception)
+
+
+@pytest.mark.skipif(not STORIES.is_dir(), reason="needs the folder shared/models/stories260K beside the repository")
+def test_a_query_matrix_of_a_real_model_is_exponential_only_as_long_as_its_rows_and_columns_differ():
+    from tiltmeter.anatomy import rows_shape
+
+    W = weight_matrices(models.load(STORIES))["model.layers.1.self_attn.q_proj.weight"]
+    raw, _, both = rows_shape(W, kind="weights", settings=QUICK._replace(n_coordinates=0, n_random=0)).pools
+    assert raw.looks == "exponential" and both.looks in ("normal", "lighter than a normal")
