@@ -98,10 +98,12 @@ def locate(
     drawn = np.stack([rng.choice(len(lens.texts), len(words), replace=False) for _ in range(n_random)])
     nearest = np.abs(directions @ _mean(lens.rows, drawn).T).max(axis=0)
     order = np.argsort(-np.abs(cosines), kind="stable")[:n_found]
-    return tuple(
-        Located(*places[i], float(cosines[i]), float((1 + (nearest >= abs(cosines[i])).sum()) / (1 + n_random)))
-        for i in order
-    )
+    nearby = []
+    for i in order:
+        matrix, layer, part, side, number = places[i]
+        p = float((1 + (nearest >= abs(cosines[i])).sum()) / (1 + n_random))
+        nearby.append(Located(matrix, layer, part, side, number, float(cosines[i]), p))
+    return tuple(nearby)
 
 
 def _mean(rows: NDArray[Any], chosen: NDArray[np.int64]) -> NDArray[np.float64]:

@@ -17,6 +17,7 @@ from tiltmeter.anatomy._coherence_nulls import (
     random_coherence,
     side_coherence,
 )
+from tiltmeter.anatomy._judges import Judge
 from tiltmeter.anatomy._model_svd import WeightSvd, weight_svds
 from tiltmeter.anatomy._token_coherence import end_coherence
 from tiltmeter.anatomy._token_lens import TokenLens, outermost
@@ -37,13 +38,6 @@ from tiltmeter.models import SubjectModel
 
 # raw rows that are shown of each side of a matrix, the longest
 _SHOWN_ROWS = 3
-
-
-class Judge(NamedTuple):
-    """Vectors of the tokens of a lens in which lists are judged, and a sentence on what they are."""
-
-    vectors: NDArray[Any]
-    about: str
 
 
 # a matrix, its block, its head or expert, and one of its sides
@@ -111,7 +105,7 @@ def weight_anatomy(
     --------
     >>> from tokenizers import Tokenizer, models
     >>> from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
-    >>> from tiltmeter.anatomy import spelling_vectors, token_lens
+    >>> from tiltmeter.anatomy import Judge, spelling_vectors, token_lens
     >>> from tiltmeter.models import bind
     >>> words = {f"w{letter}": i for i, letter in enumerate("abcdefghij")}
     >>> tokenizer = PreTrainedTokenizerFast(tokenizer_object=Tokenizer(models.WordLevel(words, unk_token="wa")))
