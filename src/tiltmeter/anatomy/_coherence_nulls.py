@@ -33,7 +33,7 @@ class CoherenceSettings(NamedTuple):
 
     n_directions: int = 8
     n_top: int = 10
-    n_random: int = 2000
+    n_random: int = 5000
     n_rotations: int = 100
     max_rows: int = 200
     n_draws: int = 10_000
@@ -157,7 +157,9 @@ def compare_coherence(
     Notes
     -----
     p is the share of draws whose mean is at least as high, counting the observed one among them: as many random
-    directions, a random rotation, or as many raw rows of each matrix. One-sided: more coherent than the null.
+    directions, a random rotation, or as many raw rows of each matrix. One-sided: more coherent than the null. The null
+    of random directions is known from ``n_random`` of them, and the doubt of that is not in p: have several times more
+    of them than directions.
 
     Examples
     --------
