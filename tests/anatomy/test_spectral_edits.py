@@ -58,7 +58,7 @@ def test_the_edit_is_the_changed_weight(family, matrix, strength):
         strength=strength,
     )
     bare, expected = text_logits(subject, TOKENS), text_logits(other, TOKENS)
-    with edited(subject, [spectral_edit(subject, found, direction, strength=strength)]):
+    with edited(subject, [spectral_edit(subject, found, direction=direction, strength=strength)]):
         logits = text_logits(subject, TOKENS)
     assert float((expected - bare).abs().max()) > 1e-3
     assert torch.allclose(logits, expected, atol=2e-4)
@@ -73,7 +73,7 @@ def test_after_the_edit_nothing_is_written_along_the_direction_of_a_normed_subla
     seen = []
     hook = subject._blocks[1].mlp.register_forward_hook(lambda m, a, output: seen.append(output))
     try:
-        with edited(subject, [spectral_edit(subject, found, direction)]):
+        with edited(subject, [spectral_edit(subject, found, direction=direction)]):
             text_logits(subject, TOKENS)
         text_logits(subject, TOKENS)
     finally:
@@ -86,13 +86,13 @@ def test_what_cannot_be_edited_is_refused_in_one_sentence():
     subject = _subject("llama")
     reads = next(weight_svds(subject, "mlp_in"))
     with pytest.raises(SpecError, match="mlp_in writes nothing to the stream; edit ov or mlp_out"):
-        spectral_edit(subject, reads, np.eye(24)[0])
+        spectral_edit(subject, reads, direction=np.eye(24)[0])
     ov = next(weight_svds(subject, "ov"))
     with pytest.raises(SpecError, match="cannot write this direction"):
-        spectral_edit(subject, ov, np.linalg.svd(ov.sides["writes"].vectors)[2][-1])
+        spectral_edit(subject, ov, direction=np.linalg.svd(ov.sides["writes"].vectors)[2][-1])
     experts = next(weight_svds(_subject("mixtral"), "mlp_out"))
     with pytest.raises(SpecError, match="mlp_post is absent from Mixtral"):
-        spectral_edit(_subject("mixtral"), experts, experts.sides["writes"].vectors[0])
+        spectral_edit(_subject("mixtral"), experts, direction=experts.sides["writes"].vectors[0])
     with pytest.raises(SpecError, match="index is 6; the matrix ov writes 6 directions"):
         edit_effects(subject, ov, index=6, texts=random_texts(2), lens=token_lens(subject))
 
@@ -122,7 +122,7 @@ def test_effects_are_those_of_two_forwards_by_hand():
     order = np.argsort(lens.rows @ direction)
     own = np.r_[order[:3], order[-3:]]
     tokens = subject.tokenizer(texts.texts[0], return_tensors="pt")["input_ids"]
-    edit = spectral_edit(subject, found, direction)
+    edit = spectral_edit(subject, found, direction=direction)
     ((listed, others, kl),) = _on_text(subject, tokens, [edit], lists=own[None], lens=lens)
     bare = text_logits(subject, tokens)[0].double()
     with edited(subject, [edit]):

@@ -119,7 +119,7 @@ def edit_effects(
     drawn = stream(settings.seed, "random edits").normal(size=(settings.n_random, len(own))) @ own
     directions = np.concatenate([own[index][None], drawn / np.linalg.norm(drawn, axis=1, keepdims=True)])
     lists = outermost(directions @ lens.rows.T, n_top=settings.n_top).reshape(len(directions), -1)
-    edits = [spectral_edit(subject, found, direction, strength=settings.strength) for direction in directions]
+    edits = [spectral_edit(subject, found, direction=direction, strength=settings.strength) for direction in directions]
     sums = np.array([_on_text(subject, tokens, edits, lists=lists, lens=lens) for tokens in _tokens(subject, texts)])
     by = resampling(len(texts), groups=texts.groups, level=settings.level, seed=settings.seed)
     return EditEffects(_moved(sums[:, 0], by), _moved(sums[:, 1:].mean(axis=1), by))

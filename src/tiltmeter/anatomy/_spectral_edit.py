@@ -47,7 +47,7 @@ class SpectralEdit:
 
 
 def spectral_edit(
-    subject: SubjectModel, found: WeightSvd, direction: NDArray[Any], *, strength: float = 1.0
+    subject: SubjectModel, found: WeightSvd, *, direction: NDArray[Any], strength: float = 1.0
 ) -> SpectralEdit:
     """Return the edit that takes a direction out of what a head or an MLP writes.
 
@@ -81,7 +81,7 @@ def spectral_edit(
     ... )
     >>> subject = bind(LlamaForCausalLM(config).eval(), tokenizer, name="tiny")
     >>> found = next(weight_svds(subject, "ov"))
-    >>> str(spectral_edit(subject, found, found.sides["writes"].vectors[0]).site)
+    >>> str(spectral_edit(subject, found, direction=found.sides["writes"].vectors[0]).site)
     '0.z.h0'
     """
     if "writes" not in found.sides:

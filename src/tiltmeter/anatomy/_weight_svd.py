@@ -72,14 +72,14 @@ def factored_svd(left: Float[NDArray[Any], "d k"], right: Float[NDArray[Any], "k
     ArrayError
         If a value is not finite.
 
+    See Also
+    --------
+    weight_svd : Of a matrix that has no factors.
+
     Notes
     -----
     With left = Q₁ R₁ and rightᵀ = Q₂ R₂ the product is Q₁ (R₁ R₂ᵀ) Q₂ᵀ, so that the singular values are those of a
     k x k matrix. Cost O((d + e) k²) and not O(d e min(d, e)); as exact, for QR turns vectors and stretches none.
-
-    See Also
-    --------
-    weight_svd : Of a matrix that has no factors.
 
     Examples
     --------
