@@ -44,9 +44,13 @@ _INTERVENTIONS = [
         "_swap_loss",
     )
 ]
+_ANATOMY = [
+    f"tiltmeter.anatomy.{name}"
+    for name in ("_coherence_nulls", "_model_svd", "_token_coherence", "_token_lens", "_weight_svd")
+]
 _AGENTS = ["tiltmeter.agents._by_layout", "tiltmeter.agents._expert"]
 install_import_hook(
-    ["tiltmeter.numerics", "tiltmeter.evaluation", *_METHODS, *_CLOSED_FORMS, *_INTERVENTIONS, *_AGENTS],
+    ["tiltmeter.numerics", "tiltmeter.evaluation", *_METHODS, *_CLOSED_FORMS, *_INTERVENTIONS, *_ANATOMY, *_AGENTS],
     "beartype.beartype",
 )
 

@@ -1,4 +1,4 @@
-"""How the command line shows runs side by side, and bounds that were kept or not."""
+"""How the command line shows runs side by side, bounds that were kept or not, and weights beside their nulls."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from rich.text import Text
 from tiltmeter.core.comparison import Common, Compared, Comparison, Difference, Kept
 from tiltmeter.core.records import Estimate, Measured
 from tiltmeter.core.shape import ModelShape, NullRange, RowsShape, SampleShape, ShapeGroup, Spectrum, TailShape
+from tiltmeter.core.weights import AgainstNull, WeightAnatomy
 
 
 def comparison(found: Comparison, *, worse: Sequence[Difference] | None) -> None:
@@ -79,8 +80,44 @@ def kept(found: Sequence[Kept]) -> None:
     console.print(f"\n{broken} of {len(found)} bounds broken." if broken else f"\nAll {len(found)} bounds kept.")
 
 
+def weights(found: WeightAnatomy) -> None:
+    """Print how coherent the directions of each kind are beside each null, and what may be said of that."""
+    console = Console(highlight=False)
+    table = Table(box=None, pad_edge=False)
+    for name in ("matrix", "judge"):
+        table.add_column(name, overflow="fold")
+    for name in ("coherence", "− random", "− rotated", "− raw rows"):
+        table.add_column(name, justify="right")
+    by_kind: dict[tuple[str, str], list[AgainstNull]] = {}
+    for one in found.comparisons:
+        by_kind.setdefault((f"{one.matrix} {one.side}", one.judge), []).append(one)
+    for (kind, judge), group in by_kind.items():
+        cells = (_beside(one, found.level) for one in group)
+        table.add_row(kind, Text(judge), f"{group[0].coherence:.3f}", *cells)
+    console.print(table)
+    console.print()
+    for sentence in found.conclusions:
+        console.print(Text(f"- {sentence}"))
+    console.print(f"\n{found.level:.0%} intervals; * above the null, p-values corrected for all of these looks (Holm).")
+    counted = "; ".join(f"{n} by {judge}" for judge, n in found.n_found.items())
+    console.print(
+        Text(
+            f"\nOf {found.n_listed} directions, more coherent than random ones, with {found.false_share:.0%} of those "
+            f"named expected to be false: {counted}."
+        )
+    )
+
+
 def _run(one: Compared) -> str:
     return f"{one.run}: {one.method} at {one.site}, trained on {one.train}; {one.outcome}"
+
+
+def _beside(one: AgainstNull, level: float) -> Text:
+    if not isinstance(one.difference, Estimate):
+        return Text("–")
+    mark = "*" if one.p_holm <= 1 - level else " "
+    found = one.difference
+    return Text(f"{found.value:+.3f}{mark}\n[{found.low:+.3f}, {found.high:+.3f}]")
 
 
 def _value(found: Measured, digits: int = 2) -> str:

@@ -20,6 +20,7 @@ from tiltmeter.models._read_from import read_from
 from tiltmeter.models._subject import DType, LoadedFrom, Sites, SubjectModel, bind
 from tiltmeter.models._unembedding import Unembedding, output_embedding, unembedding
 from tiltmeter.models._untrained import untrained
+from tiltmeter.models._weights import HeadWeights, MlpWeights, embedding, head_weights, mlp_weights
 
 __all__ = [
     "FAMILIES",
@@ -33,8 +34,10 @@ __all__ = [
     "FinalNorm",
     "Fingerprint",
     "Generated",
+    "HeadWeights",
     "LoadedFrom",
     "LongTexts",
+    "MlpWeights",
     "Padded",
     "Places",
     "Sites",
@@ -44,13 +47,16 @@ __all__ = [
     "Unembedding",
     "bind",
     "edited",
+    "embedding",
     "encode",
     "encoded_for",
     "frozen_weights",
     "generate",
     "gradients",
+    "head_weights",
     "load",
     "logits_from",
+    "mlp_weights",
     "next_logits",
     "output_embedding",
     "pad",

@@ -9,6 +9,7 @@ from typing import Literal
 from tiltmeter.core.site import Point
 
 Attention = Literal["sdpa", "eager"]
+NormKind = Literal["rms", "rms_plus_one", "layer"]
 Settings = tuple[tuple[str, object], ...]
 
 
@@ -54,7 +55,7 @@ class FinalNorm:
     """
 
     module: str
-    kind: Literal["rms", "rms_plus_one", "layer"]
+    kind: NormKind
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from tiltmeter.core.errors import ModelError, SpecError
 from tiltmeter.models._adapters import without_wrapper
-from tiltmeter.models._family import Family
+from tiltmeter.models._linear import matrix_of, module_at, norm_gain
 from tiltmeter.models._subject import SubjectModel
 
 
@@ -22,7 +22,7 @@ class Unembedding(NamedTuple):
     norm: str | None
 
 
-def unembedding(subject: SubjectModel, tokens: Sequence[int], *, fold_norm: bool) -> Unembedding:
+def unembedding(subject: SubjectModel, tokens: Sequence[int] | None, *, fold_norm: bool) -> Unembedding:
     """Return the rows of W_U of some tokens, in coordinates of the residual stream after the last block.
 
     They are read from the module that the model itself uses, tied to the embedding or not, adapters included. Where a
@@ -33,7 +33,7 @@ def unembedding(subject: SubjectModel, tokens: Sequence[int], *, fold_norm: bool
     subject
         A decoder with its unembedding.
     tokens
-        Identifiers, from 0 up to the number of rows.
+        Identifiers, from 0 up to the number of rows; None for all of them.
     fold_norm
         Multiply the rows by the final norm's gain, and centre them where it centres; else they are as the model
         holds them.
@@ -67,15 +67,19 @@ def unembedding(subject: SubjectModel, tokens: Sequence[int], *, fold_norm: bool
     """
     head = output_embedding(subject)
     n_rows = int(head.out_features)
-    if strange := [token for token in tokens if not 0 <= token < n_rows]:
+    if strange := [token for token in tokens or () if not 0 <= token < n_rows]:
         raise SpecError(f"Token {strange[0]} is not among those of {subject.name}, which are 0 to {n_rows - 1}.")
     stack, family = subject._stack, subject.family
-    projection = None if family.project_out is None else _module_at(stack, family.project_out)
-    rows = _rows(head, tokens, projection=projection, width=subject.d_model, device=subject.input_device).double().cpu()
-    norm = None if family.final_norm is None else _module_at(stack, family.final_norm.module)
+    projection = None if family.project_out is None else module_at(stack, family.project_out)
+    if tokens is None:
+        rows = _all_rows(head, projection=projection, name=subject.name)
+    else:
+        rows = _rows(head, tokens, projection=projection, width=subject.d_model, device=subject.input_device)
+    rows = rows.double().cpu()
+    norm = None if family.final_norm is None else module_at(stack, family.final_norm.module)
     if not fold_norm or family.final_norm is None or norm is None:
         return Unembedding(rows, None)
-    rows = rows * _gain(norm, family=family, name=subject.name)
+    rows = rows * norm_gain(norm, kind=family.final_norm.kind, name=subject.name)
     if family.final_norm.kind == "layer":
         rows = rows - rows.mean(1, keepdim=True)
     return Unembedding(rows, family.final_norm.kind)
@@ -124,6 +128,12 @@ def output_embedding(subject: SubjectModel) -> Any:  # noqa: ANN401  (a linear l
     return head
 
 
+def _all_rows(head: nn.Module, *, projection: nn.Module | None, name: str) -> Tensor:
+    """Take the whole matrix: differentiating every logit would cost a forward of all tokens a token."""
+    rows = matrix_of(head, name=name)
+    return (rows if projection is None else matrix_of(projection, name=name) @ rows).T
+
+
 def _rows(
     head: nn.Module, tokens: Sequence[int], *, projection: nn.Module | None, width: int, device: torch.device
 ) -> Tensor:
@@ -141,20 +151,3 @@ def _rows(
         picked = logits[torch.arange(len(tokens)), torch.tensor(tokens)]
         (rows,) = torch.autograd.grad(picked.sum(), x)
     return rows
-
-
-def _gain(norm: nn.Module, *, family: Family, name: str) -> Tensor:
-    weight = getattr(norm, "weight", None)
-    if not isinstance(weight, Tensor):  # a norm without weights of its own
-        return torch.ones(())
-    if weight.is_meta:
-        raise ModelError(f"The weight of the final norm of {name} is kept elsewhere; load it into memory.")
-    gain = weight.detach().double().cpu()
-    return gain + 1 if family.final_norm is not None and family.final_norm.kind == "rms_plus_one" else gain
-
-
-def _module_at(stack: nn.Module, path: str) -> nn.Module | None:
-    """Return a module, or None where the model's configuration has left it out."""
-    above, _, name = path.rpartition(".")
-    found = getattr(stack.get_submodule(above), name)
-    return found if isinstance(found, nn.Module) else None

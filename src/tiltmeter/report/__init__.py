@@ -8,6 +8,7 @@ from tiltmeter.report._league import render_league, write_league
 from tiltmeter.report._probe_card import render_card
 from tiltmeter.report._shape import render_shape, write_shape
 from tiltmeter.report._steering import render_steering, write_steering
+from tiltmeter.report._weights import render_weights, write_weights
 from tiltmeter.report._write import render, write_report
 
 __all__ = [
@@ -16,8 +17,10 @@ __all__ = [
     "render_league",
     "render_shape",
     "render_steering",
+    "render_weights",
     "write_league",
     "write_report",
     "write_shape",
     "write_steering",
+    "write_weights",
 ]
