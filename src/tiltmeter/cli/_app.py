@@ -9,6 +9,7 @@ from typing import Annotated, TextIO
 import typer
 
 from tiltmeter import __version__
+from tiltmeter.cli._anatomy import anatomy_app
 from tiltmeter.cli._attempts import attempts
 from tiltmeter.cli._collect import collect
 from tiltmeter.cli._compare import compare
@@ -54,6 +55,7 @@ app.command(short_help="What a model says with and without a direction, side by 
 app.command(short_help="Write texts of an agent that attempts what it must not, and harmless ones.")(attempts)
 app.add_typer(store_app, name="store")
 app.add_typer(organism_app, name="organism")
+app.add_typer(anatomy_app, name="anatomy")
 
 
 def _version(asked: bool) -> None:
