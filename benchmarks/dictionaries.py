@@ -2,8 +2,8 @@
 
 ``--part throughput``: d = 512, 4,096 latents, batches of 1,024, one thread. Each way is a process of its own, peers in
 environments of their own; all start from the same weights and see the same batches in the same order, and take turns.
-Compared are rows a second, and the loss that each reaches on rows that none was trained on. dictionary_learning takes our
-steps, but for TopK, where it clips gradients and starts at the median; SAELens clips gradients, and holds atoms by
+Compared are rows a second, and the loss that each reaches on rows that none was trained on. dictionary_learning takes
+our steps, but for TopK, where it clips gradients and starts at the median; SAELens clips gradients, and holds atoms by
 another penalty. Rows are those of the sparse toy world, 4,096 features of which 20 are active.
 
 ``--part toys``: dictionaries of 8 to 256 latents on five worlds in 32 dimensions (the square has two), several seeds of
@@ -46,7 +46,7 @@ from tiltmeter.core.records import Estimate, Measured
 D, F, BATCH = 512, 4096, 1024
 SIZES = (8, 16, 32, 64, 128, 256)
 # the interim report's recipe, as the toy worlds have it: no centre, rows as they are
-INTERIM = DictionaryRecipe(centred=False, scaled=False)
+INTERIM = DictionaryRecipe(penalty=0.3, centred=False, scaled=False)
 OURS = Way("tiltmeter", "tiltmeter_dictionary_way.py")
 WAYS = (
     OURS,
@@ -92,7 +92,8 @@ def throughput(*, steps: int, repeats: int, kinds: Sequence[str]) -> None:
         taken = {way: summed_up(of_way) for way, of_way in runs.items()}
         print(f"\n{kind}, {steps} steps, {repeats} turns, load {os.getloadavg()[0]:.1f}\n")
         print(
-            "| way | rows a processor second | Tiltmeter's are so many times more | by the clock | of a turn | loss | differs by |"
+            "| way | rows a processor second | Tiltmeter's are so many times more | by the clock | of a turn "
+            "| loss | differs by |"
         )
         print("| --- " * 7 + "|")
         for way, one in taken.items():
@@ -105,11 +106,11 @@ def throughput(*, steps: int, repeats: int, kinds: Sequence[str]) -> None:
             )
 
 
-def toy_audit(kind: WorldKind, n: int, *, seed: int) -> DictionaryAudit:
+def toy_audit(kind: WorldKind, n: int, *, sizes: Sequence[int], seed: int) -> DictionaryAudit:
     """Train and audit all sizes on one draw of a world, 20,000 other rows of which are the test."""
     world = toy_world(kind, n + 20_000, seed=seed)
     rows = DictionaryRows(world.X[:n], world.X[n:], truth=world.truth)
-    made = {str(f): train_dictionary(rows.train, f, recipe=INTERIM, seed=seed).dictionary for f in SIZES}
+    made = {str(f): train_dictionary(rows.train, f, recipe=INTERIM, seed=seed).dictionary for f in sizes}
     return audit_dictionaries(made, rows, n_draws=200)
 
 
@@ -121,16 +122,17 @@ def over_seeds(found: Sequence[Measured]) -> str:
     return f"{np.mean(known):.3f} [{min(known):.3f}, {max(known):.3f}]"
 
 
-def toys(*, seeds: int, worlds: Sequence[WorldKind], numbers: Sequence[int]) -> None:
+def toys(*, seeds: Sequence[int], worlds: Sequence[WorldKind], numbers: Sequence[int], sizes: Sequence[int]) -> None:
     for kind in worlds:
         for n in numbers:
-            audits = [toy_audit(kind, n, seed=seed) for seed in range(seeds)]
-            print(f"\n{kind}, N = {n:,}, {seeds} seeds\n")
+            audits = [toy_audit(kind, n, sizes=sizes, seed=seed) for seed in seeds]
+            print(f"\n{kind}, N = {n:,}, seeds {', '.join(map(str, seeds))}\n")
             print(
-                "| latents | train FVU | test FVU | random | linear | L0 | live | to larger | chance | to truth | chance |"
+                "| latents | train FVU | test FVU | random | linear | L0 | live | to larger | chance "
+                "| to truth | chance |"
             )
             print("| --- " * 11 + "|")
-            for i, size in enumerate(SIZES):
+            for i, size in enumerate(sizes):
                 rows = [audit.dictionaries[i] for audit in audits]
                 chance = [one.larger_chance.mean for one in rows if one.larger_chance]
                 planted = [one.truth_chance.mean for one in rows if one.truth_chance]
@@ -143,7 +145,7 @@ def toys(*, seeds: int, worlds: Sequence[WorldKind], numbers: Sequence[int]) -> 
                     f"| {f'{np.mean(chance):.3f}' if chance else '–'} | {over_seeds([one.truth for one in rows])} "
                     f"| {f'{np.mean(planted):.3f}' if planted else '–'} |"
                 )
-            print(f"\nOf seed 0: {' '.join(audits[0].conclusions)}", flush=True)
+            print(f"\nOf seed {seeds[0]}: {' '.join(audits[0].conclusions)}", flush=True)
 
 
 def main() -> None:
@@ -152,7 +154,8 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=80, help="of throughput")
     parser.add_argument("--repeats", type=int, default=3, help="of throughput")
     parser.add_argument("--kinds", nargs="*", default=["relu", "topk"], help="of throughput")
-    parser.add_argument("--seeds", type=int, default=5, help="of toys")
+    parser.add_argument("--seeds", nargs="*", type=int, default=[0, 1, 2, 3, 4], help="of toys")
+    parser.add_argument("--sizes", nargs="*", type=int, default=SIZES, help="of toys")
     parser.add_argument("--worlds", nargs="*", default=WORLDS, help="of toys")
     parser.add_argument("--rows", nargs="*", type=int, default=[200_000, 1000], help="of toys")
     options = parser.parse_args()
@@ -160,7 +163,7 @@ def main() -> None:
     if options.part == "throughput":
         throughput(steps=options.steps, repeats=options.repeats, kinds=options.kinds)
     else:
-        toys(seeds=options.seeds, worlds=options.worlds, numbers=options.rows)
+        toys(seeds=options.seeds, worlds=options.worlds, numbers=options.rows, sizes=options.sizes)
 
 
 if __name__ == "__main__":

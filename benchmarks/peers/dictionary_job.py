@@ -1,4 +1,4 @@
-"""What every way of training a sparse autoencoder is asked for; NumPy alone, as peers' environments hold no Tiltmeter."""
+"""What every way of training a sparse autoencoder is asked for; NumPy alone: peers' environments hold no Tiltmeter."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class DictionaryJob(NamedTuple):
     defaults: bool = False
 
     def load(self) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
-        """The rows, and encoder and decoder at the start, the first so small that the sum of half the latents is a row."""
+        """The rows, and encoder and decoder at the start: so small an encoder that half the latents add up to a row."""
         decoder = np.load(self.start)
         f, d = decoder.shape
         return np.load(self.rows), decoder * np.float32(min(1.0, 2 * d / f)), decoder

@@ -33,9 +33,12 @@ def prepare(job: DictionaryJob) -> Run:
             sae.W_enc.copy_(encoder.T)
             sae.W_dec.copy_(decoder)
         told = SAETrainerConfig(
-            total_training_samples=job.steps * job.batch, train_batch_size_samples=job.batch, lr=job.rate, lr_end=job.rate,
+            total_training_samples=job.steps * job.batch,
+            train_batch_size_samples=job.batch,
+            lr=job.rate,
+            lr_end=job.rate,
             logger=LoggingConfig(log_to_wandb=False),
-        )  # fmt: skip
+        )
         sae = SAETrainer(told, sae, batches()).fit()
         with torch.no_grad():
             norms = sae.W_dec.norm(dim=1, keepdim=True)

@@ -26,7 +26,7 @@ from tiltmeter.core.dictionaries import DictionaryRecipe
 from tiltmeter.core.errors import ArrayError, FileError, FormatError, SpecError
 from tiltmeter.core.records import Estimate, Unavailable
 
-INTERIM = DictionaryRecipe(centred=False, scaled=False, steps=1500, batch_size=256)
+INTERIM = DictionaryRecipe(penalty=0.3, centred=False, scaled=False, steps=1500, batch_size=256, learning_rate=3e-3)
 
 
 def trained(world, sizes, *, n_train, recipe=INTERIM):
@@ -230,7 +230,7 @@ def test_rows_of_a_file_are_divided_and_what_is_no_rows_is_refused(tmp_path):
     both = np.concatenate([opened.rows.train, opened.rows.test])
     assert len(opened.rows.test) == 5 and sorted(both[:, 0]) == list(np.arange(0.0, 40.0, 2.0))
     (tmp_path / "words.npy").write_text("no")
-    with pytest.raises(FormatError, match="no .npy file"):
+    with pytest.raises(FormatError, match=r"no \.npy file"):
         open_rows(tmp_path / "words.npy")
     with pytest.raises(FileError, match="does not exist"):
         open_rows(tmp_path / "nowhere")

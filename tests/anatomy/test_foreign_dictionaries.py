@@ -185,5 +185,5 @@ def test_folders_that_hold_no_dictionary_are_refused(tmp_path, drawn):
     with pytest.raises(FormatError, match="zip"):
         read_dictionary(tmp_path / "part")
     (tmp_path / "part" / "ae.pt").unlink()
-    with pytest.raises(FileError, match="ae.pt"):
+    with pytest.raises(FileError, match=r"ae\.pt"):
         read_dictionary(tmp_path / "part")

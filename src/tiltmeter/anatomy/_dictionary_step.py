@@ -60,7 +60,7 @@ def gradients(weights: Weights, x: Tensor, *, recipe: DictionaryRecipe, bandwidt
         loss += rate * codes.sum()
         back += rate
     if recipe.kind == "jumprelu":
-        loss += rate * (codes != 0).sum()
+        loss += rate * float(codes.count_nonzero())
         # a rectangle stands in for the derivative of the step (Rajamanoharan et al., equations 11 and 12)
         near = ((pre - threshold).abs_() < bandwidth / 2).to(pre.dtype)
         pull = (near * back).sum(0) * threshold + rate * near.sum(0)

@@ -29,7 +29,7 @@ def train(
     site: _SiteOption = None,
     sizes: Annotated[str, typer.Option(help="Numbers of latents.")] = "64,128,256",
     kind: Annotated[Literal["relu", "topk", "jumprelu"], typer.Option(help="What makes latents sparse.")] = "relu",
-    penalty: Annotated[float, typer.Option(help="On the latents of relu and jumprelu.")] = 0.3,
+    penalty: Annotated[float, typer.Option(help="On the latents of relu and jumprelu.")] = 1.0,
     k: Annotated[int | None, typer.Option(help="Latents that topk keeps.")] = None,
     steps: Annotated[int, typer.Option(help="Of each training.")] = 4000,
     batch_size: Annotated[int, typer.Option(help="Rows a step.")] = 512,

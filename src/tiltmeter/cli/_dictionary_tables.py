@@ -69,8 +69,8 @@ def audit(found: DictionaryAudit) -> None:
         console.print(Padding(Text(f"- {sentence}"), (0, 2)))
     console.print(
         f"\n{found.level:.0%} intervals over {found.n_units:,} {found.unit} or over atoms; {found.n_train:,} rows to "
-        f"train on, {found.n_test:,} to judge on. Random: as many directions in use, with a fitted decoder; linear: as many "
-        "principal components; noise: Gaussian, of the same mean and covariance.",
+        f"train on, {found.n_test:,} to judge on. Random: as many directions in use, with a fitted decoder; linear: as "
+        "many principal components; noise: Gaussian, of the same mean and covariance.",
         markup=False,
     )
 

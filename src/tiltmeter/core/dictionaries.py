@@ -21,7 +21,7 @@ class DictionaryRecipe(Record):
     """
 
     kind: DictionaryKind = "relu"
-    penalty: float = Field(default=0.3, ge=0)
+    penalty: float = Field(default=1.0, ge=0)
     k: int | None = Field(default=None, ge=1)
     steps: int = Field(default=4000, ge=1)
     batch_size: int = Field(default=512, ge=1)
