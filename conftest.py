@@ -45,8 +45,9 @@ _INTERVENTIONS = [
     )
 ]
 _AGENTS = ["tiltmeter.agents._by_layout", "tiltmeter.agents._expert"]
+_ANATOMY = ["tiltmeter.anatomy._dictionary_metrics", "tiltmeter.anatomy._toy_worlds"]
 install_import_hook(
-    ["tiltmeter.numerics", "tiltmeter.evaluation", *_METHODS, *_CLOSED_FORMS, *_INTERVENTIONS, *_AGENTS],
+    ["tiltmeter.numerics", "tiltmeter.evaluation", *_METHODS, *_CLOSED_FORMS, *_INTERVENTIONS, *_AGENTS, *_ANATOMY],
     "beartype.beartype",
 )
 

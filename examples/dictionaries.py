@@ -3,10 +3,10 @@
     python examples/dictionaries.py facts
     python examples/dictionaries.py path/to/a/small/model texts.jsonl --site 3.resid_post
 
-Dictionaries of several sizes and two seeds, of all tokens of the texts, beside their nulls: random directions, principal
-components, dictionaries trained on Gaussian noise of the same covariance, and dictionaries of the same model with
-weights drawn at random. Then a probe for the label on latents of the last token beside probes on activations. Texts are
-divided by group. Some two minutes of one core.
+Dictionaries of several sizes and two seeds, of all tokens of the texts, beside their nulls: random directions,
+principal components, dictionaries trained on Gaussian noise of the same covariance, and dictionaries of the same model
+with weights drawn at random. Then a probe for the label on latents of the last token beside probes on activations.
+Texts are divided by group. Some two minutes of one core.
 """
 
 from __future__ import annotations

@@ -207,7 +207,7 @@ def _directions(n: int, d: int, rng: np.random.Generator) -> Float[NDArray[Any],
     return np.asarray(drawn / np.linalg.norm(drawn, axis=1, keepdims=True))
 
 
-def live_atoms(dictionary: Dictionary, live: Bool[NDArray[Any], " f"]) -> Float[NDArray[Any], "f d"]:
+def live_atoms(dictionary: Dictionary, live: Bool[NDArray[Any], " f"]) -> Float[NDArray[Any], "g d"]:
     """Return the unit atoms of the latents that are live.
 
     Examples
