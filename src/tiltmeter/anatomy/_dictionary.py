@@ -33,10 +33,10 @@ class Dictionary:
 
     Parameters
     ----------
-    encoder, decoder
-        E and D, shape (f, d): a row a latent. Decoder rows need not have norm 1.
-    encoder_bias, decoder_bias
-        b (f,) and c (d,). A centre that was taken from the rows before encoding is part of b.
+    encoder, encoder_bias
+        E, shape (f, d), a row a latent, and b (f,). A centre that was taken from rows before encoding is part of b.
+    decoder, decoder_bias
+        D, shape (f, d), a row a latent, of any norm, and c (d,).
     kind
         Which σ.
     k
