@@ -60,6 +60,7 @@ bench: .venv/installed-dev
 	$(BIN)/python -m benchmarks.steering
 	$(BIN)/python -m benchmarks.cde
 	$(BIN)/python -m benchmarks.training
+	$(BIN)/python -m benchmarks.dictionaries --part throughput
 	$(BIN)/python -m benchmarks.thresholds
 	$(BIN)/python -m benchmarks.evidence
 

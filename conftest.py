@@ -46,7 +46,15 @@ _INTERVENTIONS = [
 ]
 _ANATOMY = [
     f"tiltmeter.anatomy.{name}"
-    for name in ("_coherence_nulls", "_model_svd", "_token_coherence", "_token_lens", "_weight_svd")
+    for name in (
+        "_coherence_nulls",
+        "_dictionary_metrics",
+        "_model_svd",
+        "_token_coherence",
+        "_token_lens",
+        "_toy_worlds",
+        "_weight_svd",
+    )
 ]
 _AGENTS = ["tiltmeter.agents._by_layout", "tiltmeter.agents._expert"]
 install_import_hook(

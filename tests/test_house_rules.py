@@ -123,6 +123,13 @@ UNSAFE_MODULES = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "shelve"
 UNSAFE_CALLS = {"torch.save", "torch.load", "eval", "exec"}
 
 
+def reads_tensors_only(call: ast.Call) -> bool:
+    """Whether it is ``torch.load(..., weights_only=True)``, which runs no code of the file."""
+    words = [keyword.value for keyword in call.keywords if keyword.arg == "weights_only"]
+    only = [isinstance(word, ast.Constant) and word.value is True for word in words]
+    return dotted(call.func) == "torch.load" and only == [True]
+
+
 @each_module
 def test_nothing_is_pickled_and_no_remote_code_is_trusted(path):
     for node in ast.walk(tree(path)):
@@ -131,10 +138,24 @@ def test_nothing_is_pickled_and_no_remote_code_is_trusted(path):
         if isinstance(node, ast.ImportFrom):
             assert (node.module or "").split(".")[0] not in UNSAFE_MODULES, f"line {node.lineno}"
         if isinstance(node, ast.Call):
-            assert dotted(node.func) not in UNSAFE_CALLS, f"line {node.lineno}"
+            assert dotted(node.func) not in UNSAFE_CALLS or reads_tensors_only(node), f"line {node.lineno}"
             for keyword in node.keywords:
                 is_true = isinstance(keyword.value, ast.Constant) and keyword.value.value is True
                 assert not (is_true and keyword.arg in ("allow_pickle", "trust_remote_code")), f"line {node.lineno}"
+
+
+@pytest.mark.parametrize(
+    ("line", "is_allowed"),
+    [
+        ("torch.load(path, weights_only=True)", True),
+        ("torch.load(path)", False),
+        ("torch.load(path, weights_only=False)", False),
+        ("torch.load(path, weights_only=only)", False),
+        ("torch.save(path, weights_only=True)", False),
+    ],
+)
+def test_only_tensors_may_be_loaded_from_what_others_pickled(line, is_allowed):
+    assert reads_tensors_only(ast.parse(line, mode="eval").body) == is_allowed
 
 
 @each_module

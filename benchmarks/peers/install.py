@@ -14,7 +14,7 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 ENVIRONMENTS = HERE.parents[1] / ".venv-peers"
-PEERS = ("nnsight", "transformer-lens", "concept-erasure")
+PEERS = ("nnsight", "transformer-lens", "concept-erasure", "dictionary-learning", "sae-lens")
 
 
 def python_of(peer: str) -> Path:

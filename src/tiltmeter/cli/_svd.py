@@ -1,0 +1,94 @@
+"""``tiltmeter anatomy svd``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+
+def svd(
+    model: Annotated[str, typer.Argument(help="A model folder, a hub id, or organism:NAME.")],
+    out: Annotated[
+        Path | None, typer.Option(help="A new folder for the page, weights.html, and the record, weights.json.")
+    ] = None,
+    matrix: Annotated[
+        list[str] | None,
+        typer.Option(help="ov, qk, q, k, mlp_in, mlp_gate or mlp_out; may be repeated. Default: ov, mlp_in, mlp_out."),
+    ] = None,
+    layers: Annotated[str | None, typer.Option(help="Blocks, such as 0,5,-1. Default: all.")] = None,
+    through: Annotated[
+        Literal["unembedding", "embedding"], typer.Option(help="Rows that turn directions into tokens.")
+    ] = "unembedding",
+    fold_norm: Annotated[
+        bool, typer.Option(help="Put the gain and centring of the norms into weights and unembedding.")
+    ] = True,
+    encoder: Annotated[
+        str | None, typer.Option(help="A sentence encoder that judges lists of tokens: a folder or a hub id.")
+    ] = None,
+    word_vectors: Annotated[
+        Path | None, typer.Option(help="Word vectors that judge lists of tokens, as word2vec or GloVe write text.")
+    ] = None,
+    n_directions: Annotated[int, typer.Option(min=2, help="The first directions of each matrix.")] = 8,
+    n_top: Annotated[int, typer.Option(min=2, help="Tokens at each end of a direction.")] = 10,
+    seed: Annotated[int, typer.Option(min=0, help="Of the random directions and rotations.")] = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the record instead of a summary.")] = False,
+    dtype: Annotated[Literal["float32", "bfloat16", "float16"], typer.Option(help="Of the weights.")] = "float32",
+    revision: Annotated[str | None, typer.Option(help="Branch, tag or commit of a hub model.")] = None,
+) -> None:
+    """List the tokens of each singular direction of the weights, and say whether they mean more than chance.
+
+    Beside them stand random directions, rotations of the singular basis, and rows of the weights without SVD.
+
+    Example: tiltmeter anatomy svd organism:facts --out facts-weights
+    """
+    from contextlib import nullcontext
+    from typing import cast, get_args
+
+    from tiltmeter import anatomy, studies
+    from tiltmeter.cli._print import steps
+    from tiltmeter.cli._tables import weights
+    from tiltmeter.core.errors import SpecError
+    from tiltmeter.core.files import new_folder, write_json
+    from tiltmeter.core.weights import MatrixName
+    from tiltmeter.report import write_weights
+
+    known = get_args(MatrixName)
+    if strange := [name for name in matrix or () if name not in known]:
+        raise SpecError(f"--matrix is {strange[0]!r}; use one of {', '.join(known)}.")
+    blocks = None if layers is None else _numbers(layers)
+    with nullcontext() if out is None else new_folder(out) as folder, steps("anatomy svd") as announce:
+        announce("loading the model")
+        subject = studies.open_model(studies.ModelSpec(path=model, revision=revision, dtype=dtype))
+        reader = None if encoder is None else studies.open_model(studies.ModelSpec(path=encoder))
+        lens = anatomy.token_lens(subject, through=through, fold_norm=fold_norm)
+        judges = anatomy.usual_judges(subject, lens, encoder=reader, word_vectors=word_vectors)
+        announce("decomposing, and drawing nulls")
+        found = anatomy.weight_anatomy(
+            subject,
+            lens,
+            judges=judges,
+            matrices=cast(list[MatrixName], matrix) if matrix else ("ov", "mlp_in", "mlp_out"),
+            layers=blocks,
+            fold_norm=fold_norm,
+            settings=anatomy.CoherenceSettings(n_directions=n_directions, n_top=n_top, seed=seed),
+        )
+        if folder is not None:
+            write_json(folder / "weights.json", found.model_dump(mode="json"))
+            write_weights(folder)
+    if as_json:
+        print(found.model_dump_json(indent=2))
+        return
+    weights(found)
+    if out is not None:
+        print(f"\nPage: {(out / 'weights.html').resolve()}")
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    from tiltmeter.core.errors import SpecError
+
+    try:
+        return tuple(int(part) for part in text.split(","))
+    except ValueError:
+        raise SpecError(f"--layers {text!r} is not a list of whole numbers such as 0,5,-1.") from None
