@@ -6,6 +6,7 @@ It computes nothing: every figure on the page stands in ``run.json`` or ``eviden
 from tiltmeter.report._league import render_league, write_league
 from tiltmeter.report._probe_card import render_card
 from tiltmeter.report._steering import render_steering, write_steering
+from tiltmeter.report._stego import render_stego, write_stego
 from tiltmeter.report._write import render, write_report
 
 __all__ = [
@@ -13,7 +14,9 @@ __all__ = [
     "render_card",
     "render_league",
     "render_steering",
+    "render_stego",
     "write_league",
     "write_report",
     "write_steering",
+    "write_stego",
 ]
