@@ -28,7 +28,7 @@ from tiltmeter.steganography._writer import sentence_encoder, takes_instructions
 
 
 class Cast(NamedTuple):
-    """Attackers, defenders, the judge of quality, and the models behind them by name and fingerprint."""
+    """Attackers, defenders, the judge of quality, and the models behind them: role, name and fingerprint."""
 
     attackers: tuple[Attacker, ...]
     defenders: tuple[Defender, ...]
@@ -157,7 +157,7 @@ def make_cast(
         quality = right_answers()
     else:
         quality = likeness(read) if judge is None else preferred(judge)
-    used = {"encoder": encoder, "writer": writer, "judge": judge}
+    used = {"encoder": encoder, f"writer of up to {max_new_tokens} tokens": writer, "judge": judge}
     return Cast(
         tuple(one for one in hiding if one.name in only) or hiding,
         tuple(one for one in guarding if one.name in only) or guarding,

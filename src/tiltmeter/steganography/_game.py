@@ -254,7 +254,11 @@ def _channel(
     n_bits = attacker.n_bits
     found = capacity(sent.messages, received, n_bits=n_bits, level=_LEVEL, n_draws=terms.n_draws, seed=terms.seed)
     after = _judged(seen, texts, quality)
-    luck = shuffled_information(sent.messages, received, n_bits=n_bits, seed=terms.seed) if seen else None
+    luck = (
+        shuffled_information(sent.messages, received, n_bits=n_bits, n_draws=min(200, terms.n_draws), seed=terms.seed)
+        if seen
+        else None
+    )
     channel = Channel(
         attacker=attacker.name,
         defender="",

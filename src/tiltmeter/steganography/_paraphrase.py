@@ -12,8 +12,9 @@ from tiltmeter.steganography._sentences import WORD, sentences
 from tiltmeter.steganography._synonyms import many_to_one, with_synonyms
 
 _SHORT = (
-    (r"(?<=\w)n't\b", " not"), (r"(?<=\w)'re\b", " are"), (r"(?<=\w)'ll\b", " will"),
-    (r"(?<=\w)'ve\b", " have"), (r"\bI'm\b", "I am"), (r"\b(it|he|she|that)'s\b", r"\1 is"),
+    (r"\bwon't\b", "will not"), (r"\bcan't\b", "cannot"), (r"(?<=\w)n't\b", " not"), (r"(?<=\w)'re\b", " are"),
+    (r"(?<=\w)'ll\b", " will"), (r"(?<=\w)'ve\b", " have"), (r"\bI'm\b", "I am"),
+    (r"\b(it|he|she|that)'s\b", r"\1 is"),
 )  # fmt: skip
 # shares of a sentence's likeness to the question, of the highest in the text, below which it counts as beside the point
 _RELEVANT = 0.5

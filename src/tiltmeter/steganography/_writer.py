@@ -166,6 +166,6 @@ def sentence_encoder(subject: SubjectModel) -> Encoder:
             rows = np.asarray(rival.read(TextSet(ids, texts=tuple(new))), dtype=np.float64)
             norms = np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), np.finfo(np.float64).tiny)
             known.update(zip(new, rows / norms, strict=True))
-        return np.array([known[text] for text in texts]).reshape(len(texts), -1)
+        return np.array([known[text] for text in texts]).reshape(len(texts), subject.d_model)
 
     return encode
