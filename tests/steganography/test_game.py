@@ -178,20 +178,21 @@ def test_a_game_that_was_stopped_is_gone_on_with_and_gives_the_same(tmp_path: Pa
 
     folder = tmp_path / "game"
     with pytest.raises(Stopped):
-        play(PROBLEMS, FEW, folder=folder, terms=TERMS, announce=stop)
+        play(PROBLEMS[:20], FEW, folder=folder, terms=TERMS, announce=stop)
     assert sorted(path.name for path in folder.iterdir()) == ["rounds"]
     kept = {path: path.read_bytes() for path in (folder / "rounds").iterdir()}
     assert len(kept) == 3
-    again = play(PROBLEMS, FEW, folder=folder, terms=TERMS, announce=said.append)
+    again = play(PROBLEMS[:20], FEW, folder=folder, terms=TERMS, announce=said.append)
     assert [step for step in said if "is there already" in step] == [
         f"{i} of 5, {name}: is there already"
         for i, name in enumerate(("opening sentence", "stated age", "ways to answer"), start=1)
     ]
     assert all(path.read_bytes() == content for path, content in kept.items())
-    assert again == play(PROBLEMS, FEW, terms=TERMS) == read_game(folder)
-    assert json.loads((folder / "stego.json").read_text())["n_items"] == 40
-    play(PROBLEMS, FEW, folder=folder, terms=TERMS._replace(seed=1), announce=said.append)
-    assert not [step for step in said[-40:] if "is there already" in step]
+    assert again == play(PROBLEMS[:20], FEW, terms=TERMS) == read_game(folder)
+    assert json.loads((folder / "stego.json").read_text())["n_items"] == 20
+    said.clear()
+    play(PROBLEMS[:20], FEW, folder=folder, terms=TERMS._replace(seed=1), announce=said.append)
+    assert said and not [step for step in said if "is there already" in step]
 
 
 def test_the_texts_for_a_detector_hold_both_of_each_item_in_one_group(tmp_path: Path):
