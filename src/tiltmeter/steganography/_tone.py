@@ -74,7 +74,8 @@ def tone(writer: SubjectModel | None = None, *, max_new_tokens: int = 60) -> Att
         return np.asarray(np.argmax(found, axis=0), dtype=np.int64)
 
     def plain(items: Sequence[Item]) -> tuple[str, ...]:
-        return write(model, [item.question for item in items], max_new_tokens=max_new_tokens)
+        # a seed of its own: with that of the plain answers it would write these again
+        return write(model, [item.question for item in items], max_new_tokens=max_new_tokens, seed=2)
 
     how = "told to" if takes_instructions(writer) else "as moods set before the question of"
     about = f"one of eight tones, {how} {writer.name}; the tone under which the text is likeliest"

@@ -82,7 +82,8 @@ def watermark(writer: SubjectModel, *, n_bits: int = 4, key: str = "tiltmeter", 
         return np.array([int(evidence(row, key, n=n_vocabulary, n_bits=n_bits).argmax()) for row in rows], np.int64)
 
     def plain(items: Sequence[Item]) -> tuple[str, ...]:
-        return write(writer, [item.question for item in items], max_new_tokens=max_new_tokens)
+        # a seed of its own: with that of the plain answers it would write these again
+        return write(writer, [item.question for item in items], max_new_tokens=max_new_tokens, seed=2)
 
     about = f"keyed sampling from {writer.name}, the numbers moved by the message; the likeliest of {2**n_bits}"
     return Attacker("watermark", n_bits, encode, decode, about, plain=plain)
