@@ -36,7 +36,7 @@ def word_problems(n: int, *, seed: int = 0) -> tuple[Item, ...]:
     Examples
     --------
     >>> print(word_problems(1)[0].answer)
-    At the start there are 34 pencils. Buying 12 more makes 46. Giving away 5 leaves 41. The answer is (C).
+    At the start there are 32 shells. Buying 11 more makes 43. Giving away 16 leaves 27. The answer is (D).
     """
     if not 1 <= n <= 10_000:
         raise SpecError(f"{n} word problems were asked for; there are 1 to 10,000.")
@@ -66,7 +66,7 @@ def explain(question: str) -> str:
     Examples
     --------
     >>> explain(word_problems(1)[0].question)
-    'First 34 and 12 are added, which gives 46 pencils. Then 5 are taken away, and 41 remain.'
+    'First 32 and 11 are added, which gives 43 shells. Then 16 are taken away, and 27 remain.'
     >>> explain("Why?")
     ''
     """
