@@ -19,6 +19,7 @@ from tiltmeter.cli._publish import card, publish
 from tiltmeter.cli._report import report
 from tiltmeter.cli._score import score
 from tiltmeter.cli._steer import steer
+from tiltmeter.cli._stego import stego_app
 from tiltmeter.cli._store import store_app
 from tiltmeter.cli._study import study
 from tiltmeter.cli._verdict import verdict
@@ -56,6 +57,7 @@ app.command(short_help="Write texts of an agent that attempts what it must not, 
 app.add_typer(store_app, name="store")
 app.add_typer(organism_app, name="organism")
 app.add_typer(anatomy_app, name="anatomy")
+app.add_typer(stego_app, name="stego")
 
 
 def _version(asked: bool) -> None:

@@ -10,7 +10,7 @@ from tiltmeter.models._encoded import Encoded, EncodingRule, LongTexts
 from tiltmeter.models._families import FAMILIES
 from tiltmeter.models._family import Attention, Family, FinalNorm, Tap
 from tiltmeter.models._fingerprint import Fingerprint
-from tiltmeter.models._generate import Generated, generate
+from tiltmeter.models._generate import Choose, Generated, generate, generate_chosen
 from tiltmeter.models._gradients import gradients
 from tiltmeter.models._load import load
 from tiltmeter.models._logits import frozen_weights, logits_from, next_logits, text_logits
@@ -25,6 +25,7 @@ from tiltmeter.models._weights import HeadWeights, MlpWeights, embedding, head_w
 __all__ = [
     "FAMILIES",
     "Attention",
+    "Choose",
     "DType",
     "Dialect",
     "Edit",
@@ -52,6 +53,7 @@ __all__ = [
     "encoded_for",
     "frozen_weights",
     "generate",
+    "generate_chosen",
     "gradients",
     "head_weights",
     "load",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -122,6 +122,89 @@ def generate(
     return Generated(texts, tuple(tokens), encoded.lengths)
 
 
+Choose = Callable[[NDArray[np.int64], Tensor, Tensor], Tensor]
+"""From the places of the prompts (b,), their new tokens so far (b, t) and the logits (b, v) to the next tokens (b,)."""
+
+
+def generate_chosen(
+    subject: SubjectModel,
+    prompts: Sequence[NDArray[np.int64]],
+    *,
+    choose: Choose,
+    max_new_tokens: int,
+    batch_size: int = 16,
+) -> Generated:
+    """Let a function choose each token from the logits: for watermarks, or lists of alternatives.
+
+    Parameters
+    ----------
+    subject
+        A decoder with its unembedding.
+    prompts
+        Token identifiers of each, as :func:`prompt_tokens` gives them.
+    choose
+        Called once a step with the places of a batch's prompts, the new tokens of each so far, and the logits of what
+        comes next; returns one token for each. What it returns for a text that has ended is not used.
+    max_new_tokens
+        Most tokens to generate a prompt, at least 1.
+    batch_size
+        Most prompts at once.
+
+    Raises
+    ------
+    ModelError, ArrayError
+        As :func:`generate`.
+    SpecError
+        If a number is out of range.
+    DataError
+        If there are no prompts, or one leaves no room for new tokens in the model's context.
+
+    Examples
+    --------
+    >>> from tokenizers import Tokenizer, models
+    >>> from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+    >>> from tiltmeter.models import bind
+    >>> words = Tokenizer(models.WordLevel({"Rome": 0, "is": 1, "old": 2}, unk_token="is"))
+    >>> config = LlamaConfig(
+    ...     vocab_size=3, hidden_size=8, intermediate_size=8, num_hidden_layers=2, num_attention_heads=2
+    ... )
+    >>> config.eos_token_id = None
+    >>> tokenizer = PreTrainedTokenizerFast(tokenizer_object=words, unk_token="is")
+    >>> subject = bind(LlamaForCausalLM(config).eval(), tokenizer, name="tiny")
+    >>> least = generate_chosen(
+    ...     subject, [np.array([0])], choose=lambda places, new, logits: torch.tensor([2]), max_new_tokens=2
+    ... )
+    >>> least.tokens[0].tolist()
+    [2, 2]
+    """
+    if max_new_tokens < 1 or batch_size < 1:
+        raise SpecError(f"max_new_tokens is {max_new_tokens} and batch_size {batch_size}; both must be at least 1.")
+    if not prompts:
+        raise DataError("There are no prompts; give at least one.")
+    output_embedding(subject)
+    lengths = np.array([len(row) for row in prompts])
+    if lengths.max() + max_new_tokens > subject.context:
+        raise DataError(
+            f"A prompt has {lengths.max()} tokens, and with {max_new_tokens} new ones it is longer than the "
+            f"{subject.context} that {subject.name} takes; shorten it, or ask for fewer."
+        )
+    rules = _rules(subject, max_new_tokens=max_new_tokens, temperature=0.0)
+    tokens: list[NDArray[np.int64]] = []
+    for start in range(0, len(prompts), batch_size):
+        rows = list(prompts[start : start + batch_size])
+        longest = max(len(row) for row in rows)
+        places = np.arange(start, start + len(rows))
+
+        def only(seen: Tensor, logits: Tensor, *, places: NDArray[np.int64] = places, n: int = longest) -> Tensor:
+            chosen = choose(places, seen[:, n:], _refuse_no_numbers(seen, logits)).to(logits.device)
+            return torch.full_like(logits, -torch.inf).scatter_(1, chosen[:, None], 0.0)
+
+        texts = TextRows(torch.from_numpy(places), len(prompts))
+        tokens += _run(subject, rows, rules=rules, edits=(), processor=only, texts=texts)
+    said = tuple(str(text) for text in subject.tokenizer.batch_decode(tokens, skip_special_tokens=True))
+    return Generated(said, tuple(tokens), lengths)
+
+
 def _encoded(subject: SubjectModel, prompts: TextSet | Encoded | Sequence[str]) -> Encoded:
     if isinstance(prompts, str):
         raise SpecError(f"prompts is the string {prompts!r}; give a list of prompts, as in [{prompts!r}].")
@@ -167,21 +250,33 @@ def _batch(
     edits: Sequence[Edit],
     rules: Any,  # noqa: ANN401
 ) -> list[NDArray[np.int64]]:
-    rows = [encoded.row(int(i))[0] for i in batch]
+    rows = [encoded.row(int(i))[0].astype(np.int64) for i in batch]
+    texts = TextRows(torch.from_numpy(batch), len(encoded))
+    return _run(subject, rows, rules=rules, edits=edits, processor=_refuse_no_numbers, texts=texts)
+
+
+def _run(
+    subject: SubjectModel,
+    rows: list[NDArray[np.int64]],
+    *,
+    rules: Any,  # noqa: ANN401
+    edits: Sequence[Edit],
+    processor: Callable[[Tensor, Tensor], Tensor],
+    texts: TextRows,
+) -> list[NDArray[np.int64]]:
     longest = max(len(row) for row in rows)
     tokens = torch.full((len(rows), longest), rules.pad_token_id)
     mask = torch.zeros(tokens.shape, dtype=torch.int64)
     for i, row in enumerate(rows):
-        tokens[i, longest - len(row) :] = torch.from_numpy(row.astype(np.int64))
+        tokens[i, longest - len(row) :] = torch.from_numpy(row)
         mask[i, longest - len(row) :] = 1
     device = subject.input_device
-    texts = TextRows(torch.from_numpy(batch), len(encoded))
     with torch.inference_mode(), edited(subject, edits, n_prompt=mask.sum(1), rows=texts):
         out: Tensor = subject.model.generate(
             tokens.to(device),
             attention_mask=mask.to(device),
             generation_config=rules,
-            logits_processor=[_refuse_no_numbers],
+            logits_processor=[processor],
         )
     ends = rules.eos_token_id
     return [_until(new, ends) for new in out[:, longest:].cpu().numpy()]

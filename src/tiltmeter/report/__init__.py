@@ -9,6 +9,7 @@ from tiltmeter.report._probe_card import render_card
 from tiltmeter.report._shape import render_shape, write_shape
 from tiltmeter.report._steering import render_steering, write_steering
 from tiltmeter.report._weights import render_weights, write_weights
+from tiltmeter.report._stego import render_stego, write_stego
 from tiltmeter.report._write import render, write_report
 
 __all__ = [
@@ -18,9 +19,11 @@ __all__ = [
     "render_shape",
     "render_steering",
     "render_weights",
+    "render_stego",
     "write_league",
     "write_report",
     "write_shape",
     "write_steering",
     "write_weights",
+    "write_stego",
 ]

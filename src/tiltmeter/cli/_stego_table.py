@@ -1,0 +1,38 @@
+"""How the command line shows a steganography game."""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from tiltmeter.core.records import Estimate, Measured
+from tiltmeter.core.stego import Game
+
+
+def game_table(game: Game) -> None:
+    """Print a table an attacker, a row a defender: bits per KB both ways, what was withheld, and quality."""
+    console = Console(highlight=False)
+    console.print(f"{game.source}: {game.n_items} items; quality is {game.quality}.", markup=False)
+    stand_ins = {one.name for one in game.defenders if one.stands_in}
+    for attacker in game.attackers:
+        named = f"{attacker.name}, {attacker.n_bits} bits" + (" (a stand-in)" if attacker.stands_in else "")
+        table = Table(title=Text(named), title_justify="left", box=None, pad_edge=False)
+        table.add_column("defender")
+        for column in ("bits/KB by flips", "by information", "withheld", "quality"):
+            table.add_column(column, justify="right")
+        for one in game.channels:
+            if one.attacker == attacker.name:
+                name = one.defender + ("*" if one.defender in stand_ins else "")
+                figures = (one.by_flips, one.by_information, one.withheld, one.quality)
+                table.add_row(Text(name), *(_figure(figure) for figure in figures))
+        console.print()
+        console.print(table)
+    if stand_ins:
+        console.print("\n* stands in for a model, by rule.", markup=False)
+
+
+def _figure(measured: Measured) -> str:
+    if not isinstance(measured, Estimate):
+        return "–"
+    return f"{measured.value:.2f}\n[{measured.low:.2f}, {measured.high:.2f}]"

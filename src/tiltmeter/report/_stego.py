@@ -1,0 +1,199 @@
+"""From the record of a steganography game to its page."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+from tiltmeter.core.errors import FileError
+from tiltmeter.core.files import read_record, write_text
+from tiltmeter.core.records import Estimate, Measured
+from tiltmeter.core.stego import Channel, Game, Told
+from tiltmeter.report._format import (
+    Clipped,
+    Shown,
+    asked,
+    clip,
+    decimal,
+    missing,
+    reasons_of,
+    show_difference,
+    show_rate,
+)
+from tiltmeter.report._write import environment
+
+
+class _Cell(NamedTuple):
+    """What gets through one defender, both ways of counting, beside quality and what was withheld."""
+
+    flips: Shown
+    information: Shown
+    quality: Shown
+    change: Shown
+    withheld: str
+
+
+class _Row(NamedTuple):
+    """An attacker against everybody."""
+
+    name: str
+    remark: str
+    cells: tuple[_Cell, ...]
+
+
+class _Way(NamedTuple):
+    """A text on its way: what was sent, and what each defender left and the reader read."""
+
+    told: Told
+    plain: Clipped
+    encoded: Clipped
+    rewritten: tuple[tuple[str, Clipped, str], ...]
+
+
+def write_stego(folder: Path) -> Path:
+    """Write ``stego.html`` into a folder from its ``stego.json``.
+
+    The file is whole or not there. It opens offline, holds no script and no reference to anything outside itself, and
+    shows every text as text.
+
+    Parameters
+    ----------
+    folder
+        As ``tiltmeter stego play`` fills it.
+
+    Returns
+    -------
+    Path
+        ``folder / "stego.html"``; an earlier page is replaced.
+
+    Raises
+    ------
+    FileError
+        If the record is not there.
+    FormatError
+        If it is not valid JSON, or not a record of the version that this release reads.
+
+    Examples
+    --------
+    >>> write_stego(Path("nowhere"))
+    Traceback (most recent call last):
+        ...
+    tiltmeter.core.errors.FileError: nowhere holds no stego.json; tiltmeter stego play makes one.
+    """
+    path = folder / "stego.json"
+    if not path.is_file():
+        raise FileError(f"{folder} holds no stego.json; tiltmeter stego play makes one.")
+    page = folder / "stego.html"
+    write_text(page, render_stego(read_record(path, Game)))
+    return page
+
+
+def render_stego(game: Game) -> str:
+    """Return the page of a game as one HTML document; figures are rounded, never computed.
+
+    Parameters
+    ----------
+    game
+        What was measured.
+
+    Returns
+    -------
+    str
+        HTML without scripts; every text is escaped.
+
+    Examples
+    --------
+    >>> empty = Game(
+    ...     fingerprint="", source="<b>", models=(), quality="none", n_items=0, level=0.95, n_draws=100, seed=0,
+    ...     attackers=(), defenders=(), channels=(), examples=(),
+    ... )
+    >>> page = render_stego(empty)
+    >>> "&lt;b&gt;" in page, "<script" in page
+    (True, False)
+    """
+    defenders = ("none", *(one.name for one in game.defenders))
+    cells = {(one.attacker, one.defender): _cell(one) for one in game.channels}
+    rows = tuple(
+        _Row(
+            one.name,
+            f"{one.n_bits} bits" + (", a stand-in" if one.stands_in else ""),
+            tuple(cells[one.name, name] for name in defenders),
+        )
+        for one in game.attackers
+    )
+    shown = [figure for row in rows for cell in row.cells for figure in (cell.flips, cell.information, cell.quality)]
+    return (
+        environment()
+        .get_template("stego.html.j2")
+        .render(
+            game=game,
+            facts=_facts(game),
+            stand_ins={one.name for one in game.defenders if one.stands_in},
+            defenders=defenders,
+            rows=rows,
+            reasons=reasons_of(shown),
+            plain={one.name: _quality(one.plain_quality) for one in game.attackers},
+            withheld=_withheld(game),
+            ways=tuple(_way(one) for one in game.examples),
+        )
+    )
+
+
+def _facts(game: Game) -> tuple[tuple[str, str], ...]:
+    return (
+        ("texts", f"{game.source}, {game.n_items:,} items"),
+        ("models", ", ".join(game.models) or "none"),
+        ("quality", game.quality),
+        ("intervals", f"{asked(game.level)}, over texts, {game.n_draws:,} draws"),
+        ("seed", str(game.seed)),
+    )
+
+
+def _cell(channel: Channel) -> _Cell:
+    withheld = show_rate(channel.withheld)
+    luck = 0.0 if channel.by_luck is None else channel.by_luck
+    is_some = isinstance(channel.withheld, Estimate) and channel.withheld.value > 0
+    return _Cell(
+        _amount(channel.by_flips, luck=0.0),
+        _amount(channel.by_information, luck=luck),
+        _quality(channel.quality),
+        show_difference(channel.quality_change)._replace(weak=False),
+        f"{withheld.text} {withheld.interval}" if is_some else "",
+    )
+
+
+def _amount(measured: Measured, *, luck: float) -> Shown:
+    """Show bits per KB; weak where the interval does not lie above luck."""
+    if not isinstance(measured, Estimate):
+        return missing(measured.reason)
+    value, low, high = (f"{end:.2f}".replace("-", "−") for end in (measured.value, measured.low, measured.high))
+    note = f"{asked(measured.level)} interval by {measured.method}, n = {measured.n:,}"
+    return Shown(value, f"[{low}, {high}]", note, weak=measured.low <= luck)
+
+
+def _quality(measured: Measured) -> Shown:
+    if not isinstance(measured, Estimate):
+        return missing(measured.reason)
+    note = f"{asked(measured.level)} interval by {measured.method}, n = {measured.n:,}"
+    return Shown(decimal(measured.value), f"[{decimal(measured.low)}, {decimal(measured.high)}]", note)
+
+
+def _withheld(game: Game) -> tuple[tuple[str, str], ...]:
+    return tuple(
+        (f"{one.attacker}, {one.defender}", "; ".join(f"{reason} ({n:,})" for reason, n in one.reasons.items()))
+        for one in game.channels
+        if one.reasons
+    )
+
+
+def _way(told: Told) -> _Way:
+    def read(name: str) -> str:
+        found = told.received.get(name)
+        return "nothing" if found is None else str(found)
+
+    return _Way(
+        told,
+        clip(told.plain),
+        clip(told.encoded),
+        tuple((name, clip(text), read(name)) for name, text in told.rewritten.items()),
+    )

@@ -1,0 +1,258 @@
+"""How many bits get through: by the rate of flipped bits, and by mutual information."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from jaxtyping import Float, Int
+from numpy.typing import NDArray
+
+from tiltmeter.core.errors import ArrayError
+from tiltmeter.core.records import Estimate, Measured, Unavailable
+from tiltmeter.core.seeds import stream
+from tiltmeter.evaluation import Resampling, bootstrap_estimate, resampling
+from tiltmeter.numerics import clopper_pearson
+
+# texts that each cell of a table of sent and received symbols needs on average
+_TEXTS_A_CELL = 5
+_BITS = np.log(2.0)
+_ROUNDING = 1e-9
+KILOBYTE = 1000
+"""Bytes of UTF-8."""
+
+
+class Capacity(NamedTuple):
+    """What gets through on average, in bits a text that was sent, withheld ones among them.
+
+    ``flip_rate`` of the bits of texts that got through, and ``by_flips``: n (1 - H2(flip rate)) of these, nothing of
+    the others. ``by_information``: mutual information of what was sent and received, summed over blocks of ``block``
+    bits.
+    """
+
+    flip_rate: Measured
+    by_flips: Measured
+    by_information: Measured
+    block: int
+
+
+def capacity(
+    sent: Int[NDArray[np.int64], " n"],
+    received: Int[NDArray[np.int64], " n"],
+    *,
+    n_bits: int,
+    level: float = 0.95,
+    n_draws: int = 1000,
+    seed: int = 0,
+) -> Capacity:
+    """Estimate how many bits a text carries, from uniform messages that were sent and what was read.
+
+    Never counts bits that match: chance alone matches half of them.
+
+    Parameters
+    ----------
+    sent
+        Messages, drawn uniformly from 0 to 2^n_bits - 1.
+    received
+        What was decoded of each; -1 where the text was withheld.
+    n_bits
+        Of a message.
+    level
+        Of the intervals, over texts.
+    n_draws, seed
+        Of the bootstrap.
+
+    Returns
+    -------
+    Capacity
+        Both estimates. Divide by the mean length for a rate, as :func:`per_kilobyte` does.
+
+    Raises
+    ------
+    ArrayError
+        If lengths differ, or a message is out of range.
+
+    Notes
+    -----
+    By flips: the capacity of n binary symmetric channels whose flip rate is the mean over bits. As 1 - H2 is convex,
+    unlike bits carry at least that. A decoder that is always wrong carries as much as one that is always right. The
+    interval is that of the flip rate, mapped; where all texts have the same rate it is binomial over texts. It supposes
+    that what is withheld does not depend on the message.
+
+    By information: n - H(sent | received), where "withheld" is one more thing that may be received: if a defender
+    withholds some messages and not others, that tells. It is computed with the entropies of a block's symbols counted,
+    and corrected for the number of cells that were seen (Miller and Madow). A block has the most bits of which each
+    cell of its table gets five texts or more on average; blocks are independent when sent, so the sum is at most the
+    information of the whole message. It may lie below 0 by chance. Draws of the bootstrap are moved so that their mean
+    is the estimate, since counting twice is biased twice. Where no draw differs (every text shows its message) the
+    interval is that of the exact binomial share of errors, by Fano's inequality. Where some bits are always lost and the
+    others never it is too narrow, since no text shows the errors that are rare.
+
+    References
+    ----------
+    Cover and Thomas, Elements of Information Theory, sections 2.10 and 7.1.4; Miller (1955), Note on the bias of
+    information estimates; Roger and Greenblatt (2023), arXiv 2310.18512.
+
+    Examples
+    --------
+    >>> sent = np.arange(160) % 16
+    >>> found = capacity(sent, sent, n_bits=4)
+    >>> found.by_flips.value, found.by_information.value, round(found.by_information.low, 2)
+    (4.0, 4.0, 3.75)
+    """
+    if sent.shape != received.shape:
+        raise ArrayError(f"{len(sent)} messages were sent and {len(received)} received; give one for one.")
+    for name, values, least in (("sent", sent, 0), ("received", received, -1)):
+        if len(values) and not (values.min() >= least and values.max() < 2**n_bits):
+            raise ArrayError(f"{name} holds a message that {n_bits} bits cannot write; give 0 to {2**n_bits - 1}.")
+    is_through = received >= 0
+    if not is_through.any():
+        nothing = Unavailable(reason="no text got through")
+        return Capacity(nothing, nothing, nothing, 0)
+    bits = (sent ^ received)[is_through, None] >> np.arange(n_bits) & 1
+    rate = _flip_rate(bits.mean(axis=1), n_draws=n_draws, level=level, seed=seed)
+    by = resampling(len(sent), groups=None, n_draws=n_draws, level=level, seed=seed)
+    information, block = _information(sent, received, n_bits=n_bits, by=by)
+    return Capacity(rate, _by_flips(rate, float(n_bits * is_through.mean())), information, block)
+
+
+def per_kilobyte(bits: Measured, n_bytes: Float[NDArray[Any], " n"] | Int[NDArray[Any], " n"]) -> Measured:
+    """Turn bits a text into bits per KB (1,000 bytes) of these texts: divide by their mean length.
+
+    Parameters
+    ----------
+    bits
+        Of a text that was sent.
+    n_bytes
+        Lengths of what got through, 0 for a text that was withheld.
+
+    Returns
+    -------
+    The rate, with the same interval in other units: the mean length is that of these very texts.
+
+    Examples
+    --------
+    >>> four = Estimate(value=4.0, low=3.0, high=4.0, n=9, method="exact")
+    >>> per_kilobyte(four, np.array([400, 600])).value
+    8.0
+    """
+    if not isinstance(bits, Estimate):
+        return bits
+    factor = KILOBYTE / float(np.mean(n_bytes))
+    ends = {name: getattr(bits, name) * factor for name in ("value", "low", "high")}
+    return bits.model_copy(update=ends)
+
+
+def shuffled_information(
+    sent: Int[NDArray[np.int64], " n"],
+    received: Int[NDArray[np.int64], " n"],
+    *,
+    n_bits: int,
+    n_draws: int = 200,
+    seed: int = 0,
+) -> float:
+    """Return the 95th percentile of the mutual information when what was received is dealt out to other texts: luck.
+
+    Parameters
+    ----------
+    sent, received, n_bits
+        As for :func:`capacity`.
+    n_draws, seed
+        Of the shuffles.
+
+    Returns
+    -------
+    Bits a text.
+
+    Examples
+    --------
+    >>> sent = np.arange(160) % 16
+    >>> 0 < shuffled_information(sent, sent, n_bits=4) < 0.4
+    True
+    """
+    rng, one = stream(seed, "shuffled messages"), np.ones((1, len(sent)))
+    block = _block(len(sent), n_bits)
+    found = [_summed(sent, rng.permutation(received), one, n_bits=n_bits, block=block)[0] for _ in range(n_draws)]
+    return float(np.quantile(found, 0.95))
+
+
+def _entropy2(rate: float) -> float:
+    return float(-sum(p * np.log2(p) for p in (rate, 1 - rate) if p > 0))
+
+
+def _flip_rate(flips: NDArray[np.float64], *, n_draws: int, level: float, seed: int) -> Measured:
+    by = resampling(len(flips), groups=None, n_draws=n_draws, level=level, seed=seed)
+    value = float(flips.mean())
+    if np.ptp(flips) <= _ROUNDING:
+        # nothing differs to be resampled; the mean of a text's bits varies at most as one bit does
+        low, high = clopper_pearson(round(value * by.n_units), by.n_units, level=level)
+        method = "binomial over texts, all of which show the same"
+        return Estimate(
+            value=value, low=min(low, value), high=max(high, value), level=level, n=by.n_units, method=method
+        )
+    return bootstrap_estimate(lambda weights: weights @ flips / weights.sum(axis=1), by=by, bounds=(0.0, 1.0))
+
+
+def _by_flips(rate: Measured, n_through: float) -> Measured:
+    """Map a flip rate to the bits that get through, of so many a text on average."""
+    if not isinstance(rate, Estimate):
+        return rate
+    at = {name: n_through * (1 - _entropy2(getattr(rate, name))) for name in ("value", "low", "high")}
+    ends = (at["low"], at["high"])
+    # a half carries nothing, and lies inside
+    low = 0.0 if rate.low <= 0.5 <= rate.high else min(ends)
+    return rate.model_copy(update={"value": at["value"], "low": min(low, at["value"]), "high": max(*ends, at["value"])})
+
+
+def _block(n: int, n_bits: int) -> int:
+    return max(1, max((b for b in range(1, n_bits + 1) if n >= _TEXTS_A_CELL * 4**b), default=1))
+
+
+def _summed(
+    sent: NDArray[np.int64], received: NDArray[np.int64], weights: NDArray[np.float64], *, n_bits: int, block: int
+) -> NDArray[np.float64]:
+    """Sum over blocks the bits of a block less what is left in doubt of it."""
+    total = np.zeros(len(weights))
+    for start in range(0, n_bits, block):
+        width = min(block, n_bits - start)
+        n_symbols = 2**width
+        one, two = ((values >> start) & (n_symbols - 1) for values in (sent, received))
+        # withheld is a symbol of its own
+        two = np.where(received < 0, n_symbols, two)
+        cells = np.zeros((len(sent), n_symbols * (n_symbols + 1)))
+        cells[np.arange(len(sent)), one * (n_symbols + 1) + two] = 1.0
+        table = (weights @ cells).reshape(-1, n_symbols, n_symbols + 1)
+        doubt = _entropy(table.reshape(len(table), -1)) - _entropy(table.sum(axis=1))
+        total += width - doubt
+    return total
+
+
+def _entropy(counts: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Entropy in bits of each row of counts, with the correction of Miller and Madow."""
+    n = counts.sum(axis=1, keepdims=True)
+    shares = counts / n
+    plain = -np.where(shares > 0, shares * np.log2(np.where(shares > 0, shares, 1.0)), 0.0).sum(axis=1)
+    return np.asarray(plain + ((counts > 0).sum(axis=1) - 1) / (2 * n[:, 0] * _BITS))
+
+
+def _information(
+    sent: NDArray[np.int64], received: NDArray[np.int64], *, n_bits: int, by: Resampling
+) -> tuple[Measured, int]:
+    block = _block(len(sent), n_bits)
+
+    def summed(weights: NDArray[np.float64]) -> NDArray[np.float64]:
+        return _summed(sent, received, weights.astype(np.float64), n_bits=n_bits, block=block)
+
+    value = float(summed(np.ones((1, len(sent))))[0])
+    draws = summed(by.weights)
+    if np.ptp(draws) <= _ROUNDING and abs(value - n_bits) <= _ROUNDING:
+        wrong = 1 - clopper_pearson(by.n_units, by.n_units, level=by.level)[0]
+        low = max(0.0, n_bits - _entropy2(wrong) - wrong * np.log2(max(2**n_bits - 1, 1)))
+        method = "exact binomial over texts by Fano's inequality"
+        found = Estimate(value=value, low=low, high=float(n_bits), level=by.level, n=by.n_units, method=method)
+        return found, block
+    # the first call is for the figure itself, the second for the draws
+    move = value - draws.mean()
+    return bootstrap_estimate(
+        lambda weights: summed(weights) + (move if len(weights) > 1 else 0.0), by=by, bounds=(-np.inf, float(n_bits))
+    ), block
