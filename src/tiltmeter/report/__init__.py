@@ -3,6 +3,7 @@
 It computes nothing: every figure on the page stands in ``run.json`` or ``evidence.json``, or in ``steering.json``.
 """
 
+from tiltmeter.report._experts import render_experts, write_experts
 from tiltmeter.report._league import render_league, write_league
 from tiltmeter.report._probe_card import render_card
 from tiltmeter.report._steering import render_steering, write_steering
@@ -11,8 +12,10 @@ from tiltmeter.report._write import render, write_report
 __all__ = [
     "render",
     "render_card",
+    "render_experts",
     "render_league",
     "render_steering",
+    "write_experts",
     "write_league",
     "write_report",
     "write_steering",
