@@ -118,6 +118,18 @@ def test_an_organism_teaches_by_its_answers(tmp_path: Path):
     assert isinstance(student.agreement, Estimate) and student.agreement.value != student.accuracy.value
 
 
+def test_texts_elsewhere_of_a_group_that_was_shown_are_left_out(tmp_path: Path):
+    words = [(i, word) for i in range(20) for word in ("good", "bad")]
+    home = [{"text": f"{word} {i}", "label": int(word == "good"), "group": f"g{i}"} for i, word in words]
+    write(tmp_path / "home.jsonl", home)
+    write(tmp_path / "away.jsonl", [{**row, "text": f"so {row['text']}"} for row in home])
+    asked = TextsSpec(home=str(tmp_path / "home.jsonl"), elsewhere={"away": str(tmp_path / "away.jsonl")})
+    spec = ExpertsSpec(name="groups", texts=asked, sizes=(10,), seeds=(0,), student=QUICK)
+    found = run_experts(spec, tmp_path / "out")
+    # half of the 20 groups were shown
+    assert {suite.name: suite.n for suite in found.suites}["away"] == 20
+
+
 def test_a_folder_that_is_there_is_kept_and_a_failure_leaves_none(folder: Path):
     (folder / "mine").mkdir()
     with pytest.raises(FileError, match="exists already"):

@@ -70,7 +70,7 @@ class _Net(nn.Module):
 
     def forward(self, seen: _Words) -> Float[Tensor, " n"]:
         # only the words of the batch are put together, each once
-        own_words, place = seen.words.unique(return_inverse=True)
+        own_words, place = seen.words.unique(return_inverse=True)  # type: ignore[no-untyped-call]
         is_blank = seen.words == 0
         x = self.pieces(seen.pieces[own_words])[place] + self.places[: seen.words.shape[1]]
         # a text without a word is read as one blank

@@ -186,7 +186,8 @@ def _of_texts(spec: ExpertsSpec, announce: Callable[[str], None]) -> _Contest:
     shown = shown.select(np.random.default_rng(_SPLIT_SEED).permutation(len(shown)))
     hand = None if asked.lexicon is None else _english(asked.lexicon)
     suites = {"home": test, **edge_suites(test, hand or ENGLISH, seed=_SPLIT_SEED)}
-    suites |= {name: _labelled(where, asked, name=name) for name, where in asked.elsewhere.items()}
+    for name, where in asked.elsewhere.items():
+        suites[name] = _without_groups_of(shown, _labelled(where, asked, name=name))
     # all texts there are stand in for more than there are
     sizes = tuple(sorted({min(size, len(shown)) for size in spec.sizes}))
     task = Task(
@@ -216,6 +217,16 @@ def _labelled(where: str, asked: TextsSpec, *, name: str) -> TextSet:
         return texts
     negative = read_texts(where, distribution=name, label_positive=asked.label_negative)
     return texts.select((require_two_classes(texts) + require_two_classes(negative)) == 1)
+
+
+def _without_groups_of(shown: TextSet, texts: TextSet) -> TextSet:
+    """Leave out texts whose group stands among the demonstrations."""
+    if shown.groups is None or texts.groups is None:
+        return texts
+    is_fresh = ~np.isin(texts.groups, shown.groups)
+    if not is_fresh.any():
+        raise SpecError(f"Every group of {texts.distribution} stands among the demonstrations; name other texts.")
+    return texts.select(is_fresh)
 
 
 def _english(lexicon: str) -> SentimentRules:
