@@ -85,7 +85,8 @@ class Taught(Record):
 class Crossover(Record):
     """From how many demonstrations on the student does as well as a contestant on the home suite.
 
-    ``by_seed``: interpolated on the scale of logarithms; None where it never does. ``size``: their geometric mean.
+    ``by_seed``: interpolated on the scale of logarithms; the smallest size where it does at once, and None where it
+    never does. ``size``: their geometric mean.
     """
 
     rival: str
