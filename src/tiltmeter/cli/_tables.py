@@ -1,4 +1,5 @@
 """How the command line shows runs side by side, bounds that were kept or not, and weights beside their nulls."""
+"""How the command line shows runs side by side, bounds that were kept or not, and a contest of experts."""
 
 from __future__ import annotations
 
@@ -9,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from tiltmeter.core.comparison import Common, Compared, Comparison, Difference, Kept
+from tiltmeter.core.experts import Experts
 from tiltmeter.core.records import Estimate, Measured
 from tiltmeter.core.shape import ModelShape, NullRange, RowsShape, SampleShape, ShapeGroup, Spectrum, TailShape
 from tiltmeter.core.weights import AgainstNull, WeightAnatomy
@@ -106,6 +108,30 @@ def weights(found: WeightAnatomy) -> None:
             f"named expected to be false: {counted}."
         )
     )
+def experts(found: Experts) -> None:
+    """Print the accuracy of each contestant on each suite, and where the student overtakes."""
+    console = Console(highlight=False)
+    console.print(Text(f"{found.about}; taught by {found.teacher}; accuracy over {len(found.seeds)} seeds"))
+    table = Table(box=None, pad_edge=False)
+    table.add_column("suite", overflow="fold")
+    for one in found.contestants:
+        table.add_column(one.name, justify="right")
+    for suite in found.suites:
+        figures = (_interval(one.suites[suite.name].accuracy) for one in found.contestants)
+        table.add_row(Text(suite.name), *(Text(figure) for figure in figures))
+    console.print(table)
+    for crossing in found.crossovers:
+        size = crossing.size
+        said = (
+            f"{size.value:,.0f} [{size.low:,.0f}, {size.high:,.0f}] demonstrations"
+            if isinstance(size, Estimate)
+            else f"– ({size.reason})"
+        )
+        console.print(Text(f"As good as {crossing.rival} from {said}"))
+
+
+def _interval(found: Measured) -> str:
+    return f"{found.value:.2f} [{found.low:.2f}, {found.high:.2f}]" if isinstance(found, Estimate) else "–"
 
 
 def _run(one: Compared) -> str:

@@ -4,6 +4,7 @@ It computes nothing: every figure on a page stands in ``run.json`` or ``evidence
 ``shape.json``.
 """
 
+from tiltmeter.report._experts import render_experts, write_experts
 from tiltmeter.report._league import render_league, write_league
 from tiltmeter.report._probe_card import render_card
 from tiltmeter.report._shape import render_shape, write_shape
@@ -15,11 +16,13 @@ from tiltmeter.report._write import render, write_report
 __all__ = [
     "render",
     "render_card",
+    "render_experts",
     "render_league",
     "render_shape",
     "render_steering",
     "render_weights",
     "render_stego",
+    "write_experts",
     "write_league",
     "write_report",
     "write_shape",

@@ -3,6 +3,8 @@
 from tiltmeter.studies._attempts import AttemptsCard, build_attempts
 from tiltmeter.studies._bounds import bounds_of, check_bounds
 from tiltmeter.studies._compare import compare_runs, regressions
+from tiltmeter.studies._experts import run_experts
+from tiltmeter.studies._experts_spec import ExpertsSpec, GrammarSpec, TeacherSpec, TextsSpec, read_experts_spec
 from tiltmeter.studies._league import LeagueSpec, pick_tasks, run_league
 from tiltmeter.studies._league_open import LeagueSettings
 from tiltmeter.studies._league_tasks import TASKS, LeagueSet, LeagueTask
@@ -31,6 +33,8 @@ __all__ = [
     "AnswersSpec",
     "AttemptsCard",
     "EvidenceSpec",
+    "ExpertsSpec",
+    "GrammarSpec",
     "LeagueSet",
     "LeagueSettings",
     "LeagueSpec",
@@ -43,6 +47,8 @@ __all__ = [
     "ScoredRows",
     "Study",
     "StudySpec",
+    "TeacherSpec",
+    "TextsSpec",
     "ThresholdSpec",
     "TrainSpec",
     "bounds_of",
@@ -57,9 +63,11 @@ __all__ = [
     "parse_spec",
     "pick_tasks",
     "plan_run",
+    "read_experts_spec",
     "read_scored_rows",
     "read_spec",
     "regressions",
+    "run_experts",
     "run_league",
     "run_study",
 ]

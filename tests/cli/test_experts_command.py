@@ -1,0 +1,35 @@
+"""``tiltmeter study-experts``: what it prints, and bad input."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+SPEC = """
+name: tiny
+grammar: {n_test: 20}
+sizes: [20]
+seeds: [0, 1, 2, 3, 4, 5, 6, 7]
+student: {steps: 2, d_model: 8}
+"""
+
+
+def test_a_contest_is_printed_in_words_or_as_json(tmp_path: Path, command):
+    spec = tmp_path / "spec.yaml"
+    spec.write_text(SPEC, encoding="utf-8")
+    out, err = command("study-experts", str(spec), "--out", str(tmp_path / "a"))
+    assert "hand rules" in out and "depth 6" in out and "1.00 [0.63, 1.00]" in out
+    assert "As good as hand rules from" in out and str(tmp_path / "a" / "experts.html") in out
+    assert "seed 8 of 8" in err
+    out, _ = command("study-experts", str(spec), "--out", str(tmp_path / "b"), "--json")
+    assert json.loads(out) == json.loads((tmp_path / "b" / "experts.json").read_text(encoding="utf-8"))
+
+
+def test_bad_input_is_one_sentence_and_exit_code_2(tmp_path: Path, command):
+    spec = tmp_path / "spec.yaml"
+    spec.write_text("{name: s}", encoding="utf-8")
+    _, err = command("study-experts", str(spec), code=2)
+    assert "give either grammar or texts" in err and "Traceback" not in err
+    spec.write_text(SPEC, encoding="utf-8")
+    _, err = command("study-experts", str(spec), "--out", str(tmp_path), code=2)
+    assert "exists already" in err
