@@ -23,8 +23,8 @@ def study_experts(
     Example: tiltmeter study-experts examples/experts.yaml
     """
     from tiltmeter import studies
+    from tiltmeter.cli._expert_tables import experts
     from tiltmeter.cli._print import steps
-    from tiltmeter.cli._tables import experts
 
     asked = studies.read_experts_spec(spec)
     folder = out or Path("runs") / f"{date.today().isoformat()}-{asked.name.replace(' ', '-')}"

@@ -43,7 +43,7 @@ def shape(
 
     from tiltmeter import anatomy, studies
     from tiltmeter.cli._print import steps
-    from tiltmeter.cli._tables import shapes
+    from tiltmeter.cli._shape_tables import shapes
     from tiltmeter.core.direction import Direction
     from tiltmeter.core.errors import SpecError
     from tiltmeter.core.files import new_folder, write_json

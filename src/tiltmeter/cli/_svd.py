@@ -48,7 +48,7 @@ def svd(
 
     from tiltmeter import anatomy, studies
     from tiltmeter.cli._print import steps
-    from tiltmeter.cli._tables import weights
+    from tiltmeter.cli._weight_tables import weights
     from tiltmeter.core.errors import SpecError
     from tiltmeter.core.files import new_folder, write_json
     from tiltmeter.core.weights import MatrixName

@@ -9,8 +9,8 @@ from tiltmeter.report._league import render_league, write_league
 from tiltmeter.report._probe_card import render_card
 from tiltmeter.report._shape import render_shape, write_shape
 from tiltmeter.report._steering import render_steering, write_steering
-from tiltmeter.report._weights import render_weights, write_weights
 from tiltmeter.report._stego import render_stego, write_stego
+from tiltmeter.report._weights import render_weights, write_weights
 from tiltmeter.report._write import render, write_report
 
 __all__ = [
@@ -20,13 +20,13 @@ __all__ = [
     "render_league",
     "render_shape",
     "render_steering",
-    "render_weights",
     "render_stego",
+    "render_weights",
     "write_experts",
     "write_league",
     "write_report",
     "write_shape",
     "write_steering",
-    "write_weights",
     "write_stego",
+    "write_weights",
 ]

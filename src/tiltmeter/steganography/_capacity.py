@@ -85,8 +85,8 @@ def capacity(
     cell of its table gets five texts or more on average; blocks are independent when sent, so the sum is at most the
     information of the whole message. It may lie below 0 by chance. Draws of the bootstrap are moved so that their mean
     is the estimate, since counting twice is biased twice. Where no draw differs (every text shows its message) the
-    interval is that of the exact binomial share of errors, by Fano's inequality. Where some bits are always lost and the
-    others never it is too narrow, since no text shows the errors that are rare.
+    interval is that of the exact binomial share of errors, by Fano's inequality. Where some bits are always lost and
+    the others never it is too narrow, since no text shows the errors that are rare.
 
     References
     ----------

@@ -1,0 +1,36 @@
+"""How the command line shows a contest of experts."""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from tiltmeter.core.experts import Experts
+from tiltmeter.core.records import Estimate, Measured
+
+
+def experts(found: Experts) -> None:
+    """Print the accuracy of each contestant on each suite, and where the student overtakes."""
+    console = Console(highlight=False)
+    console.print(Text(f"{found.about}; taught by {found.teacher}; accuracy over {len(found.seeds)} seeds"))
+    table = Table(box=None, pad_edge=False)
+    table.add_column("suite", overflow="fold")
+    for one in found.contestants:
+        table.add_column(one.name, justify="right")
+    for suite in found.suites:
+        figures = (_interval(one.suites[suite.name].accuracy) for one in found.contestants)
+        table.add_row(Text(suite.name), *(Text(figure) for figure in figures))
+    console.print(table)
+    for crossing in found.crossovers:
+        size = crossing.size
+        said = (
+            f"{size.value:,.0f} [{size.low:,.0f}, {size.high:,.0f}] demonstrations"
+            if isinstance(size, Estimate)
+            else f"– ({size.reason})"
+        )
+        console.print(Text(f"As good as {crossing.rival} from {said}"))
+
+
+def _interval(found: Measured) -> str:
+    return f"{found.value:.2f} [{found.low:.2f}, {found.high:.2f}]" if isinstance(found, Estimate) else "–"
