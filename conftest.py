@@ -52,8 +52,6 @@ _ANATOMY = [
         "_model_svd",
         "_token_coherence",
         "_token_lens",
-        "_toy_worlds",
-        "_weight_svd",
     )
 ]
 _AGENTS = ["tiltmeter.agents._by_layout", "tiltmeter.agents._expert"]

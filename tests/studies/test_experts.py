@@ -24,7 +24,7 @@ from tiltmeter.studies import (
 
 QUICK = StudentSpec(d_model=8, steps=4)
 _TWEETS = Path(__file__).parents[3] / "shared" / "data" / "sentiment"
-_EXAMPLES = Path(__file__).parents[2] / "examples"
+_EXAMPLES = Path(__file__).parents[2] / "examples" / "experts"
 
 
 @pytest.fixture
@@ -146,7 +146,7 @@ def test_too_few_texts_for_the_students_are_told(folder: Path):
     assert [point.n_demonstrations for point in found.curve] == [30]
 
 
-@pytest.mark.parametrize("name", ["experts.yaml", "experts_tweets.yaml", "experts_facts.yaml"])
+@pytest.mark.parametrize("name", ["grammar.yaml", "tweets.yaml", "facts.yaml"])
 def test_the_examples_are_specs(name):
     assert len(read_experts_spec(_EXAMPLES / name).seeds) >= 5
 

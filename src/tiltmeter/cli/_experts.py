@@ -10,7 +10,9 @@ import typer
 
 
 def study_experts(
-    spec: Annotated[Path, typer.Argument(help="The contest's spec, a YAML file such as examples/experts.yaml.")],
+    spec: Annotated[
+        Path, typer.Argument(help="The contest's spec, a YAML file such as examples/experts/grammar.yaml.")
+    ],
     out: Annotated[
         Path | None, typer.Option(help="The folder to write; it must not exist. Default: runs/DATE-NAME.")
     ] = None,
@@ -20,7 +22,7 @@ def study_experts(
 
     Writes experts.html and experts.json.
 
-    Example: tiltmeter study-experts examples/experts.yaml
+    Example: tiltmeter study-experts examples/experts/grammar.yaml
     """
     from tiltmeter import studies
     from tiltmeter.cli._expert_tables import experts

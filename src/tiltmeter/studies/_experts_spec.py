@@ -128,7 +128,9 @@ def read_experts_spec(path: Path) -> ExpertsSpec:
     2
     """
     if not path.is_file():
-        raise FileError(f"{path} does not exist; give the path of a spec (YAML), such as examples/experts.yaml.")
+        raise FileError(
+            f"{path} does not exist; give the path of a spec (YAML), such as examples/experts/grammar.yaml."
+        )
     try:
         spec = ExpertsSpec.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
     except (UnicodeDecodeError, yaml.YAMLError) as error:
