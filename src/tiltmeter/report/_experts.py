@@ -9,12 +9,11 @@ from typing import NamedTuple
 import altair as alt
 from markupsafe import Markup
 
-from tiltmeter.core.errors import FileError
 from tiltmeter.core.experts import Contestant, Experts, Judged
-from tiltmeter.core.files import read_record, write_text
 from tiltmeter.core.records import Estimate, Measured, Unavailable
 from tiltmeter.report._charts import chart_of, spec_of
 from tiltmeter.report._format import Shown, asked, decimal, missing, reasons_of, show_rate
+from tiltmeter.report._page import write_page
 from tiltmeter.report._svg import to_svg
 from tiltmeter.report._write import environment
 
@@ -69,12 +68,7 @@ def write_experts(folder: Path) -> Path:
         ...
     tiltmeter.core.errors.FileError: nowhere holds no experts.json; tiltmeter study-experts makes one.
     """
-    path = folder / "experts.json"
-    if not path.is_file():
-        raise FileError(f"{folder} holds no experts.json; tiltmeter study-experts makes one.")
-    page = folder / "experts.html"
-    write_text(page, render_experts(read_record(path, Experts)))
-    return page
+    return write_page(folder, "experts", kind=Experts, render=render_experts, made_by="tiltmeter study-experts")
 
 
 def render_experts(record: Experts) -> str:

@@ -7,9 +7,7 @@ import hashlib
 from pathlib import Path
 from typing import NamedTuple
 
-from tiltmeter.core.errors import FileError
 from tiltmeter.core.evidence import Causal
-from tiltmeter.core.files import read_record, write_text
 from tiltmeter.core.league import EraserEntry, Finding, FreshReading, League, Placed, ReaderEntry, Standing, TaskResult
 from tiltmeter.core.records import Estimate, Measured, Unavailable
 from tiltmeter.report._format import (
@@ -25,6 +23,7 @@ from tiltmeter.report._format import (
     show_effect,
     show_rate,
 )
+from tiltmeter.report._page import write_page
 from tiltmeter.report._write import TEMPLATES, environment
 
 _THE_TRUTH = "the truth"
@@ -103,12 +102,7 @@ def write_league(folder: Path) -> Path:
         ...
     tiltmeter.core.errors.FileError: nowhere holds no league.json; tiltmeter organism league --out makes one.
     """
-    path = folder / "league.json"
-    if not path.is_file():
-        raise FileError(f"{folder} holds no league.json; tiltmeter organism league --out makes one.")
-    page = folder / "league.html"
-    write_text(page, render_league(read_record(path, League)))
-    return page
+    return write_page(folder, "league", kind=League, render=render_league, made_by="tiltmeter organism league --out")
 
 
 def render_league(league: League) -> str:

@@ -8,12 +8,11 @@ from typing import Any, NamedTuple
 import altair as alt
 from markupsafe import Markup
 
-from tiltmeter.core.errors import FileError
-from tiltmeter.core.files import read_record, write_text
 from tiltmeter.core.records import Estimate, Measured, Unavailable
 from tiltmeter.core.shape import ModelShape, RowsShape, SampleShape, ShapeGroup, Spectrum, TailShape
 from tiltmeter.report._charts import chart_of, spec_of
 from tiltmeter.report._format import Shown, asked, decimal, missing, p_value, reasons_of
+from tiltmeter.report._page import write_page
 from tiltmeter.report._svg import to_svg
 from tiltmeter.report._write import environment
 
@@ -77,12 +76,7 @@ def write_shape(folder: Path) -> Path:
         ...
     tiltmeter.core.errors.FileError: nowhere holds no shape.json; tiltmeter anatomy shape --out makes one.
     """
-    path = folder / "shape.json"
-    if not path.is_file():
-        raise FileError(f"{folder} holds no shape.json; tiltmeter anatomy shape --out makes one.")
-    page = folder / "shape.html"
-    write_text(page, render_shape(read_record(path, ModelShape)))
-    return page
+    return write_page(folder, "shape", kind=ModelShape, render=render_shape, made_by="tiltmeter anatomy shape --out")
 
 
 def render_shape(record: ModelShape) -> str:

@@ -5,11 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple
 
-from tiltmeter.core.errors import FileError
-from tiltmeter.core.files import read_record, write_text
 from tiltmeter.core.records import Estimate, Measured
 from tiltmeter.core.steering import Answered, Dose, Fluency, SideBySide
 from tiltmeter.report._format import Clipped, Shown, asked, clip, missing, reasons_of
+from tiltmeter.report._page import write_page
 from tiltmeter.report._write import environment
 
 _UNITS = {
@@ -81,12 +80,7 @@ def write_steering(folder: Path) -> Path:
         ...
     tiltmeter.core.errors.FileError: nowhere holds no steering.json; tiltmeter steer --out makes one.
     """
-    path = folder / "steering.json"
-    if not path.is_file():
-        raise FileError(f"{folder} holds no steering.json; tiltmeter steer --out makes one.")
-    page = folder / "steering.html"
-    write_text(page, render_steering(read_record(path, SideBySide)))
-    return page
+    return write_page(folder, "steering", kind=SideBySide, render=render_steering, made_by="tiltmeter steer --out")
 
 
 def render_steering(record: SideBySide) -> str:

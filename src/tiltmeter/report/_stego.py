@@ -5,8 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple
 
-from tiltmeter.core.errors import FileError
-from tiltmeter.core.files import read_record, write_text
 from tiltmeter.core.records import Estimate, Measured
 from tiltmeter.core.stego import Channel, Game, Told
 from tiltmeter.report._format import (
@@ -20,6 +18,7 @@ from tiltmeter.report._format import (
     show_difference,
     show_rate,
 )
+from tiltmeter.report._page import write_page
 from tiltmeter.report._write import environment
 
 
@@ -80,12 +79,7 @@ def write_stego(folder: Path) -> Path:
         ...
     tiltmeter.core.errors.FileError: nowhere holds no stego.json; tiltmeter stego play makes one.
     """
-    path = folder / "stego.json"
-    if not path.is_file():
-        raise FileError(f"{folder} holds no stego.json; tiltmeter stego play makes one.")
-    page = folder / "stego.html"
-    write_text(page, render_stego(read_record(path, Game)))
-    return page
+    return write_page(folder, "stego", kind=Game, render=render_stego, made_by="tiltmeter stego play")
 
 
 def render_stego(game: Game) -> str:

@@ -7,11 +7,10 @@ import hashlib
 from pathlib import Path
 from typing import NamedTuple
 
-from tiltmeter.core.errors import FileError
-from tiltmeter.core.files import read_record, write_text
 from tiltmeter.core.records import Estimate, Measured
 from tiltmeter.core.weights import AgainstNull, ListedDirection, MatrixAnatomy, MatrixName, RawRow, Side, WeightAnatomy
 from tiltmeter.report._format import Shown, asked, decimal, p_value, reasons_of, show_difference
+from tiltmeter.report._page import write_page
 from tiltmeter.report._write import TEMPLATES, environment
 
 _MATRICES: dict[MatrixName, str] = {
@@ -106,12 +105,9 @@ def write_weights(folder: Path) -> Path:
         ...
     tiltmeter.core.errors.FileError: nowhere holds no weights.json; tiltmeter anatomy svd --out makes one.
     """
-    path = folder / "weights.json"
-    if not path.is_file():
-        raise FileError(f"{folder} holds no weights.json; tiltmeter anatomy svd --out makes one.")
-    page = folder / "weights.html"
-    write_text(page, render_weights(read_record(path, WeightAnatomy)))
-    return page
+    return write_page(
+        folder, "weights", kind=WeightAnatomy, render=render_weights, made_by="tiltmeter anatomy svd --out"
+    )
 
 
 def render_weights(record: WeightAnatomy) -> str:
