@@ -12,6 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
+from tiltmeter.cli._figures import value
 from tiltmeter.core.dictionaries import Chance, DictionaryAudit
 from tiltmeter.core.records import Estimate, Measured
 
@@ -53,12 +54,14 @@ def audit(found: DictionaryAudit) -> None:
     for one in found.dictionaries:
         fractions = (one.train_fvu, one.test_fvu, one.noise_fvu, one.random_fvu, one.linear_fvu)
         live = f"{one.live} of {one.n_latents}"
-        explained.add_row(Text(one.name), *(_value(figure) for figure in fractions), _value(one.l0, digits=1), live)
+        explained.add_row(
+            Text(one.name), *(value(figure, digits=3) for figure in fractions), value(one.l0, digits=1), live
+        )
         alike.add_row(
             Text(one.name),
             _bounded(one.larger),
             _chance(one.larger_chance),
-            _value(one.larger_noise),
+            value(one.larger_noise, digits=3),
             _bounded(one.twin),
             _chance(one.twin_chance),
         )
@@ -73,10 +76,6 @@ def audit(found: DictionaryAudit) -> None:
         "many principal components; noise: Gaussian, of the same mean and covariance.",
         markup=False,
     )
-
-
-def _value(found: Measured, digits: int = 3) -> str:
-    return f"{found.value:.{digits}f}" if isinstance(found, Estimate) else "–"
 
 
 def _bounded(found: Measured) -> str:

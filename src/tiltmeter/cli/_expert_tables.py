@@ -6,8 +6,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from tiltmeter.cli._figures import interval
 from tiltmeter.core.experts import Experts
-from tiltmeter.core.records import Estimate, Measured
+from tiltmeter.core.records import Estimate
 
 
 def experts(found: Experts) -> None:
@@ -19,7 +20,7 @@ def experts(found: Experts) -> None:
     for one in found.contestants:
         table.add_column(one.name, justify="right")
     for suite in found.suites:
-        figures = (_interval(one.suites[suite.name].accuracy) for one in found.contestants)
+        figures = (interval(one.suites[suite.name].accuracy) for one in found.contestants)
         table.add_row(Text(suite.name), *(Text(figure) for figure in figures))
     console.print(table)
     for crossing in found.crossovers:
@@ -30,7 +31,3 @@ def experts(found: Experts) -> None:
             else f"– ({size.reason})"
         )
         console.print(Text(f"As good as {crossing.rival} from {said}"))
-
-
-def _interval(found: Measured) -> str:
-    return f"{found.value:.2f} [{found.low:.2f}, {found.high:.2f}]" if isinstance(found, Estimate) else "–"

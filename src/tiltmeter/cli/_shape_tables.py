@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from tiltmeter.core.records import Estimate, Measured
+from tiltmeter.cli._figures import interval
 from tiltmeter.core.shape import ModelShape, NullRange, RowsShape, SampleShape, ShapeGroup, Spectrum, TailShape
 
 
@@ -44,8 +44,8 @@ def _shape_table(one: RowsShape) -> Table:
 
 
 def _add_sample(table: Table, one: SampleShape) -> None:
-    parts = _interval(one.parts) if one.least_parts is None else f"{one.least_parts:.3g} or more"
-    figures = (_interval(figure) for figure in (one.kurtosis, one.on_square, one.on_absolute, one.power))
+    parts = interval(one.parts, between="\n") if one.least_parts is None else f"{one.least_parts:.3g} or more"
+    figures = (interval(figure, between="\n") for figure in (one.kurtosis, one.on_square, one.on_absolute, one.power))
     table.add_row(Text(one.name), *map(Text, figures), Text(parts), one.looks)
     _add_null(table, one.null)
 
@@ -68,10 +68,9 @@ def _spectra_table(spectra: Sequence[Spectrum]) -> Table:
 
 
 def _add_tail(table: Table, name: str, tail: TailShape, *, n: int) -> None:
-    table.add_row(Text(name), Text(_interval(tail.alpha)), f"{tail.n_tail} of {n}", Text(_interval(tail.p)))
-
-
-def _interval(measured: Measured) -> str:
-    if not isinstance(measured, Estimate):
-        return "–"
-    return f"{measured.value:.2f}\n[{measured.low:.2f}, {measured.high:.2f}]"
+    table.add_row(
+        Text(name),
+        Text(interval(tail.alpha, between="\n")),
+        f"{tail.n_tail} of {n}",
+        Text(interval(tail.p, between="\n")),
+    )

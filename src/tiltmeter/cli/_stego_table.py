@@ -6,7 +6,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from tiltmeter.core.records import Estimate, Measured
+from tiltmeter.cli._figures import interval
 from tiltmeter.core.stego import Game
 
 
@@ -25,14 +25,8 @@ def game_table(game: Game) -> None:
             if one.attacker == attacker.name:
                 name = one.defender + ("*" if one.defender in stand_ins else "")
                 figures = (one.by_flips, one.by_information, one.withheld, one.quality)
-                table.add_row(Text(name), *(_figure(figure) for figure in figures))
+                table.add_row(Text(name), *(interval(figure, between="\n") for figure in figures))
         console.print()
         console.print(table)
     if stand_ins:
         console.print("\n* stands in for a model, by rule.", markup=False)
-
-
-def _figure(measured: Measured) -> str:
-    if not isinstance(measured, Estimate):
-        return "–"
-    return f"{measured.value:.2f}\n[{measured.low:.2f}, {measured.high:.2f}]"

@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from tiltmeter.cli._figures import value
 from tiltmeter.core.comparison import Common, Compared, Comparison, Difference, Kept
 from tiltmeter.core.records import Estimate, Measured
 
@@ -31,8 +32,8 @@ def comparison(found: Comparison, *, worse: Sequence[Difference] | None) -> None
             table.add_row(
                 Text(one.test if one.test != named else ""),
                 one.figure,
-                _value(one.first),
-                _value(one.other),
+                value(one.first),
+                value(one.other),
                 _difference(one.difference),
                 _p(one, found.level),
             )
@@ -70,7 +71,7 @@ def kept(found: Sequence[Kept]) -> None:
             Text(bound.test),
             bound.figure,
             " and ".join(f"{sign} {limit:.3f}" for sign, limit in limits if limit is not None),
-            _value(one.found, digits=3),
+            value(one.found, digits=3),
             ("kept" if one.is_kept else "BROKEN") + ("" if one.same_texts else ", on other texts than recorded"),
         )
     console.print(table)
@@ -80,10 +81,6 @@ def kept(found: Sequence[Kept]) -> None:
 
 def _run(one: Compared) -> str:
     return f"{one.run}: {one.method} at {one.site}, trained on {one.train}; {one.outcome}"
-
-
-def _value(found: Measured, digits: int = 2) -> str:
-    return f"{found.value:.{digits}f}" if isinstance(found, Estimate) else "–"
 
 
 def _difference(found: Measured) -> str:

@@ -23,7 +23,15 @@ from tiltmeter.evaluation._estimates import (
 )
 from tiltmeter.evaluation._fresh import require_fresh
 from tiltmeter.evaluation._gap import gap_recovered
-from tiltmeter.evaluation._held_out import HeldOut, flagged, held_out, operating_point, score_histograms
+from tiltmeter.evaluation._held_out import (
+    HeldOut,
+    flagged,
+    held_out,
+    likeness,
+    operating_point,
+    score_histograms,
+    transfer_cell,
+)
 from tiltmeter.evaluation._hiding import (
     Score,
     Yardsticks,
@@ -110,6 +118,7 @@ __all__ = [
     "holm",
     "judge",
     "label_lead",
+    "likeness",
     "linear_budget",
     "mean_auroc",
     "mean_estimate",
@@ -143,6 +152,7 @@ __all__ = [
     "threshold_at_risk",
     "tpr_at_fpr",
     "tpr_draws",
+    "transfer_cell",
     "unit_scores",
     "yardsticks",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
@@ -11,14 +12,14 @@ from numpy.typing import NDArray
 
 from tiltmeter.core.activations import UNNAMED_SITE, Activations
 from tiltmeter.core.errors import ArrayError, DataError, TooFewNegativesError
-from tiltmeter.core.evidence import Cell, Distribution, Evidence, Leakage, Leaked
+from tiltmeter.core.evidence import Distribution, Evidence, Leakage, Leaked
 from tiltmeter.core.files import sha256
 from tiltmeter.core.likeness import Likeness
 from tiltmeter.core.records import Threshold, Unavailable
 from tiltmeter.evaluation._detector import MahalanobisDetector
 from tiltmeter.evaluation._estimates import ranking_estimates
 from tiltmeter.evaluation._fresh import require_fresh
-from tiltmeter.evaluation._held_out import HeldOut, flagged, held_out, operating_point, score_histograms
+from tiltmeter.evaluation._held_out import HeldOut, held_out, likeness, operating_point, score_histograms, transfer_cell
 from tiltmeter.evaluation._random_records import random_records
 from tiltmeter.evaluation._threshold import threshold_at_fpr
 from tiltmeter.evaluation._verdict import judge
@@ -128,7 +129,16 @@ def assess(
         fpr=fpr,
         level=tests[HOME].by.level,
         candidates=(),
-        transfer=tuple(_cell(test, case.scores[test.name], at=(site, method), fpr=fpr) for test in tests.values()),
+        transfer=tuple(
+            transfer_cell(
+                test,
+                ranking_estimates(test.y, case.scores[test.name], fpr=fpr, by=test.by),
+                site=site,
+                method=method,
+                train=HOME,
+            )
+            for test in tests.values()
+        ),
         random_directions=random_records(train, rows, home=HOME, seed=seed),
         shuffled=(),
         baselines=(),
@@ -181,21 +191,6 @@ def _scored(probe: Scorer, rows: Activations) -> NDArray[Any]:
     return np.asarray(probe.decision_function(rows.X))
 
 
-def _cell(test: HeldOut, scores: NDArray[Any], *, at: tuple[str, str], fpr: float) -> Cell:
-    figures = ranking_estimates(test.y, scores, fpr=fpr, by=test.by)
-    n_positive = int(test.y.sum())
-    return Cell(
-        site=at[0],
-        method=at[1],
-        train=HOME,
-        test=test.name,
-        auroc=figures.auroc,
-        tpr=figures.tpr,
-        n_positive=n_positive,
-        n_negative=len(test.y) - n_positive,
-    )
-
-
 def _certified(probe: Scorer, case: _Case, *, fpr: float) -> Threshold | Unavailable:
     benign = case.benign
     if benign is None:
@@ -216,7 +211,6 @@ def _likeness(case: _Case, threshold: Threshold | Unavailable, *, site: str) -> 
         detector = MahalanobisDetector.fit(case.train.X, labels)
     except ArrayError:
         return None
-    kept: Threshold | Unavailable = threshold
     if case.benign is not None and isinstance(threshold, Threshold):
         detector = detector.certify(
             case.benign.X,
@@ -225,17 +219,10 @@ def _likeness(case: _Case, threshold: Threshold | Unavailable, *, site: str) -> 
             groups=case.benign.groups,
             population=threshold.population,
         )
-        kept = detector.threshold
-    return Likeness(
-        site=site,
-        n_train=len(case.train),
-        classes=tuple(np.unique(labels).tolist()),
-        shrinkage=detector.inside.shrinkage,
-        threshold=kept,
-        flagged=tuple(
-            flagged(kept, detector.distances(case.rows[name].X), test=test) for name, test in case.tests.items()
-        ),
-    )
+    else:
+        detector = replace(detector, threshold=threshold)
+    distances = {name: detector.distances(rows.X) for name, rows in case.rows.items()}
+    return likeness(detector, distances, classes=labels, tests=case.tests, site=site)
 
 
 def _copies(case: _Case) -> Leakage:

@@ -9,10 +9,11 @@ import numpy as np
 from jaxtyping import Float, Int, Shaped
 from numpy.typing import NDArray
 
-from tiltmeter.core.evidence import Histogram, OperatingPoint
-from tiltmeter.core.likeness import Flagged
+from tiltmeter.core.evidence import Cell, Histogram, OperatingPoint
+from tiltmeter.core.likeness import Flagged, Likeness
 from tiltmeter.core.records import Threshold, Unavailable
-from tiltmeter.evaluation._estimates import Resampling, resampling, share
+from tiltmeter.evaluation._detector import MahalanobisDetector
+from tiltmeter.evaluation._estimates import RankingEstimates, Resampling, resampling, share
 from tiltmeter.evaluation._threshold import unit_scores
 
 _BINS = 30
@@ -46,6 +47,29 @@ def held_out(
     """
     groups = units if len(np.unique(units)) < len(units) else None
     return HeldOut(name, y, units, resampling(len(y), groups=groups, n_draws=n_draws, level=level, seed=seed))
+
+
+def transfer_cell(test: HeldOut, figures: RankingEstimates, *, site: str, method: str, train: str) -> Cell:
+    """Say on which rows the figures of a probe of ``train`` were found.
+
+    Examples
+    --------
+    >>> test, gap = held_out("away", np.array([0, 1, 1]), units=np.arange(3), n_draws=100), Unavailable(reason="none")
+    >>> cell = transfer_cell(test, RankingEstimates(gap, gap), site="0.resid_post", method="lda", train="home")
+    >>> cell.test, cell.n_positive, cell.n_negative
+    ('away', 2, 1)
+    """
+    n_positive = int(test.y.sum())
+    return Cell(
+        site=site,
+        method=method,
+        train=train,
+        test=test.name,
+        auroc=figures.auroc,
+        tpr=figures.tpr,
+        n_positive=n_positive,
+        n_negative=len(test.y) - n_positive,
+    )
 
 
 def operating_point(
@@ -85,6 +109,35 @@ def flagged(threshold: Threshold | Unavailable, distances: Float[NDArray[Any], "
     """
     point = operating_point(threshold, distances, test=test)
     return Flagged(test=test.name, negative=point.fpr, positive=point.tpr, unit=point.unit_fpr)
+
+
+def likeness(
+    detector: MahalanobisDetector,
+    distances: Mapping[str, Float[NDArray[Any], " n"]],
+    *,
+    classes: Shaped[NDArray[Any], " m"],
+    tests: Mapping[str, HeldOut],
+    site: str,
+) -> Likeness:
+    """Sum up what a detector with its threshold, fitted on rows of these ``classes``, flags of each test set.
+
+    Examples
+    --------
+    >>> rows = np.random.default_rng(0).normal(size=(50, 2))
+    >>> classes = np.array(["label 0", "label 1"] * 25)
+    >>> detector = MahalanobisDetector.fit(rows, classes)
+    >>> tests = {"home": held_out("home", np.array([0, 1]), units=np.arange(2), n_draws=100)}
+    >>> likeness(detector, {"home": np.ones(2)}, classes=classes, tests=tests, site="0.resid_post").n_train
+    50
+    """
+    return Likeness(
+        site=site,
+        n_train=len(classes),
+        classes=tuple(np.unique(classes).tolist()),
+        shrinkage=detector.inside.shrinkage,
+        threshold=detector.threshold,
+        flagged=tuple(flagged(detector.threshold, distances[name], test=test) for name, test in tests.items()),
+    )
 
 
 def score_histograms(

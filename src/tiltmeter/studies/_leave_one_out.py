@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from tiltmeter.core.activations import Activations
 from tiltmeter.core.errors import NoDirectionError
 from tiltmeter.core.evidence import Cell
-from tiltmeter.evaluation import HeldOut, ranking_estimates
+from tiltmeter.evaluation import HeldOut, ranking_estimates, transfer_cell
 from tiltmeter.studies._fitting import can_fit, fit
 from tiltmeter.studies._material import Material, Split
 from tiltmeter.studies._spec import StudySpec
@@ -35,19 +35,8 @@ def leave_one_out(spec: StudySpec, material: Material, tests: dict[str, HeldOut]
             continue
         scores = probe.decision_function(material.part(test.name, "test", chosen.site).X)
         figures = ranking_estimates(test.y, scores, fpr=spec.threshold.fpr, by=test.by)
-        n_positive = int(test.y.sum())
-        cells.append(
-            Cell(
-                site=chosen.site,
-                method=chosen.method,
-                train=f"all but {test.name}",
-                test=test.name,
-                auroc=figures.auroc,
-                tpr=figures.tpr,
-                n_positive=n_positive,
-                n_negative=len(test.y) - n_positive,
-            )
-        )
+        train_name = f"all but {test.name}"
+        cells.append(transfer_cell(test, figures, site=chosen.site, method=chosen.method, train=train_name))
     return tuple(cells)
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from tiltmeter.core.errors import ArrayError, TooFewNegativesError
 from tiltmeter.core.likeness import Likeness
 from tiltmeter.core.records import Threshold, Unavailable
-from tiltmeter.evaluation import HeldOut, MahalanobisDetector, flagged
+from tiltmeter.evaluation import HeldOut, MahalanobisDetector, likeness
 from tiltmeter.studies._alarms import calibration_negatives, watched
 from tiltmeter.studies._material import Material
 from tiltmeter.studies._spec import StudySpec
@@ -66,15 +66,5 @@ def detect(
         # it was refused of these very rows
         detector = replace(detector, threshold=threshold)
     distances = {name: detector.distances(material.part(name, "test", chosen.site).X) for name in tests}
-    return Detected(
-        detector,
-        Likeness(
-            site=chosen.site,
-            n_train=len(X),
-            classes=tuple(np.unique(classes).tolist()),
-            shrinkage=detector.inside.shrinkage,
-            threshold=detector.threshold,
-            flagged=tuple(flagged(detector.threshold, distances[name], test=test) for name, test in tests.items()),
-        ),
-        distances,
-    )
+    found = likeness(detector, distances, classes=classes, tests=tests, site=chosen.site)
+    return Detected(detector, found, distances)

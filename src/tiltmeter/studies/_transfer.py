@@ -11,7 +11,7 @@ from threadpoolctl import threadpool_limits
 from tiltmeter.core.errors import NoDirectionError
 from tiltmeter.core.evidence import Cell, Gap
 from tiltmeter.core.records import Unavailable
-from tiltmeter.evaluation import HeldOut, RankingEstimates, gap_recovered, held_out, ranking_estimates
+from tiltmeter.evaluation import HeldOut, RankingEstimates, gap_recovered, held_out, ranking_estimates, transfer_cell
 from tiltmeter.probes import LinearProbe
 from tiltmeter.studies._fitting import can_fit, fit
 from tiltmeter.studies._material import Material
@@ -135,14 +135,4 @@ def test_scores(chosen: Fitted, material: Material, tests: dict[str, HeldOut]) -
 
 
 def _cell(probe: Fitted | NotFitted, test: HeldOut, figures: RankingEstimates) -> Cell:
-    n_positive = int(test.y.sum())
-    return Cell(
-        site=probe.site,
-        method=probe.method,
-        train=probe.train,
-        test=test.name,
-        auroc=figures.auroc,
-        tpr=figures.tpr,
-        n_positive=n_positive,
-        n_negative=len(test.y) - n_positive,
-    )
+    return transfer_cell(test, figures, site=probe.site, method=probe.method, train=probe.train)
