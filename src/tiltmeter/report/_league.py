@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from pathlib import Path
 from typing import NamedTuple
 
@@ -23,8 +21,8 @@ from tiltmeter.report._format import (
     show_effect,
     show_rate,
 )
-from tiltmeter.report._page import write_page
-from tiltmeter.report._write import TEMPLATES, environment
+from tiltmeter.report._page import sort_script, write_page
+from tiltmeter.report._write import environment
 
 _THE_TRUTH = "the truth"
 _READERS = ("logistic", "threshold", "mlp", "covariances")
@@ -128,8 +126,7 @@ def render_league(league: League) -> str:
     >>> "One seed is one draw." in render_league(empty)
     True
     """
-    script = (TEMPLATES / "sort.js").read_text(encoding="utf-8")
-    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    script, digest = sort_script()
     return (
         environment()
         .get_template("league.html.j2")

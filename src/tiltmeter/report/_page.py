@@ -1,7 +1,9 @@
-"""One page from one record that stands beside it."""
+"""One page from one record that stands beside it, and the one script that some have."""
 
 from __future__ import annotations
 
+import base64
+import hashlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
@@ -9,6 +11,7 @@ from typing import TypeVar
 from tiltmeter.core.errors import FileError
 from tiltmeter.core.files import read_record, write_text
 from tiltmeter.core.records import Record
+from tiltmeter.report._write import TEMPLATES
 
 R = TypeVar("R", bound=Record)
 
@@ -21,3 +24,9 @@ def write_page(folder: Path, name: str, *, kind: type[R], render: Callable[[R], 
     page = folder / f"{name}.html"
     write_text(page, render(read_record(path, kind)))
     return page
+
+
+def sort_script() -> tuple[str, str]:
+    """Return the script that sorts and filters tables, and the hash by which a page's policy knows it."""
+    script = (TEMPLATES / "sort.js").read_text(encoding="utf-8")
+    return script, base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from pathlib import Path
 from typing import NamedTuple
 
 from tiltmeter.core.records import Estimate, Measured
 from tiltmeter.core.weights import AgainstNull, ListedDirection, MatrixAnatomy, MatrixName, RawRow, Side, WeightAnatomy
 from tiltmeter.report._format import Shown, asked, decimal, p_value, reasons_of, show_difference
-from tiltmeter.report._page import write_page
-from tiltmeter.report._write import TEMPLATES, environment
+from tiltmeter.report._page import sort_script, write_page
+from tiltmeter.report._write import environment
 
 _MATRICES: dict[MatrixName, str] = {
     "ov": "OV",
@@ -135,7 +133,7 @@ def render_weights(record: WeightAnatomy) -> str:
     >>> "No more coherent than random directions." in page, "&lt;tiny&gt;" in page
     (True, True)
     """
-    script = (TEMPLATES / "sort.js").read_text(encoding="utf-8")
+    script, digest = sort_script()
     comparisons = tuple(_comparison(one, record) for one in record.comparisons)
     directions = tuple(_direction(one, m, record) for m in record.matrices for one in m.directions)
     rows = tuple(_row(one, m, record) for m in record.matrices for one in m.rows)
@@ -145,7 +143,7 @@ def render_weights(record: WeightAnatomy) -> str:
         .render(
             record=record,
             script=script,
-            script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+            script_hash=digest,
             comparisons=comparisons,
             reasons=reasons_of([one.difference for one in comparisons]),
             directions=directions,
