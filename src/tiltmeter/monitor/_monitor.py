@@ -35,7 +35,11 @@ class Reading(Record):
 
 
 class Card(Record):
-    """``monitor.json``: everything about a monitor but its direction, whose files it names by hash."""
+    """``monitor.json``: everything about a monitor but its direction, whose files it names by hash.
+
+    ``threshold`` is for the score of a whole text. ``running``, None until :func:`certify_running` was asked, is for the
+    highest running score of a text, where alarms are raised while it grows.
+    """
 
     format_version: Literal[1] = 1
     name: str
@@ -48,6 +52,7 @@ class Card(Record):
         "an alarm is a score strictly above the threshold"
     )
     threshold: Threshold | Unavailable
+    running: Threshold | None = None
     data: dict[str, str]
     direction_sha256: str = ""
     likeness_sha256: str | None = None
