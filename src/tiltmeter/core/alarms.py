@@ -27,9 +27,9 @@ class Raised(Record):
 class Alarm(Record):
     """One alarm: the rule that held, the monitors that raised it, and on what.
 
-    ``id`` is unique: whoever writes an alarm twice writes it once. ``token`` counts the tokens of the text from 0, special
-    ones included; None where the text was decided at its end. ``text`` is what the model had read by then; None where
-    texts are not kept. ``n_tokens`` is how many tokens that were.
+    ``id`` is unique: whoever writes an alarm twice writes it once. ``token`` counts the tokens of the text from 0,
+    special ones included; None where the text was decided at its end. ``text`` is what the model had read by then; None
+    where texts are not kept. ``n_tokens`` is how many tokens that were.
     """
 
     format_version: Literal[1] = 1

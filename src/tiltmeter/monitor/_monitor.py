@@ -37,8 +37,8 @@ class Reading(Record):
 class Card(Record):
     """``monitor.json``: everything about a monitor but its direction, whose files it names by hash.
 
-    ``threshold`` is for the score of a whole text. ``running``, None until :func:`certify_running` was asked, is for the
-    highest running score of a text, where alarms are raised while it grows.
+    ``threshold`` is for the score of a whole text. ``running``, None until :func:`certify_running` was asked, is for
+    the highest running score of a text, where alarms are raised while it grows.
     """
 
     format_version: Literal[1] = 1
