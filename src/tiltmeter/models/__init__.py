@@ -9,14 +9,17 @@ from tiltmeter.models._encode import encode, encoded_for
 from tiltmeter.models._encoded import Encoded, EncodingRule, LongTexts
 from tiltmeter.models._families import FAMILIES
 from tiltmeter.models._family import Attention, Family, FinalNorm, Tap
+from tiltmeter.models._final_norm import final_normed
 from tiltmeter.models._fingerprint import Fingerprint
 from tiltmeter.models._generate import Choose, Generated, generate, generate_chosen
 from tiltmeter.models._gradients import gradients
+from tiltmeter.models._grid import share_of_weights_on_grid
 from tiltmeter.models._load import load
 from tiltmeter.models._logits import frozen_weights, logits_from, next_logits, text_logits
 from tiltmeter.models._pad import Padded, pad
 from tiltmeter.models._prompt import prompt_tokens
 from tiltmeter.models._read_from import read_from
+from tiltmeter.models._same_weights import weights_sha256_as
 from tiltmeter.models._subject import DType, LoadedFrom, Sites, SubjectModel, bind
 from tiltmeter.models._unembedding import Unembedding, output_embedding, unembedding
 from tiltmeter.models._untrained import untrained
@@ -51,6 +54,7 @@ __all__ = [
     "embedding",
     "encode",
     "encoded_for",
+    "final_normed",
     "frozen_weights",
     "generate",
     "generate_chosen",
@@ -64,8 +68,10 @@ __all__ = [
     "pad",
     "prompt_tokens",
     "read_from",
+    "share_of_weights_on_grid",
     "site_from",
     "text_logits",
     "unembedding",
     "untrained",
+    "weights_sha256_as",
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from itertools import chain, count
 from typing import Any, Literal
 
@@ -135,7 +135,7 @@ def fingerprint_of(
         "attention": str(model.config._attn_implementation),
         "padding_side": "right",
         "weights": "all" if whole else "sampled",
-        "weights_sha256": _weights_hash(state_of(model), whole=whole),
+        "weights_sha256": _weights_hash(state_of(model), whole=whole, dtypes={}),
         "config_sha256": _json_hash(config),
         "tokenizer_sha256": _json_hash(_tokenizer_facts(tokenizer)),
         "chat_template_sha256": None if template is None else _json_hash(template),
@@ -150,15 +150,32 @@ def _json_hash(value: Any) -> str:  # noqa: ANN401  (JSON is any)
     return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()
 
 
-def _weights_hash(weights: Iterable[tuple[str, Tensor]], *, whole: bool) -> str:
+def weights_sha256_in(model: Any, dtype: torch.dtype) -> str:  # noqa: ANN401
+    """Return what ``weights_sha256`` is of a model, without a PEFT wrapper, once it was converted to another dtype.
+
+    As ``transformers`` converts weights when it loads them: floating ones, but for those that the architecture keeps in
+    float32.
+    """
+    kept = model._get_dtype_plan(dtype)
+    dtypes = {
+        name: next((kept[part] for part in name.split(".") if part in kept), dtype)
+        for name, tensor in model.state_dict().items()
+        if tensor.is_floating_point()
+    }
+    size = sum(tensor.numel() * dtypes.get(name, tensor.dtype).itemsize for name, tensor in model.state_dict().items())
+    return _weights_hash(state_of(model), whole=size <= _WHOLE_BYTES, dtypes=dtypes)
+
+
+def _weights_hash(weights: Iterable[tuple[str, Tensor]], *, whole: bool, dtypes: Mapping[str, torch.dtype]) -> str:
     digest = hashlib.sha256()
     for name, tensor in weights:
-        digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype};".encode())
+        dtype = dtypes.get(name, tensor.dtype)
+        digest.update(f"{name} {tuple(tensor.shape)} {dtype};".encode())
         flat = tensor.reshape(-1)
         if not whole and flat.numel() > _SAMPLED_ELEMENTS:
             flat = flat[:: flat.numel() // _SAMPLED_ELEMENTS]
         # NumPy lacks bfloat16, bytes it has
-        digest.update(flat.cpu().contiguous().view(torch.uint8).numpy().tobytes())
+        digest.update(flat.to(dtype).cpu().contiguous().view(torch.uint8).numpy().tobytes())
     return digest.hexdigest()
 
 

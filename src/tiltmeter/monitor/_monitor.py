@@ -2,65 +2,32 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, Self
+from typing import Any, NamedTuple, Self
+from weakref import WeakKeyDictionary
 
 import numpy as np
+from jaxtyping import Float
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from tiltmeter.activations import collect
-from tiltmeter.core.activations import Pooling
 from tiltmeter.core.direction import Direction
 from tiltmeter.core.errors import FormatError, ModelError, SpecError
 from tiltmeter.core.files import new_folder, read_json, seal, sha256, write_json
-from tiltmeter.core.records import Record, Threshold, Unavailable
-from tiltmeter.data import Span, TextSet
+from tiltmeter.core.parity import Parity, Tolerance
+from tiltmeter.core.records import Threshold, Unavailable
+from tiltmeter.data import TextSet
 from tiltmeter.evaluation import MahalanobisDetector
-from tiltmeter.models import LongTexts, SubjectModel, encode
+from tiltmeter.models import Fingerprint, SubjectModel, encode
+from tiltmeter.monitor._card import Card
+from tiltmeter.monitor._causes import find_causes
+from tiltmeter.monitor._reference import Reference
+from tiltmeter.monitor._replay import judge, replay
+from tiltmeter.monitor._same_model import differing
 
-
-class Reading(Record):
-    """How the activations were read when the probe was fitted, and so how they must be read again."""
-
-    site: str
-    layer_convention: str = "0-based block index; resid_post of the last block is before the final norm"
-    pooling: Pooling
-    span: Span
-    long_texts: LongTexts
-    skip_first: int = 0
-    dtype: str
-    chat_template_sha256: str | None
-
-
-class Card(Record):
-    """``monitor.json``: everything about a monitor but its direction, whose files it names by hash.
-
-    ``threshold`` is for the score of a whole text. ``running``, None until :func:`certify_running` was asked, is for
-    the highest running score of a text, where alarms are raised while it grows.
-    """
-
-    format_version: Literal[1] = 1
-    name: str
-    model: str
-    revision: str | None
-    model_fingerprint: dict[str, Any]
-    reading: Reading
-    meaning: str
-    polarity: Literal["an alarm is a score strictly above the threshold"] = (
-        "an alarm is a score strictly above the threshold"
-    )
-    threshold: Threshold | Unavailable
-    running: Threshold | None = None
-    data: dict[str, str]
-    direction_sha256: str = ""
-    likeness_sha256: str | None = None
-    sha256_of_the_rest: str = ""
-
-    def digest(self) -> str:
-        """Return the hash of everything in the card but this hash itself."""
-        return seal(self.model_dump(mode="json"))
+_TOLERANCE = Tolerance()
 
 
 class Scores(NamedTuple):
@@ -87,6 +54,9 @@ class Monitor:
         What else must be known to use it.
     detector
         Tells which texts are unlike those that the threshold was certified on; None where nothing does.
+    reference
+        Texts with what was read of them, to be replayed through a model before it is trusted; None where there are
+        none, as in monitors of earlier releases.
 
     Raises
     ------
@@ -97,6 +67,11 @@ class Monitor:
     direction: Direction
     card: Card
     detector: MahalanobisDetector | None = None
+    reference: Reference | None = None
+    # what was found of each model that was checked, so that scoring in many calls replays once
+    _checked: WeakKeyDictionary[SubjectModel, tuple[Fingerprint, Parity | None]] = field(
+        default_factory=WeakKeyDictionary, init=False, repr=False, compare=False
+    )
 
     def __post_init__(self) -> None:
         if self.direction.sign == "unknown":
@@ -114,8 +89,7 @@ class Monitor:
         Raises
         ------
         ModelError
-            If the model, its dtype, tokenizer or chat template is not the one that the monitor was made for; the
-            message lists what differs.
+            As :meth:`check`.
         """
         self.check(subject)
         reading = self.card.reading
@@ -130,30 +104,101 @@ class Monitor:
             unlike=None if self.detector is None else self.detector.is_unlike(acts.X),
         )
 
-    def check(self, subject: SubjectModel) -> None:
-        """Refuse a model that is not the one the monitor was made for; ModelError lists what differs."""
-        theirs = subject.fingerprint.model_dump(mode="json")
-        # a card that was written before contexts were kept says nothing of it
-        ours = {"context": theirs["context"], **self.card.model_fingerprint}
-        # the name and revision say where the model came from; what it computes must be the same
-        differing = [
-            key for key in sorted({*ours, *theirs} - {"name", "revision", "digest"}) if ours.get(key) != theirs.get(key)
-        ]
-        if differing:
-            facts = "; ".join(f"{key} was {ours.get(key)!r}, is {theirs.get(key)!r}" for key in differing)
-            raise ModelError(f"The monitor {self.card.name} was made for another model: {facts}.")
+    def check(self, subject: SubjectModel) -> Parity | None:
+        """Refuse a model that is not the one the monitor was made for, or does not give what that one gave.
+
+        With a reference, its texts are replayed, once for a model; another dtype, attention kernel, device or library
+        is then accepted within the tolerance. Without one, another dtype or attention kernel is refused.
+
+        Returns
+        -------
+        What the replay showed; None without a reference.
+
+        Raises
+        ------
+        ModelError
+            If weights, tokenizer, chat template or context differ, or the replay is beyond the tolerance or changes an
+            alarm; the message lists what differs.
+        """
+        fingerprint = subject.fingerprint
+        known = self._checked.get(subject)
+        if known is not None and known[0] == fingerprint:
+            return known[1]
+        facts = differing(self.card, subject, reference=self.reference)
+        if facts.hard:
+            raise ModelError(f"The monitor {self.card.name} was made for another model: {facts.sentence}.")
+        found = None if self.reference is None else self.parity(subject)
+        if found is not None and found.outcome == "refused":
+            raise ModelError(
+                f"The monitor {self.card.name} does not read from {subject.name} what it was tested on: "
+                f"{'; '.join(found.reasons)}. {found.sentence} tiltmeter monitor parity shows each text."
+            )
+        self._checked[subject] = fingerprint, found
+        return found
+
+    def parity(
+        self,
+        subject: SubjectModel,
+        *,
+        rows: Float[NDArray[Any], "n d"] | None = None,
+        tolerance: Tolerance = _TOLERANCE,
+        explain: bool = False,
+    ) -> Parity:
+        """Replay the reference texts through a model, and say what differs and why.
+
+        The same model on the same machine gives errors of exactly 0.
+
+        Parameters
+        ----------
+        subject
+            The model at hand.
+        rows
+            Shape (n, d): what another engine that runs this model showed of the reference's texts, in their order and
+            pooled; judged in place of what is read here.
+        tolerance
+            Errors beyond it are refused.
+        explain
+            Load the model again with the dtype, and with the attention kernel, that the monitor was made on, and see
+            whether the error goes. Takes the memory of a second model.
+
+        Returns
+        -------
+        Errors, alarms that changed, the outcome, and the causes in order of likelihood.
+
+        Raises
+        ------
+        SpecError
+            If the monitor holds no reference.
+        ArrayError
+            If the rows are not of the reference's shape.
+        ModelError, DataError
+            If the model cannot read the texts at all.
+        """
+        if self.reference is None:
+            raise SpecError(
+                f"The monitor {self.card.name} holds no reference texts, so that nothing can be replayed; make some "
+                "with tiltmeter monitor reference, on the model that it was made for."
+            )
+        reference = self.reference
+        replayed = replay(subject, direction=self.direction, card=self.card, reference=reference, rows=rows)
+        causes = find_causes(replayed, tolerance=tolerance, is_foreign=rows is not None, explain=explain)
+        return judge(replayed, causes=causes, tolerance=tolerance)
 
     def save(self, folder: Path) -> None:
-        """Write ``monitor.json`` and the two files each of direction and detector into a new folder, or nothing."""
+        """Write ``monitor.json`` and the two files each of its parts into a new folder, or nothing."""
         with new_folder(folder) as temporary:
             self.direction.save(temporary)
             hashes: dict[str, str | None] = {
                 "direction_sha256": sha256((temporary / "direction.json").read_bytes()),
                 "likeness_sha256": None,
+                "parity_sha256": None,
             }
             if self.detector is not None:
                 self.detector.save(temporary)
                 hashes["likeness_sha256"] = sha256((temporary / "likeness.json").read_bytes())
+            if self.reference is not None:
+                self.reference.save(temporary)
+                hashes["parity_sha256"] = sha256((temporary / "parity.json").read_bytes())
             card = self.card.model_copy(update=hashes)
             card = card.model_copy(update={"sha256_of_the_rest": card.digest()})
             write_json(temporary / "monitor.json", card.model_dump(mode="json"))
@@ -175,11 +220,18 @@ class Monitor:
         if seal(content) != card.sha256_of_the_rest:
             raise FormatError(f"{path} does not match the hash that it holds; it was changed after it was saved.")
         direction = Direction.load(folder)
-        if sha256((folder / "direction.json").read_bytes()) != card.direction_sha256:
-            raise FormatError(f"{folder / 'direction.json'} does not match the hash in monitor.json; it was changed.")
-        if card.likeness_sha256 is None:  # as in every card of before there were detectors
-            return cls(direction, card)
-        detector = MahalanobisDetector.load(folder)
-        if sha256((folder / "likeness.json").read_bytes()) != card.likeness_sha256:
-            raise FormatError(f"{folder / 'likeness.json'} does not match the hash in monitor.json; it was changed.")
-        return cls(direction, card, detector)
+        _check_hash(folder / "direction.json", card.direction_sha256)
+        # a card of before there were detectors or references names none
+        detector = reference = None
+        if card.likeness_sha256 is not None:
+            detector = MahalanobisDetector.load(folder)
+            _check_hash(folder / "likeness.json", card.likeness_sha256)
+        if card.parity_sha256 is not None:
+            reference = Reference.load(folder, span=card.reading.span)
+            _check_hash(folder / "parity.json", card.parity_sha256)
+        return cls(direction, card, detector, reference)
+
+
+def _check_hash(path: Path, digest: str) -> None:
+    if sha256(path.read_bytes()) != digest:
+        raise FormatError(f"{path} does not match the hash in monitor.json; it was changed.")

@@ -2,6 +2,7 @@
 
 from tiltmeter.numerics._bootstrap import bootstrap_weights
 from tiltmeter.numerics._distributions import Family, FittedFamily, fit_family, log_density
+from tiltmeter.numerics._grid import share_on_grid
 from tiltmeter.numerics._intervals import clopper_pearson
 from tiltmeter.numerics._kurtosis import ScaleKurtosis, excess_kurtosis, power_sums, scale_kurtosis, shared_kurtosis
 from tiltmeter.numerics._log_histogram import LogHistogram, Straightness, log_histogram, straightness
@@ -60,6 +61,7 @@ __all__ = [
     "power_law_draws",
     "power_sums",
     "scale_kurtosis",
+    "share_on_grid",
     "shared_kurtosis",
     "solve_positive",
     "squared_mahalanobis",

@@ -11,13 +11,14 @@ from importlib import metadata
 from pathlib import Path
 from typing import NamedTuple
 
+from tiltmeter.core.errors import DataError
 from tiltmeter.core.evidence import Evidence
 from tiltmeter.core.files import new_folder, write_json
 from tiltmeter.core.records import Threshold
 from tiltmeter.core.run import Run
 from tiltmeter.core.site import Site
 from tiltmeter.models import SubjectModel
-from tiltmeter.monitor import Card, Monitor, Reading, write_card
+from tiltmeter.monitor import Card, Monitor, Reading, Reference, make_reference, write_card
 from tiltmeter.report import write_report
 from tiltmeter.studies._assess import Assessed, Steps, assess
 from tiltmeter.studies._causes import check_causes
@@ -96,7 +97,7 @@ def run_study(spec: StudySpec, out: Path, *, announce: Callable[[str], None] = l
         with steps("writing the run"):
             _save_probes(folder, [f for f in found.fitted if f.train == evidence.train])
             if not isinstance(reader, Vectors):  # a monitor watches a model
-                _monitor(spec, material, reader, found).save(folder / "monitors" / "best")
+                _monitor(spec, material, reader, found=found).save(folder / "monitors" / "best")
                 write_card(folder / "monitors" / "best")
             distances = found.detected.distances if found.detected is not None else None
             write_scored_rows(folder, material, found.chosen, distances=distances)
@@ -126,7 +127,7 @@ def _save_probes(folder: Path, fitted: list[Fitted]) -> None:
         direction.save(folder / "probes" / probe.site, stem=probe.method)
 
 
-def _monitor(spec: StudySpec, material: Material, subject: SubjectModel, found: Assessed) -> Monitor:
+def _monitor(spec: StudySpec, material: Material, subject: SubjectModel, *, found: Assessed) -> Monitor:
     evidence, chosen = found.evidence, found.chosen
     provenance = {"train": chosen.train, "study": spec.name, "seed": spec.seed}
     direction = replace(
@@ -154,7 +155,24 @@ def _monitor(spec: StudySpec, material: Material, subject: SubjectModel, found: 
         data={name: texts.fingerprint() for name, texts in material.texts.items()},
     )
     can_tell = found.detected is not None and isinstance(found.detected.detector.threshold, Threshold)
-    return Monitor(direction, card, found.detected.detector if found.detected is not None and can_tell else None)
+    monitor = Monitor(direction, card, found.detected.detector if found.detected is not None and can_tell else None)
+    return replace(monitor, reference=_reference(monitor, material, subject, chosen=chosen))
+
+
+def _reference(monitor: Monitor, material: Material, subject: SubjectModel, *, chosen: Fitted) -> Reference | None:
+    """Choose reference texts among the calibration texts; None where these are too few, or cannot be told apart."""
+    texts = material.rows(chosen.train, "calibration")
+    scores = monitor.direction.score(material.part(chosen.train, "calibration", chosen.site).X)
+    try:
+        return make_reference(
+            monitor,
+            subject,
+            texts=texts,
+            scores=scores,
+            drawn_from=f"{len(texts)} calibration texts of {chosen.train}",
+        )
+    except DataError:
+        return None
 
 
 def _commit() -> str | None:
