@@ -14,6 +14,7 @@ from tiltmeter.cli._attempts import attempts
 from tiltmeter.cli._collect import collect
 from tiltmeter.cli._compare import compare
 from tiltmeter.cli._experts import study_experts
+from tiltmeter.cli._monitor import monitor_app
 from tiltmeter.cli._organism import organism_app
 from tiltmeter.cli._plan import plan
 from tiltmeter.cli._publish import card, publish
@@ -56,6 +57,7 @@ app.command(short_help="A review budget in; threshold, and what is caught, misse
 app.command(short_help="Read activations into a store that a later run goes on with.")(collect)
 app.command(short_help="What a model says with and without a direction, side by side.")(steer)
 app.command(short_help="Write texts of an agent that attempts what it must not, and harmless ones.")(attempts)
+app.add_typer(monitor_app, name="monitor")
 app.add_typer(store_app, name="store")
 app.add_typer(organism_app, name="organism")
 app.add_typer(anatomy_app, name="anatomy")

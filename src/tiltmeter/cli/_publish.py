@@ -54,9 +54,8 @@ def publish(
     from tiltmeter.monitor import read_card
 
     folder = studies.locate_monitor(monitor)
-    if n_texts := read_card(folder).n_texts:
-        print(
-            f"tiltmeter: direction.json quotes {n_texts} texts of the data, which are published with it.",
-            file=sys.stderr,
-        )
+    held = read_card(folder)
+    for n_texts, what in ((held.n_texts, "direction.json quotes"), (held.n_reference, "parity.json holds")):
+        if n_texts:
+            print(f"tiltmeter: {what} {n_texts} texts of the data, which are published with it.", file=sys.stderr)
     print(send(folder, target, private=private, revision=revision))

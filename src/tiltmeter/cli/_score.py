@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -15,6 +15,10 @@ def score(
     texts: Annotated[str, typer.Argument(help="Texts to score: JSONL, CSV, Parquet, or organism:NAME/SET.")],
     model: Annotated[
         str | None, typer.Option(help="Where the model is; default: where it was when the monitor was made.")
+    ] = None,
+    dtype: Annotated[
+        Literal["float32", "bfloat16", "float16"] | None,
+        typer.Option(help="Of the model; where it is not the monitor's, a replay decides whether that will do."),
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Write JSONL here instead of to standard output.")] = None,
 ) -> None:
@@ -36,9 +40,13 @@ def score(
         print(f"tiltmeter: verdict on this monitor: {evidence.verdict.outcome}.", file=sys.stderr)
     rows = studies.open_texts(texts, distribution="new texts")
     spec = studies.ModelSpec(
-        path=model or loaded.card.model, revision=loaded.card.revision, dtype=loaded.card.reading.dtype
+        path=model or loaded.card.model, revision=loaded.card.revision, dtype=dtype or loaded.card.reading.dtype
     )
-    scored = loaded.score(studies.open_model(spec), rows)
+    subject = studies.open_model(spec)
+    replayed = loaded.check(subject)
+    if replayed is not None and replayed.outcome != "exact":
+        print(f"tiltmeter: {replayed.sentence}", file=sys.stderr)
+    scored = loaded.score(subject, rows)
     lines = [
         json.dumps(
             {

@@ -132,7 +132,7 @@ class Parity(Record):
         """The whole in one sentence."""
         if self.outcome == "exact":
             return f"{self.n_texts} reference texts replayed: the same activations, bit for bit."
-        changed = "" if isinstance(self.flips, Unavailable) else f", {len(self.flips)} alarms changed"
+        changed = "" if isinstance(self.flips, Unavailable) else f", alarms changed: {len(self.flips)}"
         likely = f"; likely cause: {describe(self.causes[0])}" if self.causes else ""
         return (
             f"{self.n_texts} reference texts replayed: activations off by up to {self.activation_max:.2g} of their "

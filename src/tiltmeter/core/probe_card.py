@@ -14,7 +14,8 @@ class ProbeCard(Record):
 
     ``model``, ``revision``, ``model_fingerprint``, ``reading`` and ``meaning`` are as in ``monitor.json``. ``evidence``
     is that of the chosen probe alone, without texts of the data: all test sets, nulls, rivals and the whole verdict,
-    but no other probe. ``n_texts`` counts the texts of the data (mistakes and leaks) that stand in ``direction.json``.
+    but no other probe. ``n_texts`` counts the texts of the data (mistakes and leaks) that stand in ``direction.json``,
+    ``n_reference`` those that stand in ``parity.json`` to be replayed.
     ``licence`` and ``base_model``, an identifier on the Hugging Face Hub, are None where nobody gave them. The hashes
     are those of the files beside it, and of all else in the card.
     """
@@ -31,6 +32,7 @@ class ProbeCard(Record):
     meaning: str
     evidence: Evidence
     n_texts: int
+    n_reference: int = 0
     monitor_sha256: str
     readme_sha256: str = ""
     sha256_of_the_rest: str = ""

@@ -174,15 +174,19 @@ class Monitor:
         ModelError, DataError
             If the model cannot read the texts at all.
         """
+        reference = self.require_reference()
+        replayed = replay(subject, direction=self.direction, card=self.card, reference=reference, rows=rows)
+        causes = find_causes(replayed, tolerance=tolerance, is_foreign=rows is not None, explain=explain)
+        return judge(replayed, causes=causes, tolerance=tolerance)
+
+    def require_reference(self) -> Reference:
+        """Return the reference; SpecError if the monitor holds none, as those of earlier releases."""
         if self.reference is None:
             raise SpecError(
                 f"The monitor {self.card.name} holds no reference texts, so that nothing can be replayed; make some "
                 "with tiltmeter monitor reference, on the model that it was made for."
             )
-        reference = self.reference
-        replayed = replay(subject, direction=self.direction, card=self.card, reference=reference, rows=rows)
-        causes = find_causes(replayed, tolerance=tolerance, is_foreign=rows is not None, explain=explain)
-        return judge(replayed, causes=causes, tolerance=tolerance)
+        return self.reference
 
     def save(self, folder: Path) -> None:
         """Write ``monitor.json`` and the two files each of its parts into a new folder, or nothing."""

@@ -136,6 +136,7 @@ def _card(monitor: Monitor, *, licence: str | None, base_model: str | None) -> P
         meaning=its.meaning,
         evidence=_of_the_chosen(evidence),
         n_texts=len(evidence.mistakes) + 2 * len(evidence.leakage.examples),
+        n_reference=0 if monitor.reference is None else len(monitor.reference),
         monitor_sha256="",
     )
 

@@ -178,7 +178,7 @@ def _reasons(
     if not same.all():
         reasons.append(f"{int((~same).sum())} of {n} reference texts have other tokens")
     if not isinstance(flips, Unavailable) and flips:
-        reasons.append(f"{len(flips)} of {n} alarms changed")
+        reasons.append(f"the alarm of {len(flips)} of {n} reference texts changed")
     for name, found, most in (
         ("a score", float(errors.score.max()), tolerance.score),
         ("an activation", float(errors.activation.max()), tolerance.activation),
