@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import sys
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, cast
 
 import typer
+
+if TYPE_CHECKING:
+    from tiltmeter.models import DType
 
 _Model = Annotated[str | None, typer.Option(help="Where the model is; default: where it was when it was made.")]
 _Device = Annotated[str, typer.Option(help="As PyTorch names it, such as cuda:0.")]
@@ -43,7 +46,7 @@ def parity(
     subject = models.load(
         studies.locate_model(model or loaded.card.model),
         revision=loaded.card.revision,
-        dtype=dtype or loaded.card.reading.dtype,
+        dtype=dtype or cast("DType", loaded.card.reading.dtype),
         device=device,
         attention=attention,
     )
@@ -80,7 +83,7 @@ def reference(
     subject = models.load(
         studies.locate_model(model or loaded.card.model),
         revision=loaded.card.revision,
-        dtype=loaded.card.reading.dtype,
+        dtype=cast("DType", loaded.card.reading.dtype),
         device=device,
         attention=loaded.card.model_fingerprint.get("attention"),
     )

@@ -43,24 +43,32 @@ class Versions(Record):
     device: str
 
 
-class ReferenceHead(Record):
-    """``parity.json``: reference texts of a monitor, and what they were read with.
+class Origin(Record):
+    """Where a reference is from, and what it was read with.
 
-    ``texts`` or ``messages``: one a text. ``drawn_from``: the texts among which they were chosen, in words.
-    ``weights``: the hash that the model's weights have in each dtype. ``on_grid``: the share of its weights that looked
-    quantised even then. Arrays stand in ``parity.safetensors``, whose hash is ``sha256``.
+    ``drawn_from``: the texts among which its texts were chosen, in words. ``weights``: the hash that the model's
+    weights have in each dtype. ``on_grid``: the share of its weights that looked quantised even then.
+    """
+
+    drawn_from: str
+    made_with: Versions
+    weights: dict[str, str]
+    on_grid: float
+
+
+class ReferenceHead(Record):
+    """``parity.json``: reference texts of a monitor, and where they are from.
+
+    ``texts`` or ``messages``: one a text. Arrays stand in ``parity.safetensors``, whose hash is ``sha256``.
     """
 
     format_version: Literal[1] = 1
     sha256: str
     distribution: str
-    drawn_from: str
     ids: tuple[str, ...]
     texts: tuple[str, ...] | None
     messages: tuple[tuple[dict[str, Any], ...], ...] | None
-    made_with: Versions
-    weights: dict[str, str]
-    on_grid: float
+    origin: Origin
     sha256_of_the_rest: str = ""
 
 

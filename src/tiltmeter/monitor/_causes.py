@@ -48,7 +48,9 @@ def find_causes(replayed: Replay, *, tolerance: Tolerance, is_foreign: bool, exp
         causes = _with_kept_tokens(replayed, causes)
     if is_foreign:
         causes += _engine(replayed)
-    if float(replayed.errors.activation.max()) > tolerance.activation:
+    # what another model shows elsewhere says nothing of where this one was read
+    is_own = not {"weights", "quantisation", "configuration", "adapter"} & {cause.what for cause in causes}
+    if is_own and float(replayed.errors.activation.max()) > tolerance.activation:
         causes += _other_site(replayed, tolerance, is_foreign=is_foreign)
     if explain:
         causes = [_put_back(replayed, cause) for cause in causes]
@@ -83,9 +85,9 @@ def _facts(replayed: Replay) -> list[Cause]:
         if name in _BY_FACT
     ]
     causes = [
-        _quantised(cause, subject, reference.head.on_grid) if cause.what == "weights" else cause for cause in causes
+        _quantised(cause, subject, reference.origin.on_grid) if cause.what == "weights" else cause for cause in causes
     ]
-    was, now = reference.head.made_with, versions_here(subject)
+    was, now = reference.origin.made_with, versions_here(subject)
     if was.device != now.device:
         causes.append(Cause(what="device", was=was.device, now=now.device))
     names = [name for name in {**was.packages, **now.packages} if was.packages.get(name) != now.packages.get(name)]
@@ -160,7 +162,8 @@ def _other_site(replayed: Replay, tolerance: Tolerance, *, is_foreign: bool) -> 
         if rows.shape == sought.shape
     }
     best = min(apart, key=apart.__getitem__, default=None)
-    if best is None or apart[best] > tolerance.activation:
+    most = min(tolerance.activation, _EXPLAINED * float(replayed.errors.activation.max()))
+    if best is None or apart[best] > most:
         return []
     whose = "The rows that were given are" if is_foreign else "The reference is"
     said = f"{whose} what this model shows at {best}, to {apart[best]:.2g} of the norm"

@@ -19,7 +19,7 @@ from safetensors.numpy import save as to_safetensors
 
 from tiltmeter.core.errors import DataError, FormatError
 from tiltmeter.core.files import read_sealed, seal, sha256, write_bytes, write_json
-from tiltmeter.core.parity import ReferenceHead, Versions
+from tiltmeter.core.parity import Origin, ReferenceHead, Versions
 from tiltmeter.data import Span, TextSet
 from tiltmeter.models import DType, Encoded, SubjectModel, share_of_weights_on_grid, weights_sha256_as
 
@@ -47,8 +47,8 @@ class Reference:
         Of these rows, shape (n,).
     population
         The score of every text that they were drawn from, shape (m,).
-    head
-        What they were read with.
+    origin
+        Where they are from, and what they were read with.
     """
 
     texts: TextSet
@@ -58,7 +58,7 @@ class Reference:
     rows: Float[NDArray[np.float32], "n d"]
     scores: Float[NDArray[np.float64], " n"]
     population: Float[NDArray[np.float64], " m"]
-    head: ReferenceHead
+    origin: Origin
 
     def __len__(self) -> int:
         return len(self.texts)
@@ -77,8 +77,17 @@ class Reference:
     def save(self, folder: Path) -> None:
         """Write ``parity.safetensors`` and, last, ``parity.json`` with the hash of the other into ``folder``."""
         content = to_safetensors({name: np.ascontiguousarray(array) for name, array in self._arrays().items()})
-        head = self.head.model_copy(update={"sha256": sha256(content)}).model_dump(mode="json")
-        head = json.loads(json.dumps(head, allow_nan=False))
+        texts, chats = self.texts, self.texts.messages
+        record = ReferenceHead(
+            sha256=sha256(content),
+            distribution=texts.distribution,
+            ids=tuple(texts.ids.tolist()),
+            texts=texts.texts,
+            messages=None if chats is None else tuple(tuple(dict(message) for message in chat) for chat in chats),
+            origin=self.origin,
+        )
+        # as it will be read back, for the hash
+        head = json.loads(json.dumps(record.model_dump(mode="json"), allow_nan=False))
         head["sha256_of_the_rest"] = seal(head)
         write_bytes(folder / f"{STEM}.safetensors", content)
         write_json(folder / f"{STEM}.json", head)
@@ -101,7 +110,9 @@ class Reference:
                 distribution=head.distribution,
             )
             names = ("tokens", "offsets", "rows", "scores", "population")
-            return cls(texts=texts, read=arrays["read"].astype(np.bool_), head=head, **{n: arrays[n] for n in names})
+            return cls(
+                texts=texts, read=arrays["read"].astype(np.bool_), origin=head.origin, **{n: arrays[n] for n in names}
+            )
         except (KeyError, ValidationError, SafetensorError, DataError) as error:
             raise FormatError(
                 f"{folder / STEM}.json lacks a part of a reference or holds a wrong one ({error})."
@@ -113,17 +124,11 @@ class Reference:
         return arrays if self.texts.spans is None else arrays | {"spans": self.texts.spans}
 
 
-def reference_head(subject: SubjectModel, texts: TextSet, *, drawn_from: str) -> ReferenceHead:
-    """Return what is written of texts and of the model that they are read with."""
+def origin_of(subject: SubjectModel, *, drawn_from: str) -> Origin:
+    """Return what is written of the model that a reference is read with."""
     dtypes: tuple[DType, ...] = get_args(DType)
-    chats = texts.messages
-    return ReferenceHead(
-        sha256="",
-        distribution=texts.distribution,
+    return Origin(
         drawn_from=drawn_from,
-        ids=tuple(texts.ids.tolist()),
-        texts=texts.texts,
-        messages=None if chats is None else tuple(tuple(dict(message) for message in chat) for chat in chats),
         made_with=versions_here(subject),
         weights={dtype: weights_sha256_as(subject, dtype) for dtype in dtypes},
         on_grid=share_of_weights_on_grid(subject),

@@ -137,7 +137,7 @@ def judge(replayed: Replay, *, causes: tuple[Cause, ...], tolerance: Tolerance) 
         monitor=card.name,
         model=replayed.subject.name,
         site=card.reading.site,
-        drawn_from=reference.head.drawn_from,
+        drawn_from=reference.origin.drawn_from,
         n_texts=len(reference),
         activation_mean=float(errors.activation.mean()),
         activation_max=float(errors.activation.max()),

@@ -54,7 +54,7 @@ def differing(card: Card, subject: SubjectModel, *, reference: Reference | None)
 
 def _converted(ours: dict[str, Any], subject: SubjectModel, reference: Reference) -> bool:
     theirs = subject.fingerprint
-    if reference.head.weights.get(theirs.dtype) == theirs.weights_sha256:
+    if reference.origin.weights.get(theirs.dtype) == theirs.weights_sha256:
         return True
     # the other way about, where the monitor was made in the narrower of the two
     return weights_sha256_as(subject, cast(DType, ours["dtype"])) == str(ours["weights_sha256"])
