@@ -17,6 +17,7 @@ from tiltmeter.models._logits import frozen_weights, logits_from, next_logits, t
 from tiltmeter.models._pad import Padded, pad
 from tiltmeter.models._prompt import prompt_tokens
 from tiltmeter.models._read_from import read_from
+from tiltmeter.models._read_on import read_on
 from tiltmeter.models._subject import DType, LoadedFrom, Sites, SubjectModel, bind
 from tiltmeter.models._unembedding import Unembedding, output_embedding, unembedding
 from tiltmeter.models._untrained import untrained
@@ -64,6 +65,7 @@ __all__ = [
     "pad",
     "prompt_tokens",
     "read_from",
+    "read_on",
     "site_from",
     "text_logits",
     "unembedding",

@@ -1,4 +1,4 @@
-"""Scores texts with a direction at the site and threshold that it was tested with.
+"""Scores texts with a direction at the site and threshold that it was tested with, at rest or while a model runs.
 
 A monitor is a folder, with a card to be published by.
 """
@@ -6,5 +6,35 @@ A monitor is a folder, with a card to be published by.
 from tiltmeter.monitor._hub import fetch, publish
 from tiltmeter.monitor._monitor import Card, Monitor, Reading, Scores
 from tiltmeter.monitor._probe_card import read_card, write_card
+from tiltmeter.monitor._running import RunningScores, certify_running, running_scores
+from tiltmeter.monitor._watch import Watch, watch
+from tiltmeter.monitor._watch_rules import Action, AtLeast, Condition, Not, Rule, SteerOn, Stop, all_of, any_of, holds
+from tiltmeter.monitor._watched_texts import TokenScores, WatchedText
 
-__all__ = ["Card", "Monitor", "Reading", "Scores", "fetch", "publish", "read_card", "write_card"]
+__all__ = [
+    "Action",
+    "AtLeast",
+    "Card",
+    "Condition",
+    "Monitor",
+    "Not",
+    "Reading",
+    "Rule",
+    "RunningScores",
+    "Scores",
+    "SteerOn",
+    "Stop",
+    "TokenScores",
+    "Watch",
+    "WatchedText",
+    "all_of",
+    "any_of",
+    "certify_running",
+    "fetch",
+    "holds",
+    "publish",
+    "read_card",
+    "running_scores",
+    "watch",
+    "write_card",
+]
