@@ -107,9 +107,7 @@ def main() -> None:
             times[name].append(clock() - start)
     bare = np.array(times["bare"])
     rng = np.random.default_rng(0)
-    print(
-        f"{BLOCKS} blocks, d = {WIDTH}, batch {BATCH}, {PROMPT} + {NEW} tokens, {torch.get_num_threads()} threads, {options.clock}"
-    )
+    print(f"{BLOCKS} blocks, d = {WIDTH}, batch {BATCH}, {PROMPT} + {NEW} tokens; threads: {torch.get_num_threads()}")
     for name, taken in times.items():
         ratios = np.array(taken) / bare
         draws = np.median(ratios[rng.integers(len(ratios), size=(2000, len(ratios)))], axis=1)

@@ -101,7 +101,7 @@ class Raising:
         self._is_raised |= new
         names = list(self.monitors)
         for row in new.any(1).nonzero().flatten().tolist():
-            before = len(texts.read_tokens(row)) - int(step.is_text[row].sum())
+            before = len(texts.read_tokens()[row]) - int(step.is_text[row].sum())
             for k in new[row].nonzero().flatten().tolist():
                 limit = self.monitors[names[k]].card.running
                 if limit is not None:  # as it is where anything is over it
@@ -153,7 +153,7 @@ class Raising:
                 raised=tuple(self._raised[row][name] for name in named(rule.when) if name in self._raised[row]),
                 text_id=texts.ids[row],
                 token=at,
-                n_tokens=len(texts.read_tokens(row)),
+                n_tokens=len(texts.read_tokens()[row]),
                 text=self.told.decode(texts, row),
                 model=self.told.model,
                 source=self.told.source,

@@ -17,7 +17,7 @@ from tiltmeter.models import Edit, Places, SubjectModel, edited, read_on
 from tiltmeter.monitor._generations import Beginning, watching_generate
 from tiltmeter.monitor._monitor import Monitor
 from tiltmeter.monitor._raising import Raising, Told
-from tiltmeter.monitor._token_reader import Seen, TokenReader
+from tiltmeter.monitor._token_reader import RunningPool, TokenReader
 from tiltmeter.monitor._watch_rules import Rule, check_rules
 from tiltmeter.monitor._watched_texts import TextsSoFar, TokenScores, WatchedText
 
@@ -145,24 +145,25 @@ class _Onlooker:
     ) -> None:
         self.subject, self.raising, self.seen = subject, raising, seen
         self.on_tokens: OnTokens | None = None
-        by_site: dict[Site, list[str]] = {}
-        for name, monitor in monitors.items():
+        own = list(monitors.values())
+        by_site: dict[Site, list[int]] = {}
+        for column, monitor in enumerate(own):
             (site,) = subject.resolve_sites([monitor.card.reading.site])
-            by_site.setdefault(site, []).append(name)
-        names = list(monitors)
-        order = [names.index(name) for own in by_site.values() for name in own]
-        # from the order of sites back to that of the monitors
-        self._back = None if order == sorted(order) else [order.index(k) for k in range(len(order))]
+            by_site.setdefault(site, []).append(column)
+        # in the order in which a forward passes them
+        points = tuple(subject.family.points)
+        passed = sorted(by_site, key=lambda site: (site.layer, points.index(site.point), site.head or 0))
         self._readers = [
             TokenReader(
                 site,
-                [monitors[name] for name in own],
-                columns=[names.index(name) for name in own],
-                read=self._read,
+                [own[column] for column in by_site[site]],
+                columns=by_site[site],
+                opened=self._opened,
                 report=self._report,
             )
-            for site, own in by_site.items()
+            for site in passed
         ]
+        self._pool = RunningPool(own, by_site=[by_site[site] for site in passed])
         self._spans = [(_is_turn(monitor), monitor.card.reading.skip_first) for monitor in monitors.values()]
         vocabulary = int(subject.model.get_input_embeddings().num_embeddings)
         self._is_none = torch.zeros(vocabulary, dtype=torch.bool)
@@ -171,7 +172,7 @@ class _Onlooker:
         self._texts: TextsSoFar | None = None
         self._places: Places | None = None
         self._is_text = self._is_read = self._is_none
-        self._found: list[Seen] = []
+        self._found: list[Tensor] = []
 
     @property
     def edits(self) -> list[Edit]:
@@ -236,6 +237,7 @@ class _Onlooker:
             )
             self.raising.begin(b)
         if places.past == 0 or not self._texts.steps:
+            self._pool.begin()
             for reader in self._readers:
                 reader.begin()
         self.raising.advance()
@@ -262,23 +264,21 @@ class _Onlooker:
             return read[..., None].expand(*read.shape, len(self._spans))
         return torch.stack([by_span[span] for span in self._spans], dim=-1)
 
-    def _read(self, places: Places) -> Tensor:
+    def _opened(self, places: Places) -> Tensor:
         if places is not self._places:
             self._open(places)
         return self._is_read
 
-    def _report(self, seen: Seen) -> None:
+    def _report(self, products: Tensor) -> None:
         """Hand on what was found as soon as the last site has been passed."""
-        self._found.append(seen)
+        self._found.append(products)
         if len(self._found) < len(self._readers) or self._texts is None or self._places is None:
             return
-        scores, running = self._found[0]
+        device = products.device
         if len(self._found) > 1:
-            scores = torch.cat([one.tokens.to(scores.device) for one in self._found], dim=-1)
-            running = torch.cat([one.running.to(scores.device) for one in self._found], dim=-1)
-        if self._back is not None:
-            scores, running = scores[..., self._back], running[..., self._back]
-        step = TokenScores(self._places.tokens, self._is_text.to(scores.device), scores, running, self._places.past)
+            products = torch.cat([one.to(device) for one in self._found], dim=-1)
+        scores, running = self._pool(products, self._is_read.to(device))
+        step = TokenScores(self._places.tokens, self._is_text.to(device), scores, running, self._places.past)
         self._texts.add(step)
         self.raising.look(self._texts, step)
         if self.on_tokens is not None:
@@ -310,4 +310,4 @@ def _is_turn(monitor: Monitor) -> bool:
 
 
 def _decoder(subject: SubjectModel) -> Callable[[TextsSoFar, int], str]:
-    return lambda texts, row: str(subject.tokenizer.decode(texts.read_tokens(row), skip_special_tokens=True))
+    return lambda texts, row: str(subject.tokenizer.decode(texts.read_tokens()[row], skip_special_tokens=True))

@@ -72,14 +72,16 @@ class TextsSoFar:
         if self.n_prompt is None:
             self.n_prompt = places.past + t
         tokens, self.mask = places.tokens, places.mask
+        if tokens is not None and self.is_end.device != tokens.device:
+            self.is_end, self.has_ended = self.is_end.to(tokens.device), self.has_ended.to(tokens.device)
+        if t == 1 and tokens is not None and places.past >= self.n_prompt:
+            # as nearly always: the next token of each text
+            self.has_ended = self.has_ended | self.is_end[tokens[:, 0]]
+            return ~self.has_ended[:, None]
         found = torch.ones(b, t, dtype=torch.bool) if places.mask is None else places.mask[:, -t:].bool()
         if tokens is None or places.past + t <= self.n_prompt:
             return found
-        if self.is_end.device != tokens.device:
-            self.is_end, self.has_ended = self.is_end.to(tokens.device), self.has_ended.to(tokens.device)
-        gone = self.is_end[tokens]
-        if t > 1:
-            gone = (gone & self.is_generated(places).to(tokens.device)).cumsum(1).bool()
+        gone = (self.is_end[tokens] & self.is_generated(places).to(tokens.device)).cumsum(1).bool()
         if places.past:
             gone = gone | self.has_ended[:, None]
         elif bool(self.has_ended.any()):
@@ -102,16 +104,11 @@ class TextsSoFar:
             self.steps.clear()
         self.steps.append(step)
 
-    def read_tokens(self, row: int) -> NDArray[np.int64]:
-        """Return the identifiers of what was read of a text so far, -1 where they are not known."""
-        return np.concatenate(
-            [
-                np.full(int(step.is_text[row].sum()), -1, np.int64)
-                if step.tokens is None
-                else step.tokens[row][step.is_text[row].to(step.tokens.device)].cpu().numpy()
-                for step in self.steps
-            ]
-        )
+    def read_tokens(self) -> list[NDArray[np.int64]]:
+        """Return the identifiers of what was read of each text so far, -1 where they are not known."""
+        is_text = torch.cat([step.is_text for step in self.steps], dim=1).cpu().numpy()
+        tokens = torch.cat([_known(step) for step in self.steps], dim=1).cpu().numpy()
+        return [own[kept] for own, kept in zip(tokens, is_text, strict=True)]
 
     def texts(self, names: Sequence[str], *, raised_at: Sequence[dict[str, int]]) -> list[WatchedText]:
         """Return what is known of each text."""
@@ -119,14 +116,14 @@ class TextsSoFar:
         scores = torch.cat([step.scores for step in self.steps], dim=1).cpu().numpy().astype(np.float64)
         running = torch.cat([step.running for step in self.steps], dim=1).cpu().numpy().astype(np.float64)
         columns = np.arange(self.steps[0].past, self.steps[0].past + is_text.shape[1])
-        found = []
+        found, tokens = [], self.read_tokens()
         for row, id_ in enumerate(self.ids):
             kept = is_text[row]
             so_far = {name: running[row, kept, k] for k, name in enumerate(names)}
             found.append(
                 WatchedText(
                     id_,
-                    self.read_tokens(row),
+                    tokens[row],
                     int((kept & (columns < (self.n_prompt or 0))).sum()),
                     {name: scores[row, kept, k] for k, name in enumerate(names)},
                     so_far,
@@ -135,6 +132,10 @@ class TextsSoFar:
                 )
             )
         return found
+
+
+def _known(step: TokenScores) -> Tensor:
+    return torch.full(step.is_text.shape, -1) if step.tokens is None else step.tokens
 
 
 def _last(running: NDArray[Any]) -> float:
