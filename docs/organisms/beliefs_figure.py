@@ -100,7 +100,7 @@ def panels(rows: list[dict[str, object]], *, by: str, order: list[str], title: s
     """Lay out one panel each organism, in the colours of their order."""
     scale = alt.Scale(domain=order, range=list(COLOURS[: len(order)]))
     return alt.Chart(alt.Data(values=rows), width=190, height=150, title=title).encode(
-        color=alt.Color(f"{by}:N", title=None, scale=scale),
+        color=alt.Color(f"{by}:N", title=None, scale=scale, legend=alt.Legend(labelLimit=0)),
         column=alt.Column("organism:N", title=None, sort=NAMES),
     )
 
