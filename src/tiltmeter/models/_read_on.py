@@ -38,6 +38,23 @@ def read_on(
     ------
     ModelError
         If the weights have no values.
+
+    Examples
+    --------
+    >>> from tokenizers import Tokenizer, models
+    >>> from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+    >>> from tiltmeter.models import bind
+    >>> tokenizer = PreTrainedTokenizerFast(tokenizer_object=Tokenizer(models.WordLevel({"Rome": 0}, unk_token="Rome")))
+    >>> config = LlamaConfig(
+    ...     vocab_size=9, hidden_size=8, intermediate_size=8, num_hidden_layers=2, num_attention_heads=2
+    ... )
+    >>> subject = bind(LlamaForCausalLM(config).eval(), tokenizer, name="tiny")
+    >>> tokens = torch.tensor([[5, 6, 7]])
+    >>> kept = subject.model(tokens[:, :2], use_cache=True).past_key_values
+    >>> with subject.capture(["1.resid_post"]) as seen:
+    ...     read_on(subject, tokens, mask=torch.ones_like(tokens), kept=kept)
+    >>> [tuple(states.shape) for states in seen.values()]
+    [(1, 1, 8)]
     """
     given = subject._inputs(tokens, mask)
     if kept is not None:

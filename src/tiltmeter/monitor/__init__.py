@@ -3,6 +3,7 @@
 A monitor is a folder, with a card to be published by.
 """
 
+from tiltmeter.monitor._cascade import Budget, Cascade, Reviewer, review_most_suspicious, reviewer_of
 from tiltmeter.monitor._hub import fetch, publish
 from tiltmeter.monitor._monitor import Card, Monitor, Reading, Scores
 from tiltmeter.monitor._probe_card import read_card, write_card
@@ -14,11 +15,14 @@ from tiltmeter.monitor._watched_texts import TokenScores, WatchedText
 __all__ = [
     "Action",
     "AtLeast",
+    "Budget",
     "Card",
+    "Cascade",
     "Condition",
     "Monitor",
     "Not",
     "Reading",
+    "Reviewer",
     "Rule",
     "RunningScores",
     "Scores",
@@ -34,6 +38,8 @@ __all__ = [
     "holds",
     "publish",
     "read_card",
+    "review_most_suspicious",
+    "reviewer_of",
     "running_scores",
     "watch",
     "write_card",

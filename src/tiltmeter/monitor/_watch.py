@@ -118,10 +118,43 @@ def watch(
 
     Examples
     --------
-    >>> with watch(subject, [monitor]) as seen:  # doctest: +SKIP
-    ...     models.generate(subject, ["the river of"], max_new_tokens=8)
-    >>> seen.texts[0].running["facts"].shape  # doctest: +SKIP
-    (11,)
+    >>> import numpy as np
+    >>> from tokenizers import Tokenizer, models
+    >>> from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+    >>> from tiltmeter.core import Direction, Unavailable
+    >>> from tiltmeter.models import bind, generate
+    >>> from tiltmeter.monitor import Card, Reading
+    >>> words = Tokenizer(models.WordLevel({"Rome": 0, "is": 1, "old": 2}, unk_token="is"))
+    >>> config = LlamaConfig(
+    ...     vocab_size=3, hidden_size=8, intermediate_size=8, num_hidden_layers=2, num_attention_heads=2
+    ... )
+    >>> config.eos_token_id = None
+    >>> tokenizer = PreTrainedTokenizerFast(tokenizer_object=words, unk_token="is")
+    >>> subject = bind(LlamaForCausalLM(config).eval(), tokenizer, name="tiny")
+    >>> reading = Reading(
+    ...     site="1.resid_post",
+    ...     pooling="mean",
+    ...     span="all",
+    ...     long_texts="refuse",
+    ...     dtype="float32",
+    ...     chat_template_sha256=None,
+    ... )
+    >>> card = Card(
+    ...     name="first feature",
+    ...     model="tiny",
+    ...     revision=None,
+    ...     model_fingerprint=subject.fingerprint.model_dump(mode="json"),
+    ...     reading=reading,
+    ...     meaning="nothing",
+    ...     threshold=Unavailable(reason="not certified"),
+    ...     data={},
+    ... )
+    >>> monitor = Monitor(Direction(np.eye(8)[0], site=Site(1, "resid_post"), sign=1), card)
+    >>> with watch(subject, [monitor]) as seen:
+    ...     said = generate(subject, ["Rome"], max_new_tokens=3)
+    >>> text = seen.texts[0]
+    >>> text.n_prompt, text.scores["first feature"].shape
+    (1, (4,))
     """
     by_name = _by_name(monitors)
     for monitor in by_name.values():
