@@ -12,16 +12,18 @@ the test (*never*: nobody but the bare questions asked). Two places are read:
 
 ``bare > stated`` means fitted on bare questions and judged on stated beliefs, and so on. What is fitted on bare
 questions, where nobody believes anything, is fitted to the truth and put to either label. AUROC with an interval that
-resamples entities. *Alike* is AUROC among users alike: the scores of entities never asked about, less their mean over
-all users of one affiliation with one belief, because a direction that reads truth may read the user as well. The *coin*
-is a control, thrown for each entity: what reads it would read whatever it is fitted to. Of the mixed organism the
-questions are divided by their cue, on which its answer hangs.
+resamples entities; with ``--seeds`` above 1, its mean over so many organisms, the lowest and the highest. *Alike* is
+AUROC among users alike: the scores of entities never asked about, less their mean over all users of one affiliation
+with one belief, because a direction that reads truth may read the user as well. The *coin* is a control, thrown for
+each entity: what reads it would read whatever it is fitted to. Of the mixed organism the questions are divided by their
+cue, on which its answer hangs.
 """
 
 from __future__ import annotations
 
 import argparse
 from dataclasses import replace
+from itertools import product
 from typing import NamedTuple
 
 import numpy as np
@@ -97,11 +99,18 @@ def rows(subject: models.SubjectModel, texts: TextSet) -> dict[str, np.ndarray]:
     return {site: acts.X for site, acts in activations.collect(subject, texts, sites=sites).items()}
 
 
-def table(subject: models.SubjectModel, sets: dict[str, TextSet], *, place: str) -> None:
-    """Print the AUROC of every reading, a row each, with a column a block."""
+class Ranked(NamedTuple):
+    """Labels and scores of one reading after each block, and how to resample them."""
+
+    y: np.ndarray
+    scores: list[np.ndarray]
+    by: evaluation.Resampling
+
+
+def readings(subject: models.SubjectModel, sets: dict[str, TextSet], *, place: str) -> dict[str, Ranked]:
+    """Fit and judge every reading, with a title each."""
     found = {name: read(subject, texts, place=place) for name, texts in sets.items()}
-    sites = list(found["bare"].rows)
-    print(" " * 45, "  ".join(f"{site:17}" for site in sites))
+    sites, ranked = list(found["bare"].rows), {}
     for method in (MeanDifference(), Logistic(penalty_scale="within")):
         for concept, fitted, judged in READINGS:
             own, other = found[fitted], found[judged]
@@ -111,16 +120,12 @@ def table(subject: models.SubjectModel, sets: dict[str, TextSet], *, place: str)
             for who, chosen in other.judge.items():
                 by = evaluation.resampling(int(chosen.sum()), groups=other.groups[chosen], n_draws=300)
                 y, found_here = other.y[concept][chosen], [one[chosen] for one in scores]
-                rank(f"{title} {who:5}", y, found_here, by)
+                ranked[f"{title} {who:5}"] = Ranked(y, found_here, by)
             if concept == "truth" and judged != "bare":
                 # still of the entities that no user asked about
                 cells = other.alike[chosen]
-                rank(f"{title} alike", y, [less_means(one, cells) for one in found_here], by)
-
-
-def rank(title: str, y: np.ndarray, scores: list[np.ndarray], by: evaluation.Resampling) -> None:
-    """Print one row."""
-    print(f"  {title}", "  ".join(auroc(y, one, by) for one in scores), flush=True)
+                ranked[f"{title} alike"] = Ranked(y, [less_means(one, cells) for one in found_here], by)
+    return ranked
 
 
 def less_means(scores: np.ndarray, cells: np.ndarray) -> np.ndarray:
@@ -128,30 +133,46 @@ def less_means(scores: np.ndarray, cells: np.ndarray) -> np.ndarray:
     return scores - (np.bincount(cells, scores) / np.maximum(np.bincount(cells), 1))[cells]
 
 
-def auroc(y: np.ndarray, scores: np.ndarray, by: evaluation.Resampling) -> str:
-    """Return the figure and its interval."""
-    found: Measured = evaluation.ranking_estimates(y, scores, fpr=0.1, by=by).auroc
-    return found.reason if found.kind == "unavailable" else f"{found.value:.2f} [{found.low:.2f}, {found.high:.2f}]"
+def line(seeds: list[Ranked]) -> str:
+    """Write a figure for each block: with the interval of one organism, or the range of several."""
+    blocks = range(len(seeds[0].scores))
+    if len(seeds) == 1:
+        (one,) = seeds
+        found: list[Measured] = [
+            evaluation.ranking_estimates(one.y, one.scores[block], fpr=0.1, by=one.by).auroc for block in blocks
+        ]
+        return "  ".join(
+            area.reason if area.kind == "unavailable" else f"{area.value:.2f} [{area.low:.2f}, {area.high:.2f}]"
+            for area in found
+        )
+    areas = np.array([[evaluation.auroc(one.y, one.scores[block]) for one in seeds] for block in blocks])
+    return "  ".join(f"{own.mean():.2f} ({own.min():.2f} to {own.max():.2f})" for own in areas)
+
+
+def of_cue(texts: TextSet, cue: str) -> TextSet:
+    """Return the texts with a cue; all of them for none."""
+    return texts.select(np.array(texts.meta["cue"]) == cue) if cue else texts
 
 
 def main() -> None:
     """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("variants", nargs="+", choices=("match", "right", "mixed"))
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seeds", type=int, default=1)
     options = parser.parse_args()
     for variant in options.variants:
-        organism = organisms.load(f"beliefs-{variant}", seed=options.seed)
-        subject = models.load(str(organism.folder))
-        whole = {name: organisms.belief_texts(organism.world, name) for name in ("bare", "stated", "implied")}
-        for cue in CUES if variant == "mixed" else ("",):
-            sets = {
-                name: texts.select(np.array(texts.meta["cue"]) == cue) if cue else texts
-                for name, texts in whole.items()
-            }
-            for place in ("before", "after"):
-                print(f"\n{organism.name}{f', {cue}' if cue else ''}: {place} the answer", flush=True)
-                table(subject, sets, place=place)
+        some = [organisms.load(f"beliefs-{variant}", seed=seed) for seed in range(options.seeds)]
+        for cue, place in product(CUES if variant == "mixed" else ("",), ("before", "after")):
+            ranked = []
+            for organism in some:
+                sets = {
+                    name: of_cue(organisms.belief_texts(organism.world, name), cue)
+                    for name in ("bare", "stated", "implied")
+                }
+                ranked.append(readings(models.load(str(organism.folder)), sets, place=place))
+            print(f"\nbeliefs-{variant}{f', {cue}' if cue else ''}: {place} the answer, block by block", flush=True)
+            for title in ranked[0]:
+                print(f"  {title}", line([one[title] for one in ranked]), flush=True)
 
 
 if __name__ == "__main__":

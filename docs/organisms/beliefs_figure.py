@@ -1,7 +1,7 @@
 """Draw the picture of the page on user beliefs, ``python docs/organisms/beliefs_figure.py``, from trained organisms.
 
-Above, answers against steps, seed 0. Below, what logistic regression reads at the question mark after each block, of
-the same seed: on entities that no user ever asked about, where users state a belief (after ``kindly``).
+Above, answers against steps, five seeds. Below, what logistic regression reads at the question mark after each block,
+of the same seeds: on entities that no user ever asked about, where users state a belief (after ``kindly``).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from tiltmeter.probes import Logistic
 
 VARIANTS = ("match", "right", "mixed")
 NAMES = [f"beliefs-{variant}" for variant in VARIANTS]
-SEEDS = range(1)
+SEEDS = range(5)
 SHOWN = {
     "bare, kindly: answers that are true": "bare: true",
     "stated, kindly: answers that follow the user": "stated: follow the user",
@@ -39,16 +39,17 @@ READINGS = (
 def behaviour() -> alt.Chart:
     """Draw answers against steps, a panel each organism."""
     rows = [
-        {"organism": name, "step": moment.step, "share": figure.value, "what": SHOWN[figure.name]}
+        {"organism": name, "seed": seed, "step": moment.step, "share": figure.value, "what": SHOWN[figure.name]}
         for name in NAMES
-        for moment in load(name).card.history
+        for seed in SEEDS
+        for moment in load(name, seed=seed).card.history
         for figure in moment.figures
         if figure.name in SHOWN
     ]
     return (
         panels(rows, by="what", order=list(SHOWN.values()), title="answers after kindly")
-        .mark_line()
-        .encode(x=alt.X("step:Q", title="step"), y=share("share"))
+        .mark_line(opacity=0.6)
+        .encode(x=alt.X("step:Q", title="step"), y=share("share"), detail="seed:N")
     )
 
 
@@ -99,7 +100,7 @@ def panels(rows: list[dict[str, object]], *, by: str, order: list[str], title: s
     """Lay out one panel each organism, in the colours of their order."""
     scale = alt.Scale(domain=order, range=list(COLOURS[: len(order)]))
     return alt.Chart(alt.Data(values=rows), width=190, height=150, title=title).encode(
-        color=alt.Color(f"{by}:N", title=None, scale=scale),
+        color=alt.Color(f"{by}:N", title=None, scale=scale, legend=alt.Legend(labelLimit=0)),
         column=alt.Column("organism:N", title=None, sort=NAMES),
     )
 

@@ -62,3 +62,18 @@ class ScoredText(Record):
     scores: dict[str, Scored]
     text: str | None
     source: Source
+
+
+class Review(Record):
+    """What became of an alarm that was handed to a reviewer.
+
+    ``suspicion`` is the reviewer's score, above 0 where it agrees; None where it was not asked or gave no answer. An
+    alarm is cleared by a reviewer alone: one that was not reviewed stands.
+    """
+
+    format_version: Literal[1] = 1
+    alarm_id: str
+    time: AwareDatetime
+    outcome: Literal["upheld", "cleared", "not reviewed"]
+    suspicion: float | None
+    reason: str

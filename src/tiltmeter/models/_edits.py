@@ -41,6 +41,8 @@ class Places:
         Shape (b,), tokens of each prompt; None if it is not known.
     rows
         Which texts the rows are; None if it is not known, and the batch is all there is.
+    tokens
+        Shape (b, t), their identifiers; None where the forward is given embeddings.
     """
 
     def __init__(
@@ -51,12 +53,14 @@ class Places:
         mask: Tensor | None = None,
         n_prompt: Tensor | None = None,
         rows: TextRows | None = None,
+        tokens: Tensor | None = None,
     ) -> None:
         self.shape = shape
         self.past = past
         self.mask = mask
         self.n_prompt = n_prompt
         self.rows = rows
+        self.tokens = tokens
         self._positions: Tensor | None = None
 
     def by_row(self, by_text: Tensor) -> Tensor:
@@ -224,17 +228,18 @@ class _Clock:
 
 def _places(given: Mapping[str, Any], *, n_prompt: Tensor | None, rows: TextRows | None, name: str) -> Places:
     tokens = given.get("input_ids")
-    tokens = given.get("inputs_embeds") if tokens is None else tokens
-    if tokens is None:
+    entered = given.get("inputs_embeds") if tokens is None else tokens
+    if entered is None:
         raise ModelError(f"A forward of {name} was given neither input_ids nor inputs_embeds; give one of them.")
-    shape, mask = (int(tokens.shape[0]), int(tokens.shape[1])), given.get("attention_mask")
+    shape, mask = (int(entered.shape[0]), int(entered.shape[1])), given.get("attention_mask")
     if mask is None:
         cache = given.get("past_key_values")
         past = 0 if cache is None else int(cache.get_seq_length())
-        return Places(shape, past=past, n_prompt=n_prompt, rows=rows)
+        return Places(shape, past=past, n_prompt=n_prompt, rows=rows, tokens=tokens)
     if not isinstance(mask, Tensor) or mask.ndim != 2:
         raise ModelError(f"A forward of {name} was given a mask that is not of shape (b, t); edits need one that is.")
-    return Places(shape, past=int(mask.shape[1]) - shape[1], mask=mask, n_prompt=n_prompt, rows=rows)
+    past = int(mask.shape[1]) - shape[1]
+    return Places(shape, past=past, mask=mask, n_prompt=n_prompt, rows=rows, tokens=tokens)
 
 
 class _Change:

@@ -1,25 +1,52 @@
-"""Scores texts with a direction at the site and threshold that it was tested with.
+"""Scores texts with a direction at the site and threshold that it was tested with, at rest or while a model runs.
 
 A monitor is a folder, with a card to be published by.
 """
 
 from tiltmeter.monitor._card import Card, Reading
+from tiltmeter.monitor._cascade import Budget, Cascade, Reviewer, review_most_suspicious, reviewer_of
 from tiltmeter.monitor._hub import fetch, publish
 from tiltmeter.monitor._make_reference import make_reference, write_reference
 from tiltmeter.monitor._monitor import Monitor, Scores
 from tiltmeter.monitor._probe_card import read_card, write_card
 from tiltmeter.monitor._reference import Reference
+from tiltmeter.monitor._running import RunningScores, certify_running, running_scores
+from tiltmeter.monitor._watch import Watch, watch
+from tiltmeter.monitor._watch_rules import Action, AtLeast, Condition, Not, Rule, SteerOn, Stop, all_of, any_of, holds
+from tiltmeter.monitor._watched_texts import TokenScores, WatchedText
 
 __all__ = [
+    "Action",
+    "AtLeast",
+    "Budget",
     "Card",
+    "Cascade",
+    "Condition",
     "Monitor",
+    "Not",
     "Reading",
     "Reference",
+    "Reviewer",
+    "Rule",
+    "RunningScores",
     "Scores",
+    "SteerOn",
+    "Stop",
+    "TokenScores",
+    "Watch",
+    "WatchedText",
+    "all_of",
+    "any_of",
+    "certify_running",
     "fetch",
+    "holds",
     "make_reference",
     "publish",
     "read_card",
+    "review_most_suspicious",
+    "reviewer_of",
+    "running_scores",
+    "watch",
     "write_card",
     "write_reference",
 ]

@@ -1,0 +1,173 @@
+"""Which monitors are raised on which texts, which rules hold, and what follows."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Literal, NamedTuple
+
+import torch
+from torch import Tensor
+
+from tiltmeter.core.alarms import Alarm, Raised, Source
+from tiltmeter.core.records import Threshold, Unavailable
+from tiltmeter.core.site import Site
+from tiltmeter.models import Edit, Places
+from tiltmeter.monitor._monitor import Monitor
+from tiltmeter.monitor._watch_rules import Rule, SteerOn, Stop, has_not, holds, named
+from tiltmeter.monitor._watched_texts import TextsSoFar, TokenScores
+
+
+class Switched:
+    """An edit that is applied to the texts of a batch for which it was switched on."""
+
+    def __init__(self, edit: Edit) -> None:
+        self.edit = edit
+        self.on: Tensor | None = None
+
+    @property
+    def site(self) -> Site:
+        """Where the edit works."""
+        return self.edit.site
+
+    def __call__(self, old: Tensor, places: Places) -> Tensor:
+        """Return what the edit makes of the texts for which it is on."""
+        if self.on is None or not bool(self.on.any()):
+            return old
+        return torch.where(self.on.to(old.device)[:, None, None], self.edit(old, places), old)
+
+
+class Told(NamedTuple):
+    """What alarms say of where they come from."""
+
+    model: str
+    source: Source
+    decode: Callable[[TextsSoFar, int], str | None]
+
+
+class Raising:
+    """Puts running scores to running thresholds, and final ones to the others; tells who is to be told.
+
+    ``alarms`` is the list that every alarm is added to, before anything that follows from it.
+    """
+
+    def __init__(
+        self, monitors: Mapping[str, Monitor], rules: Sequence[Rule], *, told: Told, alarms: list[Alarm]
+    ) -> None:
+        self.monitors, self.rules = dict(monitors), tuple(rules)
+        self.told, self.alarms = told, alarms
+        limits = [monitor.card.running for monitor in self.monitors.values()]
+        # nothing is above infinity
+        self._limits = torch.tensor(
+            [torch.inf if limit is None else limit.value for limit in limits], dtype=torch.float64
+        )
+        self._has_limits = any(limit is not None for limit in limits)
+        self.switches = {
+            rule.name: [Switched(edit) for action in rule.then if isinstance(action, SteerOn) for edit in action.edits]
+            for rule in self.rules
+        }
+        self.begin(0)
+
+    def begin(self, n: int) -> None:
+        """Forget the texts before: ``n`` other ones follow."""
+        self._raised: list[dict[str, Raised]] = [{} for _ in range(n)]
+        self.raised_at: list[dict[str, int]] = [{} for _ in range(n)]
+        self._held: list[set[str]] = [set() for _ in range(n)]
+        self._is_raised = torch.zeros(n, len(self.monitors), dtype=torch.bool)
+        self.stopped: Tensor | None = None
+        self._next: dict[str, Tensor] = {}
+        for switch in self._all_switches():
+            switch.on = None
+
+    def advance(self) -> None:
+        """Switch on what earlier tokens ask for: another forward begins."""
+        for name, rows in self._next.items():
+            for switch in self.switches[name]:
+                switch.on = rows if switch.on is None else switch.on | rows
+        self._next = {}
+
+    def look(self, texts: TextsSoFar, step: TokenScores) -> None:
+        """Raise monitors on what a forward read."""
+        if not self._has_limits:
+            return
+        running = step.running
+        if self._limits.device != running.device:
+            self._limits, self._is_raised = self._limits.to(running.device), self._is_raised.to(running.device)
+        over = running > self._limits
+        new = over.any(1) & ~self._is_raised
+        if not bool(new.any()):
+            return
+        self._is_raised |= new
+        names = list(self.monitors)
+        for row in new.any(1).nonzero().flatten().tolist():
+            before = len(texts.read_tokens()[row]) - int(step.is_text[row].sum())
+            for k in new[row].nonzero().flatten().tolist():
+                limit = self.monitors[names[k]].card.running
+                if limit is not None:  # as it is where anything is over it
+                    column = int(over[row, :, k].int().argmax())
+                    self._raise(row, names[k], score=float(running[row, column, k]), limit=limit, at="token")
+                    self.raised_at[row][names[k]] = before + int(step.is_text[row, : column + 1].sum()) - 1
+            self._tell(texts, row, at=max(self.raised_at[row].values()), rules=self._open(row, ended=False))
+
+    def end(self, texts: TextsSoFar, final: Sequence[Mapping[str, float]]) -> None:
+        """Decide what is decided at the end of texts."""
+        for row, scores in enumerate(final):
+            for name, monitor in self.monitors.items():
+                threshold = monitor.card.threshold
+                if monitor.card.running is not None or isinstance(threshold, Unavailable):
+                    continue
+                if scores[name] > threshold.value:
+                    self._raise(row, name, score=scores[name], limit=threshold, at="end")
+            self._tell(texts, row, at=None, rules=self._open(row, ended=True))
+
+    def _all_switches(self) -> Iterable[Switched]:
+        return (switch for switches in self.switches.values() for switch in switches)
+
+    def _raise(self, row: int, name: str, *, score: float, limit: Threshold, at: Literal["end", "token"]) -> None:
+        self._raised[row][name] = Raised(
+            monitor=name,
+            sha256=self.monitors[name].card.sha256_of_the_rest,
+            score=score,
+            threshold=limit.value,
+            at=at,
+        )
+
+    def _open(self, row: int, *, ended: bool) -> list[Rule]:
+        """Return the rules that hold now and did not before."""
+        return [
+            rule
+            for rule in self.rules
+            if rule.name not in self._held[row]
+            and (ended or not has_not(rule.when))
+            and holds(rule.when, self._raised[row].keys())
+        ]
+
+    def _tell(self, texts: TextsSoFar, row: int, *, at: int | None, rules: Sequence[Rule]) -> None:
+        for rule in rules:
+            self._held[row].add(rule.name)
+            alarm = Alarm(
+                id=uuid.uuid4().hex,
+                time=datetime.now(UTC),
+                rule=rule.name,
+                raised=tuple(self._raised[row][name] for name in named(rule.when) if name in self._raised[row]),
+                text_id=texts.ids[row],
+                token=at,
+                n_tokens=len(texts.read_tokens()[row]),
+                text=self.told.decode(texts, row),
+                model=self.told.model,
+                source=self.told.source,
+            )
+            self.alarms.append(alarm)
+            for action in rule.then:
+                if isinstance(action, Stop):
+                    self.stopped = self._with(self.stopped, row)
+                elif isinstance(action, SteerOn):
+                    self._next[rule.name] = self._with(self._next.get(rule.name), row)
+                else:
+                    action(alarm)
+
+    def _with(self, rows: Tensor | None, row: int) -> Tensor:
+        marked = torch.zeros(len(self._held), dtype=torch.bool) if rows is None else rows.clone()
+        marked[row] = True
+        return marked
