@@ -19,8 +19,8 @@ from tiltmeter.models._logits import frozen_weights, logits_from, next_logits, t
 from tiltmeter.models._pad import Padded, pad
 from tiltmeter.models._prompt import prompt_tokens
 from tiltmeter.models._read_from import read_from
-from tiltmeter.models._same_weights import weights_sha256_as
 from tiltmeter.models._read_on import read_on
+from tiltmeter.models._same_weights import weights_sha256_as
 from tiltmeter.models._subject import DType, LoadedFrom, Sites, SubjectModel, bind
 from tiltmeter.models._unembedding import Unembedding, output_embedding, unembedding
 from tiltmeter.models._untrained import untrained
@@ -69,8 +69,8 @@ __all__ = [
     "pad",
     "prompt_tokens",
     "read_from",
-    "share_of_weights_on_grid",
     "read_on",
+    "share_of_weights_on_grid",
     "site_from",
     "text_logits",
     "unembedding",
