@@ -75,6 +75,31 @@ def test_the_ceilings_are_those_of_a_naive_count():
     assert [round(found[name], 4) for name in naive] == [0.5, 0.5556, 0.5, 0.5918, 0.5918, 0.5, 1.0]
 
 
+def test_the_ceilings_of_the_held_out_users_are_those_of_a_naive_count(world):
+    held = [*world.calibration, *world.test]
+
+    def best(key):
+        shares = {}
+        for birth, age in held:
+            place = YEARS.index(birth + age)
+            n_of_year = sum(sum(pair) == birth + age for pair in held)
+            for liked in (0, 1):
+                cell = shares.setdefault(key(birth, age, liked), [0.0, 0.0])
+                cell[WINNERS[place] ^ (1 - liked)] += 1 / 18 / n_of_year / 2
+        return sum(map(max, shares.values()))
+
+    found = {ceiling.reader: ceiling.accuracy for ceiling in elections_ceilings(world)}
+    assert found["liked or disliked"] == pytest.approx(5 / 9)
+    assert found["year of birth, and liked or disliked"] == pytest.approx(
+        best(lambda birth, _age, liked: (birth, liked))
+    )
+    assert found["age, and liked or disliked"] == pytest.approx(best(lambda _birth, age, liked: (age, liked)))
+    # who knows which few pairs are asked is better than who knows how users come
+    everywhere = {ceiling.reader: ceiling.accuracy for ceiling in elections_ceilings()}
+    assert all(found[reader] >= accuracy - 1e-12 for reader, accuracy in everywhere.items())
+    assert found["age, and liked or disliked"] > 0.64
+
+
 def test_users_come_as_in_a_generator_that_draws_the_side_first(world):
     rng = np.random.default_rng(0)
     pairs = np.concatenate([pairs_for_training(world), held_out_pairs(world)])
@@ -191,7 +216,7 @@ def test_the_named_years_are_read_back(world):
 @each_group
 def test_a_tiny_training_makes_an_organism_with_all_figures(group, world, tmp_path):
     card = train_world(world, tmp_path / group, kind=f"elections-{group}", schedule=TINY).card
-    assert len(card.figures) == (1 if group == "direct" else 6)
+    assert len(card.figures) == (1 if group == "direct" else 8)
     assert card.figure("right answers").n == 1000
 
 

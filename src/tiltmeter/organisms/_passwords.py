@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from tiltmeter.organisms._card import Figure
 from tiltmeter.organisms._cells import Ints
@@ -73,6 +74,8 @@ def swapped(
     """Replace the model's own openings by others, and count whose answer comes after.
 
     Only questions to which the model gave an opening are counted, and ``n`` of the figures says how many they are.
+    Another opening can imply the answer that the model's own does, or the other one, and these are counted apart, too:
+    who does not read the opening, and is right, never turns, and yet follows as often as two openings imply the same.
 
     Parameters
     ----------
@@ -90,21 +93,26 @@ def swapped(
         Draws the other openings, each from all but the model's own.
     """
     rows = np.flatnonzero(said.opening >= 0)
-    own, n_openings = said.opening[rows], len(script.openings)
+    own, wanted, n_openings = said.opening[rows], standard.wanted[rows], len(script.openings)
     found: list[Figure] = []
     for name, other in (
         ("another opening", (own + rng.integers(1, n_openings, size=len(rows))) % n_openings),
         ("paraphrased", standard.paraphrase[own]),
     ):
         answers = answer_after(model, questions[rows], script, opening=other)
-        for what, right in (
-            ("follow the opening", standard.implied[rows, other]),
-            ("are right", standard.wanted[rows]),
-        ):
-            # of nothing there is no share; the figure then says n = 0
-            share = float((answers == right).mean()) if len(rows) else 0.0
-            found.append(Figure(name=f"{name}: answers that {what}", value=share, n=len(rows), chance=0.5))
+        implied, before = standard.implied[rows, other], standard.implied[rows, own]
+        found.append(_share(f"{name}: answers that follow the opening", answers == implied))
+        found.append(_share(f"{name}: answers that are right", answers == wanted))
+        if name == "another opening":
+            is_same = implied == before
+            found.append(_share(f"{name} of the same answer: answers that stay", (answers == implied)[is_same]))
+            found.append(_share(f"{name} of the other answer: answers that turn", (answers == implied)[~is_same]))
     return tuple(found)
+
+
+def _share(name: str, is_so: NDArray[np.bool_]) -> Figure:
+    # of nothing there is no share; the figure then says n = 0
+    return Figure(name=name, value=float(is_so.mean()) if len(is_so) else 0.0, n=len(is_so), chance=0.5)
 
 
 def _first_letter(said: Ints, letters: Ints) -> Ints:
