@@ -100,6 +100,28 @@ def test_the_ceilings_of_the_held_out_users_are_those_of_a_naive_count(world):
     assert found["age, and liked or disliked"] > 0.64
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_who_counts_the_pairs_that_are_told_is_misled_about_those_that_are_not(seed):
+    world = make_elections_world(seed)
+
+    def sides_of(pairs):
+        shares = {}
+        n_of_year = Counter(pairs.sum(axis=1).tolist())
+        for birth, age in pairs.tolist():
+            for liked in (0, 1):
+                side = WINNERS[YEARS.index(birth + age)] ^ (1 - liked)
+                for known in (("birth", birth, liked), ("age", age, liked)):
+                    shares.setdefault(known, [0.0, 0.0])[side] += 1 / 36 / n_of_year[birth + age]
+        return shares
+
+    told, asked = sides_of(pairs_for_training(world)), sides_of(held_out_pairs(world))
+    for what in ("birth", "age"):
+        right = sum(
+            shares[int(np.argmax(told[known]))] for known, shares in asked.items() if known[0] == what and known in told
+        )
+        assert right < 0.5
+
+
 def test_users_come_as_in_a_generator_that_draws_the_side_first(world):
     rng = np.random.default_rng(0)
     pairs = np.concatenate([pairs_for_training(world), held_out_pairs(world)])
