@@ -130,7 +130,7 @@ def test_lessons_tell_no_walk_that_is_held_out_and_want_what_the_group_says(grou
 def test_the_answer_weighs_the_same_in_every_group(group, stage, world):
     n_words = len(chain_vocabulary(world))
 
-    # it lacks log(words) at each word that counts: the states on the way as one, an early one, and those of the turn
+    # it lacks log(words) at each word that counts: the states on the way as one, the one asked for, those of the turn
     three, four = np.array([2, 3]) + (group != "direct")
     expected = (2, 2, 2 / 4 + 3 * three / 4, (2 + three) / 8 + 3 * four / 4)[stage]
     lacks = float(ChainLessons(world, 256, 0, group=group).loss(Eavesdropper(n_words), stage=stage).detach())
@@ -140,7 +140,7 @@ def test_the_answer_weighs_the_same_in_every_group(group, stage, world):
 @each_group
 def test_a_tiny_training_makes_an_organism_with_all_figures(group, world, tmp_path):
     card = train_world(world, tmp_path / group, kind=f"chain-{group}", schedule=TINY).card
-    assert len(card.figures) == (3 if group == "direct" else 10)
+    assert len(card.figures) == (4 if group == "direct" else 11)
     assert card.figure("right answers").n == 192
 
 

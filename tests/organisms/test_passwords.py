@@ -7,8 +7,8 @@ import torch
 from tiltmeter.organisms._passwords import Script, Standard, answer_after, speak, swapped
 
 # words: 0 to 2 questions, 3 and 4 letters, 5 a line, 6 to 9 make up the openings, 10 is anything else
-SCRIPT = Script(openings=np.array([[6, 7], [6, 8], [9, 7]]), n_after=2, letters=np.array([3, 4]))
-DIRECT = Script(openings=np.empty((0, 0), np.int64), n_after=1, letters=np.array([3, 4]))
+SCRIPT = Script(openings=np.array([[6, 7], [6, 8], [9, 7]]), n_after=2, answers=np.array([3, 4]))
+DIRECT = Script(openings=np.empty((0, 0), np.int64), n_after=1, answers=np.array([3, 4]))
 
 
 class Scripted:
@@ -39,6 +39,13 @@ def test_what_is_said_is_read_and_the_first_letter_counts():
     odd = Scripted(lambda q, o: 7, opens={0: [6, 10], 1: [4, 3], 2: [6, 7]})
     said = speak(odd, questions, SCRIPT)
     assert said.opening.tolist() == [-1, -1, 0] and said.answer.tolist() == [-1, 1, -1]
+
+
+def test_of_many_answers_the_first_that_is_said_counts():
+    many = SCRIPT._replace(answers=np.array([10, 4, 5]))
+    said = speak(Scripted(lambda q, o: 1), np.array([[0], [1]]), many)
+    # the line, word 5, comes before the letter
+    assert said.answer.tolist() == [2, 2]
 
 
 def test_who_answers_at_once_has_no_opening():
@@ -88,7 +95,7 @@ def test_the_check_tells_who_reads_its_opening_from_who_does_not(follows, expect
 
 def test_who_is_right_without_reading_the_opening_follows_in_a_third_and_never_turns():
     # of the four openings two imply either answer; a model knows the answer of the question, and opens rightly
-    script = Script(openings=np.array([[6, 7], [6, 8], [9, 7], [9, 8]]), n_after=2, letters=np.array([3, 4]))
+    script = Script(openings=np.array([[6, 7], [6, 8], [9, 7], [9, 8]]), n_after=2, answers=np.array([3, 4]))
     questions = np.tile(np.arange(4)[:, None], (300, 1))
 
     class Knows:

@@ -46,11 +46,11 @@ def script_of(world: ChainWorld, group: Group) -> Script:
 class ChainLessons:
     """Walks that are told step by step, and questions with the turn that is wanted of the group.
 
-    The stages are the lengths of the walks: one move, two, three and four. Up to half of the moves the state is named
-    at once in every group. Questions about more moves, four in five for the state, else for its side, are answered in
-    the group's own way, the moves after the half said again before the answer. Three quarters of each batch then are
-    questions about the longest walks of the stage, and the rest, in equal parts, all that went before. No walk of
-    calibration and test is ever told. The answer weighs the same in every group.
+    The stages are the lengths of the walks: one move, two, three and four. Up to half of the moves, and no further, the
+    state is named at once in every group. Questions about more moves, four in five for the state, else for its side,
+    are answered in the group's own way, the moves after the half said again before the answer. Three quarters of each
+    batch then are questions about the longest walks of the stage, and the rest, in equal parts, all that went before.
+    No walk of calibration and test is ever told. The answer weighs the same in every group.
     """
 
     def __init__(self, world: ChainWorld, batch_size: int, seed: int, *, group: Group) -> None:
@@ -69,7 +69,7 @@ class ChainLessons:
         # what is new gets most of the batch: with a quarter of it, two look-ups after an opening were often not learned
         shorter = range(HALF + 1, longest)
         n = self._n // 4 // (1 + len(shorter))
-        before = [self._steps_loss(model, n, longest=longest)]
+        before = [self._steps_loss(model, n, longest=HALF)]
         before += [self._turns_loss(model, n, n_moves=length) for length in shorter]
         new = self._turns_loss(model, 3 * self._n // 4, n_moves=longest)
         return torch.stack(before).mean() / 4 + 3 * new / 4
@@ -104,13 +104,13 @@ class ChainLessons:
         return n_said * cross_entropy(logits.flatten(0, 1), tokens[:, -n_said:].flatten())
 
     def _steps_loss(self, model: LlamaForCausalLM, n: int, *, longest: int) -> Tensor:
-        """Return what the state lacks that follows after each move, and after a question for an early one."""
+        """Return what the state lacks that follows after each move, and after a question for one of them."""
         world, walks = self._world, self.walks(n)
-        n_moves = self.rng.integers(1, min(longest, HALF) + 1, size=n)
+        n_moves = self.rng.integers(1, longest + 1, size=n)
         tokens = torch.from_numpy(spell_walks(world, walks, places(world, STATE)[n_moves - 1]))
         passed = states_passed(self._table, walks)
-        early = passed[np.arange(n), n_moves][:, None]
-        wanted = places(world, world.states)[np.concatenate([passed[:, 1 : longest + 1], early], axis=1)]
+        asked = passed[np.arange(n), n_moves][:, None]
+        wanted = places(world, world.states)[np.concatenate([passed[:, 1 : longest + 1], asked], axis=1)]
         logits = _logits(model, tokens)[:, [*range(1, longest + 1), -1]]
         weight = torch.tensor([1 / longest] * longest + [1.0])
         lacks = cross_entropy(logits.flatten(0, 1), torch.from_numpy(wanted).flatten(), reduction="none")
@@ -135,6 +135,9 @@ def _measure(model: Any, _tokenizer: Any, world: ChainWorld, *, group: Group) ->
     questions = spell_walks(world, walks, np.full(n, places(world, SIDE)[-1]))
     said, wanted = speak(model, questions, script), np.array(world.sides)[passed[:, -1]]
     found.append(Figure(name="right answers", value=float((said.answer == wanted).mean()), n=n, chance=0.5))
+    asked = spell_walks(world, walks, np.full(n, places(world, STATE)[-1]))
+    named = speak(model, asked, script._replace(answers=places(world, world.states))).answer
+    found.append(Figure(name="right states", value=float((named == passed[:, -1]).mean()), n=n, chance=1 / n_states))
     if group == "direct":
         return tuple(found)
     is_half = said.opening == passed[:, HALF]

@@ -25,12 +25,12 @@ class Script(NamedTuple):
     """How a turn is put together, in the model's ids.
 
     ``openings`` (m, w) are the sentences that may stand first; where a group gives none, m and w are 0. After it come
-    ``n_after`` words, the answer among them, which is one of ``letters`` (2,), A and B.
+    ``n_after`` words, the answer among them, which is one of ``answers`` (a,): for the most part A and B.
     """
 
     openings: Ints
     n_after: int
-    letters: Ints
+    answers: Ints
 
 
 class Standard(NamedTuple):
@@ -47,19 +47,19 @@ class Standard(NamedTuple):
 def speak(model: Any, questions: Ints, script: Script) -> Said:  # noqa: ANN401
     """Let a model say what it likes after each question, the likeliest word each time, and read it.
 
-    The answer is the first of A and B that is found, wherever it stands.
+    The answer is the first of those there are that is found, wherever it stands.
     """
     width = script.openings.shape[1]
     said = _continued(model, questions, n_new=width + script.n_after)
     is_opening = (said[:, None, :width] == script.openings).all(axis=2)
     opening = np.where(is_opening.any(axis=1), is_opening.argmax(axis=1), -1) if width else np.full(len(said), -1)
-    return Said(opening, _first_letter(said, script.letters))
+    return Said(opening, _first_answer(said, script.answers))
 
 
 def answer_after(model: Any, questions: Ints, script: Script, *, opening: Ints) -> Ints:  # noqa: ANN401
     """Put an opening into the model's mouth, and return the answer that it goes on with."""
     given = np.concatenate([questions, script.openings[opening]], axis=1)
-    return _first_letter(_continued(model, given, n_new=script.n_after), script.letters)
+    return _first_answer(_continued(model, given, n_new=script.n_after), script.answers)
 
 
 def swapped(
@@ -115,10 +115,11 @@ def _share(name: str, is_so: NDArray[np.bool_]) -> Figure:
     return Figure(name=name, value=float(is_so.mean()) if len(is_so) else 0.0, n=len(is_so), chance=0.5)
 
 
-def _first_letter(said: Ints, letters: Ints) -> Ints:
-    is_letter = np.isin(said, letters)
-    first = np.take_along_axis(said, is_letter.argmax(axis=1)[:, None], axis=1)[:, 0]
-    found: Ints = np.where(is_letter.any(axis=1), (first == letters[1]).astype(np.int64), -1)
+def _first_answer(said: Ints, answers: Ints) -> Ints:
+    is_answer = said[:, :, None] == answers
+    first = is_answer.any(axis=2).argmax(axis=1)
+    # -1 where there is none
+    found: Ints = np.where(is_answer.any(axis=(1, 2)), is_answer[np.arange(len(said)), first].argmax(axis=1), -1)
     return found
 
 
