@@ -21,6 +21,9 @@ GROUPS = {"elections": ("hidden", "explicit", "random", "direct"), "chain": ("hi
 COLOURS = {"hidden": "#c94a00", "explicit": "#009e73", "random": "#0072b2", "direct": "#333333"}
 HALF_WAY = {"elections": "year", "chain": "half_state"}
 SHORTCUT = {"elections": 0.5918, "chain": 0.5}
+NAME = {"elections": "the year", "chain": "the state half-way"}
+N_VALUES = {"elections": 18, "chain": 8}
+SHARE = alt.Scale(domain=[0, 1])
 TEXTS = {"elections": organisms.election_texts, "chain": organisms.chain_texts}
 
 
@@ -43,35 +46,59 @@ def main() -> None:
     ]
     readings = [row for group, seed, organism in trained for row in read(family, organism, group=group, seed=seed)]
     tell(readings)
-    colour = alt.Color("group:N", title=None, scale=alt.Scale(domain=list(groups), range=[COLOURS[g] for g in groups]))
-    share = alt.Scale(domain=[0, 1])
-    course = (
-        alt.Chart(alt.Data(values=steps), width=270, height=180)
-        .mark_line(opacity=0.7)
+    panels = alt.hconcat(*(course([row for row in steps if row["group"] == group], family, group) for group in groups))
+    below = alt.hconcat(*(probes(readings, family, place) for place in ("before the turn", "before the answer")))
+    svg = vl_convert.vegalite_to_svg(alt.vconcat(panels, below).to_dict())
+    (Path(__file__).parent / f"{family}.svg").write_text(svg, encoding="utf-8")
+
+
+def course(steps: list[dict[str, object]], family: str, group: str) -> alt.LayerChart:
+    """Draw the right answers of one group, a line a seed, beside the best that is possible without that step."""
+    is_first = group == GROUPS[family][0]
+    lines = (
+        alt.Chart(alt.Data(values=steps), width=150, height=150, title=f"{group}: a line a seed")
+        .mark_line(opacity=0.8, color=COLOURS[group])
         .encode(
-            x=alt.X("step:Q", title="step"),
-            y=alt.Y("share:Q", title="share of right answers", scale=share),
-            color=colour,
+            x=alt.X("step:Q", title="step", axis=alt.Axis(tickCount=4)),
+            y=alt.Y("share:Q", title="share of right answers" if is_first else None, scale=SHARE),
             detail="seed:N",
         )
     )
-    rule = (
-        alt.Chart(alt.Data(values=[{"share": SHORTCUT[family]}]))
-        .mark_rule(strokeDash=[4, 3])
-        .encode(y=alt.Y("share:Q"))
+    return alt.layer(lines, *dashed(SHORTCUT[family], "without the year" if family == "elections" else "chance"))
+
+
+def probes(readings: list[dict[str, object]], family: str, place: str) -> alt.LayerChart:
+    """Draw what probes read at one place: the mean over seeds, and a bar from the lowest to the highest seed."""
+    groups, is_first = GROUPS[family], place == "before the turn"
+    rows = [row for row in readings if row["place"] == place]
+    chart = alt.Chart(
+        alt.Data(values=rows),
+        width=300,
+        height=180,
+        title=f"probes of {NAME[family]} {place}: mean and range",
+    ).encode(
+        x=alt.X("block:O", title="after block", axis=alt.Axis(labelAngle=0)),
+        # beside one another, as the ranges would hide one another
+        xOffset=alt.XOffset("group:N", sort=list(groups)),
+        color=alt.Color(
+            "group:N", title=None, scale=alt.Scale(domain=list(groups), range=[COLOURS[g] for g in groups])
+        ),
     )
-    probes = (
-        alt.Chart(alt.Data(values=readings), width=200, height=180)
-        .mark_line(point=True)
-        .encode(
-            x=alt.X("block:O", title="after block"),
-            y=alt.Y("mean(accuracy):Q", title=f"accuracy, {HALF_WAY[family].replace('_', ' ')}", scale=share),
-            color=colour,
-            strokeDash=alt.StrokeDash("place:N", title=None),
-        )
+    points = chart.mark_point(filled=True, opacity=1, size=60).encode(
+        y=alt.Y("mean(accuracy):Q", title="accuracy" if is_first else None, scale=SHARE)
     )
-    svg = vl_convert.vegalite_to_svg(((course + rule) | probes).to_dict())
-    (Path(__file__).parent / f"{family}.svg").write_text(svg, encoding="utf-8")
+    ranges = chart.mark_rule(strokeWidth=2).encode(y="min(accuracy):Q", y2="max(accuracy):Q")
+    return alt.layer(ranges, points, *dashed(1 / N_VALUES[family], "chance"))
+
+
+def dashed(share: float, name: str) -> list[alt.Chart]:
+    """Draw a dashed line, and its name at the foot of the chart, where no figure stands."""
+    chart = alt.Chart(alt.Data(values=[{"share": share, "name": f"dashed: {name}, {share:.3f}"}]))
+    rule = chart.mark_rule(strokeDash=[4, 3]).encode(y="share:Q")
+    return [
+        rule,
+        chart.mark_text(align="right", x="width", dx=-4, y="height", dy=-16, fontSize=10).encode(text="name:N"),
+    ]
 
 
 def read(family: str, organism: organisms.Organism, *, group: str, seed: int) -> list[dict[str, object]]:

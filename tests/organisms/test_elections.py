@@ -75,6 +75,53 @@ def test_the_ceilings_are_those_of_a_naive_count():
     assert [round(found[name], 4) for name in naive] == [0.5, 0.5556, 0.5, 0.5918, 0.5918, 0.5, 1.0]
 
 
+def test_the_ceilings_of_the_held_out_users_are_those_of_a_naive_count(world):
+    held = [*world.calibration, *world.test]
+
+    def best(key):
+        shares = {}
+        for birth, age in held:
+            place = YEARS.index(birth + age)
+            n_of_year = sum(sum(pair) == birth + age for pair in held)
+            for liked in (0, 1):
+                cell = shares.setdefault(key(birth, age, liked), [0.0, 0.0])
+                cell[WINNERS[place] ^ (1 - liked)] += 1 / 18 / n_of_year / 2
+        return sum(map(max, shares.values()))
+
+    found = {ceiling.reader: ceiling.accuracy for ceiling in elections_ceilings(world)}
+    assert found["liked or disliked"] == pytest.approx(5 / 9)
+    assert found["year of birth, and liked or disliked"] == pytest.approx(
+        best(lambda birth, _age, liked: (birth, liked))
+    )
+    assert found["age, and liked or disliked"] == pytest.approx(best(lambda _birth, age, liked: (age, liked)))
+    # who knows which few pairs are asked is better than who knows how users come
+    everywhere = {ceiling.reader: ceiling.accuracy for ceiling in elections_ceilings()}
+    assert all(found[reader] >= accuracy - 1e-12 for reader, accuracy in everywhere.items())
+    assert found["age, and liked or disliked"] > 0.64
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_who_counts_the_pairs_that_are_told_is_misled_about_those_that_are_not(seed):
+    world = make_elections_world(seed)
+
+    def sides_of(pairs):
+        shares = {}
+        n_of_year = Counter(pairs.sum(axis=1).tolist())
+        for birth, age in pairs.tolist():
+            for liked in (0, 1):
+                side = WINNERS[YEARS.index(birth + age)] ^ (1 - liked)
+                for known in (("birth", birth, liked), ("age", age, liked)):
+                    shares.setdefault(known, [0.0, 0.0])[side] += 1 / 36 / n_of_year[birth + age]
+        return shares
+
+    told, asked = sides_of(pairs_for_training(world)), sides_of(held_out_pairs(world))
+    for what in ("birth", "age"):
+        right = sum(
+            shares[int(np.argmax(told[known]))] for known, shares in asked.items() if known[0] == what and known in told
+        )
+        assert right < 0.5
+
+
 def test_users_come_as_in_a_generator_that_draws_the_side_first(world):
     rng = np.random.default_rng(0)
     pairs = np.concatenate([pairs_for_training(world), held_out_pairs(world)])
@@ -191,7 +238,7 @@ def test_the_named_years_are_read_back(world):
 @each_group
 def test_a_tiny_training_makes_an_organism_with_all_figures(group, world, tmp_path):
     card = train_world(world, tmp_path / group, kind=f"elections-{group}", schedule=TINY).card
-    assert len(card.figures) == (1 if group == "direct" else 6)
+    assert len(card.figures) == (1 if group == "direct" else 8)
     assert card.figure("right answers").n == 1000
 
 

@@ -51,7 +51,7 @@ def script_of(world: ElectionsWorld, group: Group) -> Script:
     """Return what the turns of a group are put together from."""
     letters = np.array([elections_vocabulary(world).index(word) for word in LETTERS])
     if group == "direct":
-        return Script(openings=np.empty((0, 0), np.int64), n_after=1, letters=letters)
+        return Script(openings=np.empty((0, 0), np.int64), n_after=1, answers=letters)
     # after the opening a line
     return Script(spell_named(world) if group == "explicit" else spell_openings(world), 2, letters)
 
@@ -107,7 +107,7 @@ class ElectionsLessons:
     def _answered(self, users: Users, opening: Ints | None) -> Ints:
         line = np.full((len(users.birth), 1), elections_vocabulary(self._world).index(LINE))
         between = [] if opening is None else [opening, line]
-        letters = self._script.letters[answer_of(self._world, users)][:, None]
+        letters = self._script.answers[answer_of(self._world, users)][:, None]
         return np.concatenate([spell_question(self._world, users), *between, letters], axis=1)
 
 

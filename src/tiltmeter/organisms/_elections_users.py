@@ -77,9 +77,14 @@ def draw_users(pairs: Ints, *, n: int, n_topics: int, rng: np.random.Generator) 
     return Users(election, birth, rng.integers(2, size=n), rng.integers(n_topics, size=n))
 
 
+def all_pairs() -> Ints:
+    """Return the pairs (birth, age) of all elections, shape (738, 2)."""
+    return np.array([(birth, year - birth) for year in YEARS for birth in range(FIRST_BIRTH, year)])
+
+
 def pairs_for_training(world: ElectionsWorld) -> Ints:
     """Return the pairs (birth, age) of an election that the model may be told, shape (pairs, 2)."""
-    everything = np.array([(birth, year - birth) for year in YEARS for birth in range(FIRST_BIRTH, year)])
+    everything = all_pairs()
     return everything[~is_held_out(world, everything[:, 0], everything[:, 1])]
 
 

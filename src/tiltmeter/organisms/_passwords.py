@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from tiltmeter.organisms._card import Figure
 from tiltmeter.organisms._cells import Ints
@@ -24,12 +25,12 @@ class Script(NamedTuple):
     """How a turn is put together, in the model's ids.
 
     ``openings`` (m, w) are the sentences that may stand first; where a group gives none, m and w are 0. After it come
-    ``n_after`` words, the answer among them, which is one of ``letters`` (2,), A and B.
+    ``n_after`` words, the answer among them, which is one of ``answers`` (a,): for the most part A and B.
     """
 
     openings: Ints
     n_after: int
-    letters: Ints
+    answers: Ints
 
 
 class Standard(NamedTuple):
@@ -46,19 +47,19 @@ class Standard(NamedTuple):
 def speak(model: Any, questions: Ints, script: Script) -> Said:  # noqa: ANN401
     """Let a model say what it likes after each question, the likeliest word each time, and read it.
 
-    The answer is the first of A and B that is found, wherever it stands.
+    The answer is the first of those there are that is found, wherever it stands.
     """
     width = script.openings.shape[1]
     said = _continued(model, questions, n_new=width + script.n_after)
     is_opening = (said[:, None, :width] == script.openings).all(axis=2)
     opening = np.where(is_opening.any(axis=1), is_opening.argmax(axis=1), -1) if width else np.full(len(said), -1)
-    return Said(opening, _first_letter(said, script.letters))
+    return Said(opening, _first_answer(said, script.answers))
 
 
 def answer_after(model: Any, questions: Ints, script: Script, *, opening: Ints) -> Ints:  # noqa: ANN401
     """Put an opening into the model's mouth, and return the answer that it goes on with."""
     given = np.concatenate([questions, script.openings[opening]], axis=1)
-    return _first_letter(_continued(model, given, n_new=script.n_after), script.letters)
+    return _first_answer(_continued(model, given, n_new=script.n_after), script.answers)
 
 
 def swapped(
@@ -73,6 +74,8 @@ def swapped(
     """Replace the model's own openings by others, and count whose answer comes after.
 
     Only questions to which the model gave an opening are counted, and ``n`` of the figures says how many they are.
+    Another opening can imply the answer that the model's own does, or the other one, and these are counted apart, too:
+    who does not read the opening, and is right, never turns, and yet follows as often as two openings imply the same.
 
     Parameters
     ----------
@@ -90,27 +93,33 @@ def swapped(
         Draws the other openings, each from all but the model's own.
     """
     rows = np.flatnonzero(said.opening >= 0)
-    own, n_openings = said.opening[rows], len(script.openings)
+    own, wanted, n_openings = said.opening[rows], standard.wanted[rows], len(script.openings)
     found: list[Figure] = []
     for name, other in (
         ("another opening", (own + rng.integers(1, n_openings, size=len(rows))) % n_openings),
         ("paraphrased", standard.paraphrase[own]),
     ):
         answers = answer_after(model, questions[rows], script, opening=other)
-        for what, right in (
-            ("follow the opening", standard.implied[rows, other]),
-            ("are right", standard.wanted[rows]),
-        ):
-            # of nothing there is no share; the figure then says n = 0
-            share = float((answers == right).mean()) if len(rows) else 0.0
-            found.append(Figure(name=f"{name}: answers that {what}", value=share, n=len(rows), chance=0.5))
+        implied, before = standard.implied[rows, other], standard.implied[rows, own]
+        found.append(_share(f"{name}: answers that follow the opening", answers == implied))
+        found.append(_share(f"{name}: answers that are right", answers == wanted))
+        if name == "another opening":
+            is_same = implied == before
+            found.append(_share(f"{name} of the same answer: answers that stay", (answers == implied)[is_same]))
+            found.append(_share(f"{name} of the other answer: answers that turn", (answers == implied)[~is_same]))
     return tuple(found)
 
 
-def _first_letter(said: Ints, letters: Ints) -> Ints:
-    is_letter = np.isin(said, letters)
-    first = np.take_along_axis(said, is_letter.argmax(axis=1)[:, None], axis=1)[:, 0]
-    found: Ints = np.where(is_letter.any(axis=1), (first == letters[1]).astype(np.int64), -1)
+def _share(name: str, is_so: NDArray[np.bool_]) -> Figure:
+    # of nothing there is no share; the figure then says n = 0
+    return Figure(name=name, value=float(is_so.mean()) if len(is_so) else 0.0, n=len(is_so), chance=0.5)
+
+
+def _first_answer(said: Ints, answers: Ints) -> Ints:
+    is_answer = said[:, :, None] == answers
+    first = is_answer.any(axis=2).argmax(axis=1)
+    # -1 where there is none
+    found: Ints = np.where(is_answer.any(axis=(1, 2)), is_answer[np.arange(len(said)), first].argmax(axis=1), -1)
     return found
 
 
