@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal, NamedTuple, Self
+from typing import Literal, NamedTuple, Self, TextIO
 
 from tiltmeter.core.alarms import Alarm, ScoredText
 from tiltmeter.core.errors import FileError, FormatError, SpecError
@@ -166,8 +166,8 @@ class MonitorLog:
             raise SpecError(f"since is {since}, without a time zone; give one, as in datetime.now(UTC).")
         return self._scores("" if since is None else _time(since))
 
-    def export(self, out: str | Path, *, what: Literal["alarms", "scores"] = "alarms") -> int:
-        """Write JSON lines to a new file, one a record in the order of writing, and return how many there were.
+    def export(self, out: str | Path | TextIO, *, what: Literal["alarms", "scores"] = "alarms") -> int:
+        """Write JSON lines to a new file or an open one, a record each in the order of writing; return how many.
 
         Raises
         ------
@@ -175,18 +175,18 @@ class MonitorLog:
             If there is such a file already.
         """
         records = (kept.alarm for kept in self._all_alarms()) if what == "alarms" else self.scores()
-        out = Path(out)
-        part, n = out.with_name(f".{out.name}.part"), 0
-        if out.exists():
-            raise FileError(f"{out} exists already; name another file or remove it first.")
+        if not isinstance(out, str | Path):
+            return _write_lines(out, records)
+        path = Path(out)
+        if path.exists():
+            raise FileError(f"{path} exists already; name another file or remove it first.")
+        part = path.with_name(f".{path.name}.part")
         try:
             with part.open("w", encoding="utf-8") as file:
-                for record in records:
-                    file.write(record.model_dump_json() + "\n")
-                    n += 1
+                n = _write_lines(file, records)
                 file.flush()
                 os.fsync(file.fileno())
-            part.rename(out)
+            part.rename(path)
         finally:
             part.unlink(missing_ok=True)
         return n
@@ -302,6 +302,14 @@ def _connect(path: Path, *, mode: Literal["rw", "ro"]) -> sqlite3.Connection:
     return sqlite3.connect(
         f"{path.resolve().as_uri()}?mode={mode}", uri=True, timeout=30, isolation_level=None, check_same_thread=False
     )
+
+
+def _write_lines(file: TextIO, records: Iterable[Alarm] | Iterable[ScoredText]) -> int:
+    n = 0
+    for record in records:
+        file.write(record.model_dump_json() + "\n")
+        n += 1
+    return n
 
 
 def _time(moment: datetime) -> str:
