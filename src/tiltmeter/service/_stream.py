@@ -61,7 +61,7 @@ def stream(
     """
     output_embedding(subject)
     is_read, tokens = _read_prompt(subject, monitors, prompt)
-    watchers = {name: _Watcher(monitor, name=name, prompt=prompt) for name, monitor in monitors.items()}
+    watchers = {name: _Watcher(subject, monitor, name=name, prompt=prompt) for name, monitor in monitors.items()}
     sites = list(dict.fromkeys(monitor.direction.site for monitor in monitors.values()))
     draws = torch.Generator().manual_seed(prompt.seed)
     ends, said, new = _ends(subject), "", list[int]()
@@ -73,7 +73,7 @@ def stream(
         own = is_read if not new else {name: np.ones(1, dtype=bool) for name in watchers}
         lines = {}
         for name, watcher in watchers.items():
-            lines[name], alarm = watcher.take(seen, own[name], text=said, log=log)
+            lines[name], alarm = watcher.take(seen, own[name], tokens=[*tokens.tolist(), *new], log=log)
             alarms += [] if alarm is None else [alarm]
         if new:
             fresh, said = _fresh(subject, new, said)
@@ -86,7 +86,7 @@ def stream(
             break
         new.append(chosen)
         step = torch.tensor([[chosen]])
-    alarms += _close(watchers, said, n_tokens=given + len(new), prompt=prompt, log=log)
+    alarms += _close(subject, watchers, [*tokens.tolist(), *new], prompt=prompt, log=log)
     for alarm in alarms:
         yield {"kind": "alarm", "alarm": alarm.model_copy(update={"text": None}).model_dump(mode="json")}
     yield {"kind": "end", "reason": reason, "n_prompt": given, "n_tokens": len(new)}
@@ -95,7 +95,8 @@ def stream(
 class _Watcher:
     """One monitor on one text."""
 
-    def __init__(self, monitor: Monitor, *, name: str, prompt: Prompt) -> None:
+    def __init__(self, subject: SubjectModel, monitor: Monitor, *, name: str, prompt: Prompt) -> None:
+        self.subject = subject
         self.monitor = monitor
         self.name = name
         self.prompt = prompt
@@ -105,7 +106,7 @@ class _Watcher:
         self.is_raised = False
 
     def take(
-        self, seen: Mapping[Site, Tensor], is_read: NDArray[np.bool_], *, text: str, log: MonitorLog
+        self, seen: Mapping[Site, Tensor], is_read: NDArray[np.bool_], *, tokens: list[int], log: MonitorLog
     ) -> tuple[dict[str, Any], Alarm | None]:
         """Read the tokens of one forward; return the scores of the last one, and an alarm if it raised the monitor."""
         site, skipped = self.monitor.direction.site, self.monitor.card.reading.skip_first
@@ -118,19 +119,19 @@ class _Watcher:
         if limit is not None and not self.is_raised and (above := np.flatnonzero(running > limit.value)).size:
             first = int(above[0])
             token = self.n + int(np.flatnonzero(read)[first])
-            alarm = self._raise(float(running[first]), limit, token=token, n_tokens=token + 1, text=text, log=log)
+            alarm = self._raise(float(running[first]), limit, token=token, tokens=tokens[: token + 1], log=log)
         self.n += len(is_read)
         own = float(self.monitor.direction.score(rows[-1:])[0]) if len(rows) and read[-1] else None
         return {"score": own, "running": self.score, "raised": self.is_raised if limit is not None else None}, alarm
 
-    def close(self, text: str, *, n_tokens: int, log: MonitorLog) -> Alarm | None:
+    def close(self, tokens: list[int], *, log: MonitorLog) -> Alarm | None:
         """Decide at the end, where nothing could be decided before."""
         limit = self.monitor.card.threshold
         if self.monitor.card.running is not None or not isinstance(limit, Threshold) or self.score is None:
             return None
         if not self.score > limit.value:
             return None
-        return self._raise(self.score, limit, token=None, n_tokens=n_tokens, text=text, log=log)
+        return self._raise(self.score, limit, token=None, tokens=tokens, log=log)
 
     @property
     def scored(self) -> Scored | None:
@@ -139,9 +140,9 @@ class _Watcher:
         return None if self.score is None else Scored(score=self.score, alarm=self.is_raised if has_limit else None)
 
     def _raise(
-        self, score: float, threshold: Threshold, *, token: int | None, n_tokens: int, text: str, log: MonitorLog
+        self, score: float, threshold: Threshold, *, token: int | None, tokens: list[int], log: MonitorLog
     ) -> Alarm:
-        on = (self.prompt.text_id, token, n_tokens)
+        on, text = (self.prompt.text_id, token, len(tokens)), str(self.subject.tokenizer.decode(tokens))
         alarm = alarm_of(
             self.monitor, name=self.name, score=score, threshold=threshold, on=on, text=text, source="generate"
         )
@@ -151,15 +152,20 @@ class _Watcher:
 
 
 def _close(
-    watchers: Mapping[str, _Watcher], said: str, *, n_tokens: int, prompt: Prompt, log: MonitorLog
+    subject: SubjectModel,
+    watchers: Mapping[str, _Watcher],
+    tokens: list[int],
+    *,
+    prompt: Prompt,
+    log: MonitorLog,
 ) -> list[Alarm]:
-    alarms = [watcher.close(said, n_tokens=n_tokens, log=log) for watcher in watchers.values()]
+    alarms = [watcher.close(tokens, log=log) for watcher in watchers.values()]
     scores = {name: watcher.scored for name, watcher in watchers.items()}
     text = ScoredText(
         time=datetime.now(UTC),
         text_id=prompt.text_id,
         scores={name: one for name, one in scores.items() if one is not None},
-        text=said,
+        text=str(subject.tokenizer.decode(tokens)),
         source="generate",
     )
     log.write(texts=[text])
