@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import socket
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +20,7 @@ from tiltmeter.core.site import Site
 from tiltmeter.models import SubjectModel
 from tiltmeter.monitor import Card, Monitor, MonitorLog, Reading
 from tiltmeter.service import Limits, create_app
+from tiltmeter.service._serve import bind, server_of
 
 OWN = "http://127.0.0.1"
 
@@ -89,3 +92,26 @@ class Gate:
         self.reached.set()
         assert self.opened.wait(30)
         return self.function(*args, **kwargs)
+
+
+@contextmanager
+def listening(subject: SubjectModel, monitors: Mapping[str, Monitor], path: Path, *, limits: Limits) -> Iterator[int]:
+    """Serve over a socket in a thread of this process."""
+    app = create_app(subject, monitors, log=MonitorLog(path), limits=limits)
+    bound = bind("127.0.0.1", 0)
+    # what a client does not take must not vanish in the buffers of the system
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+    server = server_of(app, limits=limits)
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [bound]})
+    thread.start()
+    until = time.monotonic() + 30
+    while not server.started:
+        assert time.monotonic() < until
+        time.sleep(0.01)
+    try:
+        yield bound.getsockname()[1]
+    finally:
+        server.should_exit = True
+        thread.join(30)
+        assert not thread.is_alive()
+        bound.close()

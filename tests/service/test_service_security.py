@@ -8,20 +8,18 @@ import re
 import socket
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from tests.service.served import OWN, made_monitor, serving
+from tests.service.served import OWN, listening, made_monitor, serving
 from tiltmeter.core.errors import SpecError
 from tiltmeter.models import SubjectModel
 from tiltmeter.monitor import MonitorLog
 from tiltmeter.service import Limits, check_binding, create_app, serve
 from tiltmeter.service._auth import is_authorised, is_own_host
 from tiltmeter.service._guard import nesting
-from tiltmeter.service._serve import bind, server_of
+from tiltmeter.service._serve import bind
 
 pytestmark = pytest.mark.filterwarnings("ignore::tiltmeter.core.errors.DataWarning")
 
@@ -233,29 +231,6 @@ def test_the_page_may_run_its_own_scripts_alone(subject: SubjectModel, path: Pat
 _QUICK = Limits(body_bytes=10_000, head_s=0.5, body_s=0.5, write_s=0.5, connections=20)
 
 
-@contextmanager
-def listening(subject: SubjectModel, path: Path, *, limits: Limits = _QUICK) -> Iterator[int]:
-    """Serve over a socket in a thread of this process."""
-    app = create_app(subject, {"m": made_monitor(subject)}, log=MonitorLog(path), limits=limits)
-    bound = bind("127.0.0.1", 0)
-    # what a client does not take must not vanish in the buffers of the system
-    bound.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
-    server = server_of(app, limits=limits)
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [bound]})
-    thread.start()
-    until = time.monotonic() + 30
-    while not server.started:
-        assert time.monotonic() < until
-        time.sleep(0.01)
-    try:
-        yield bound.getsockname()[1]
-    finally:
-        server.should_exit = True
-        thread.join(30)
-        assert not thread.is_alive()
-        bound.close()
-
-
 def raw(port: int, sent: bytes, *, slowly: float = 0.0) -> tuple[bytes, float]:
     """Send bytes, a pause after each where it is slow, and return what came until the end, and after how long."""
     began, got = time.monotonic(), b""
@@ -291,7 +266,7 @@ def head(length: int | str) -> bytes:
 
 
 def test_slow_heads_and_bodies_are_ended_and_others_are_served_meanwhile(subject: SubjectModel, path: Path) -> None:
-    with listening(subject, path) as port:
+    with listening(subject, {"m": made_monitor(subject)}, path, limits=_QUICK) as port:
         found: dict[str, tuple[bytes, float]] = {}
 
         def slow(name: str, sent: bytes, slowly: float) -> None:
@@ -323,7 +298,7 @@ def test_slow_heads_and_bodies_are_ended_and_others_are_served_meanwhile(subject
 
 def test_a_client_that_takes_nothing_is_let_go(subject: SubjectModel, path: Path) -> None:
     large = Limits(head_s=0.5, body_s=5, write_s=0.5)
-    with listening(subject, path, limits=large) as port:
+    with listening(subject, {"m": made_monitor(subject)}, path, limits=large) as port:
         body = json.dumps({"texts": ["w1 w2 " * 15] * 64, "tokens": True, "layers": True}).encode()
         with socket.socket() as client:
             client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
@@ -345,7 +320,7 @@ def test_a_client_that_takes_nothing_is_let_go(subject: SubjectModel, path: Path
 
 
 def test_too_large_a_body_is_refused_before_it_has_come(subject: SubjectModel, path: Path) -> None:
-    with listening(subject, path) as port:
+    with listening(subject, {"m": made_monitor(subject)}, path, limits=_QUICK) as port:
         got, seconds = raw(port, head(10_001) + b" " * 100)
         assert got.startswith(b"HTTP/1.1 413") and b"10001 bytes, and 10000 are allowed" in got and seconds < 5
         chunk = b"%x\r\n" % 4000 + b" " * 4000 + b"\r\n"
@@ -365,7 +340,7 @@ def test_too_large_a_body_is_refused_before_it_has_come(subject: SubjectModel, p
 
 def test_more_connections_than_are_allowed_are_closed_and_room_returns(subject: SubjectModel, path: Path) -> None:
     limits = _QUICK.model_copy(update={"head_s": 1.5})
-    with listening(subject, path, limits=limits) as port:
+    with listening(subject, {"m": made_monitor(subject)}, path, limits=limits) as port:
         clients = [socket.create_connection(("127.0.0.1", port), timeout=10) for _ in range(20)]
         time.sleep(0.2)
         assert raw(port, b"GET /healthz HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n")[0] == b""
@@ -376,6 +351,6 @@ def test_more_connections_than_are_allowed_are_closed_and_room_returns(subject: 
 
 
 def test_an_upgrade_to_a_socket_is_not_taken(subject: SubjectModel, path: Path) -> None:
-    with listening(subject, path) as port:
+    with listening(subject, {"m": made_monitor(subject)}, path, limits=_QUICK) as port:
         sent = b"GET /v1/alarms HTTP/1.1\r\nhost: 127.0.0.1\r\nconnection: upgrade, close\r\nupgrade: websocket\r\n\r\n"
         assert raw(port, sent)[0].startswith(b"HTTP/1.1 200")
