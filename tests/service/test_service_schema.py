@@ -54,7 +54,7 @@ def test_no_made_up_request_finds_an_error_of_the_service(schema: Any, method: s
         else operation.as_strategy()
     )
     @settings(
-        max_examples=30,
+        max_examples=20,
         deadline=None,
         derandomize=True,
         database=None,
