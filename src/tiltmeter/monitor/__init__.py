@@ -8,6 +8,8 @@ from tiltmeter.monitor._cascade import Budget, Cascade, Reviewer, review_most_su
 from tiltmeter.monitor._hub import fetch, publish
 from tiltmeter.monitor._make_reference import make_reference, write_reference
 from tiltmeter.monitor._monitor import Monitor, Scores
+from tiltmeter.monitor._log import LoggedAlarm, MonitorLog
+from tiltmeter.monitor._monitor import Card, Monitor, Reading, Scores
 from tiltmeter.monitor._probe_card import read_card, write_card
 from tiltmeter.monitor._reference import Reference
 from tiltmeter.monitor._running import RunningScores, certify_running, running_scores
@@ -49,4 +51,14 @@ __all__ = [
     "watch",
     "write_card",
     "write_reference",
+    "Card",
+    "LoggedAlarm",
+    "Monitor",
+    "MonitorLog",
+    "Reading",
+    "Scores",
+    "fetch",
+    "publish",
+    "read_card",
+    "write_card",
 ]
