@@ -14,6 +14,7 @@ from tiltmeter.cli._attempts import attempts
 from tiltmeter.cli._collect import collect
 from tiltmeter.cli._compare import compare
 from tiltmeter.cli._experts import study_experts
+from tiltmeter.cli._monitor import monitor_app
 from tiltmeter.cli._organism import organism_app
 from tiltmeter.cli._plan import plan
 from tiltmeter.cli._publish import card, publish
@@ -60,6 +61,7 @@ app.add_typer(store_app, name="store")
 app.add_typer(organism_app, name="organism")
 app.add_typer(anatomy_app, name="anatomy")
 app.add_typer(stego_app, name="stego")
+app.add_typer(monitor_app, name="monitor")
 
 
 def _version(asked: bool) -> None:

@@ -5,6 +5,7 @@ A monitor is a folder, with a card to be published by.
 
 from tiltmeter.monitor._cascade import Budget, Cascade, Reviewer, review_most_suspicious, reviewer_of
 from tiltmeter.monitor._hub import fetch, publish
+from tiltmeter.monitor._log import LoggedAlarm, MonitorLog
 from tiltmeter.monitor._monitor import Card, Monitor, Reading, Scores
 from tiltmeter.monitor._probe_card import read_card, write_card
 from tiltmeter.monitor._running import RunningScores, certify_running, running_scores
@@ -42,5 +43,14 @@ __all__ = [
     "reviewer_of",
     "running_scores",
     "watch",
+    "Card",
+    "LoggedAlarm",
+    "Monitor",
+    "MonitorLog",
+    "Reading",
+    "Scores",
+    "fetch",
+    "publish",
+    "read_card",
     "write_card",
 ]
