@@ -8,7 +8,9 @@ from tiltmeter.monitor._hub import fetch, publish
 from tiltmeter.monitor._log import LoggedAlarm, MonitorLog
 from tiltmeter.monitor._monitor import Card, Monitor, Reading, Scores
 from tiltmeter.monitor._probe_card import read_card, write_card
+from tiltmeter.monitor._replay_log import can_replay, replay, replay_totals
 from tiltmeter.monitor._running import RunningScores, certify_running, running_scores
+from tiltmeter.monitor._summary import summarise
 from tiltmeter.monitor._watch import Watch, watch
 from tiltmeter.monitor._watch_rules import Action, AtLeast, Condition, Not, Rule, SteerOn, Stop, all_of, any_of, holds
 from tiltmeter.monitor._watched_texts import TokenScores, WatchedText
@@ -20,7 +22,9 @@ __all__ = [
     "Card",
     "Cascade",
     "Condition",
+    "LoggedAlarm",
     "Monitor",
+    "MonitorLog",
     "Not",
     "Reading",
     "Reviewer",
@@ -34,23 +38,18 @@ __all__ = [
     "WatchedText",
     "all_of",
     "any_of",
+    "can_replay",
     "certify_running",
     "fetch",
     "holds",
     "publish",
     "read_card",
+    "replay",
+    "replay_totals",
     "review_most_suspicious",
     "reviewer_of",
     "running_scores",
+    "summarise",
     "watch",
-    "Card",
-    "LoggedAlarm",
-    "Monitor",
-    "MonitorLog",
-    "Reading",
-    "Scores",
-    "fetch",
-    "publish",
-    "read_card",
     "write_card",
 ]
