@@ -6,12 +6,9 @@ import os
 import sys
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
-
-if TYPE_CHECKING:
-    from tiltmeter.monitor import Monitor
 
 
 def serve(
@@ -42,18 +39,14 @@ def serve(
     Example: tiltmeter monitor serve runs/2026-11-22-facts --log alarms.sqlite
     """
     from tiltmeter import service, studies
-    from tiltmeter.core.errors import DataWarning, SpecError
+    from tiltmeter.cli._monitor_named import named_monitors
+    from tiltmeter.core.errors import DataWarning
     from tiltmeter.monitor import MonitorLog
 
     token = _token(token_env, token_file)
     # before the model is loaded, which takes long
     service.check_binding(host, token=token)
-    loaded: dict[str, Monitor] = {}
-    for where in monitors:
-        name, monitor = _named(where)
-        if name in loaded:
-            raise SpecError(f"Two monitors are called {name}; name one of them, as in other={where}.")
-        loaded[name] = monitor
+    loaded = named_monitors(monitors)
     first = next(iter(loaded.values())).card
     spec = studies.ModelSpec(path=model or first.model, revision=first.revision, dtype=first.reading.dtype)
     subject = studies.open_model(spec)
@@ -68,15 +61,6 @@ def serve(
         token=token,
         on_bound=lambda address: print(f"tiltmeter: {address} serves {', '.join(loaded)}", file=sys.stderr, flush=True),
     )
-
-
-def _named(where: str) -> tuple[str, Monitor]:
-    from tiltmeter import studies
-    from tiltmeter.monitor import Monitor
-
-    name, equals, rest = where.partition("=")
-    monitor = Monitor.load(studies.locate_monitor(rest if equals else where))
-    return (name if equals else monitor.card.name), monitor
 
 
 def _token(variable: str | None, file: Path | None) -> str | None:

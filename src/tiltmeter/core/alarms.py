@@ -54,7 +54,11 @@ class Scored(Record):
 
 
 class ScoredText(Record):
-    """One text that was scored, by monitor; ``text`` is None where texts are not kept."""
+    """One text that was scored, by monitor.
+
+    ``text`` is None where texts are not kept. Of a chat it is the chat as the model read it, and ``messages`` are its
+    turns.
+    """
 
     format_version: Literal[1] = 1
     time: AwareDatetime
@@ -62,6 +66,7 @@ class ScoredText(Record):
     scores: dict[str, Scored]
     text: str | None
     source: Source
+    messages: tuple[dict[str, str], ...] | None = None
 
 
 class Review(Record):

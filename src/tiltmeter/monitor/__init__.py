@@ -12,7 +12,9 @@ from tiltmeter.monitor._log import LoggedAlarm, MonitorLog
 from tiltmeter.monitor._monitor import Card, Monitor, Reading, Scores
 from tiltmeter.monitor._probe_card import read_card, write_card
 from tiltmeter.monitor._reference import Reference
+from tiltmeter.monitor._replay_log import can_replay, replay, replay_totals
 from tiltmeter.monitor._running import RunningScores, certify_running, running_scores
+from tiltmeter.monitor._summary import summarise
 from tiltmeter.monitor._watch import Watch, watch
 from tiltmeter.monitor._watch_rules import Action, AtLeast, Condition, Not, Rule, SteerOn, Stop, all_of, any_of, holds
 from tiltmeter.monitor._watched_texts import TokenScores, WatchedText
@@ -24,7 +26,9 @@ __all__ = [
     "Card",
     "Cascade",
     "Condition",
+    "LoggedAlarm",
     "Monitor",
+    "MonitorLog",
     "Not",
     "Reading",
     "Reference",
@@ -39,15 +43,19 @@ __all__ = [
     "WatchedText",
     "all_of",
     "any_of",
+    "can_replay",
     "certify_running",
     "fetch",
     "holds",
     "make_reference",
     "publish",
     "read_card",
+    "replay",
+    "replay_totals",
     "review_most_suspicious",
     "reviewer_of",
     "running_scores",
+    "summarise",
     "watch",
     "write_card",
     "write_reference",

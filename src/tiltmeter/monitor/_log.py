@@ -323,5 +323,5 @@ def _row_of(alarm: Alarm, log: MonitorLog) -> tuple[str, str, str]:
 
 
 def _line_of(text: ScoredText, log: MonitorLog) -> tuple[str, str]:
-    kept = text if log.keep_texts else text.model_copy(update={"text": None})
+    kept = text if log.keep_texts else text.model_copy(update={"text": None, "messages": None})
     return _time(kept.time), kept.model_dump_json()

@@ -65,4 +65,12 @@ def records_of(
                 source="score",
             )
     scores = {name: Scored(score=one.score, alarm=one.alarm, unlike=one.unlike) for name, one in found.items()}
-    return ScoredText(time=datetime.now(UTC), text_id=text_id, scores=scores, text=said, source="score"), alarms
+    record = ScoredText(
+        time=datetime.now(UTC),
+        text_id=text_id,
+        scores=scores,
+        text=said,
+        source="score",
+        messages=None if isinstance(text, str) else tuple({"role": m["role"], "content": m["content"]} for m in text),
+    )
+    return record, alarms

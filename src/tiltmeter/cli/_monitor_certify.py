@@ -1,0 +1,48 @@
+"""``tiltmeter monitor certify``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def certify(
+    monitor: Annotated[str, typer.Argument(help="A monitor folder, a run, or hub:OWNER/NAME[@REVISION].")],
+    texts: Annotated[
+        str, typer.Argument(help="What the model writes when nothing is wrong: JSONL, CSV, Parquet, organism:NAME/SET.")
+    ],
+    population: Annotated[str, typer.Option(help="What these texts are, for the record.")],
+    out: Annotated[Path, typer.Option(help="The new monitor folder.")],
+    fpr: Annotated[float, typer.Option(help="Share of such texts that may ever raise an alarm.")] = 0.01,
+    confidence: Annotated[float, typer.Option(help="Probability that the promise holds.")] = 0.95,
+    model: Annotated[
+        str | None, typer.Option(help="Where the model is; default: where it was when the monitor was made.")
+    ] = None,
+) -> None:
+    """Give a monitor the threshold for texts that are watched while they grow: for the highest running score.
+
+    Example: tiltmeter monitor certify runs/2026-11-22-facts quiet.jsonl --population "May" --out monitors/facts
+    """
+    from tiltmeter import studies
+    from tiltmeter.core.errors import FileError
+    from tiltmeter.monitor import Monitor, certify_running
+
+    if out.exists():
+        raise FileError(f"{out} exists already; name another folder or remove it first.")
+    loaded = Monitor.load(studies.locate_monitor(monitor))
+    spec = studies.ModelSpec(
+        path=model or loaded.card.model, revision=loaded.card.revision, dtype=loaded.card.reading.dtype
+    )
+    rows = studies.open_texts(texts, distribution=population)
+    certified = certify_running(
+        loaded, studies.open_model(spec), texts=rows, population=population, fpr=fpr, confidence=confidence
+    )
+    certified.save(out)
+    limit = certified.card.running
+    if limit is not None:
+        print(
+            f"{out}: an alarm above {limit.value:.4g} at any token; at most {limit.fpr:g} of such texts ever raise one "
+            f"(confidence {limit.confidence:g}, {limit.n:,} {limit.unit}s)"
+        )

@@ -1,0 +1,154 @@
+"""Days of a monitor in service, and whether what it sees has changed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+
+import numpy as np
+
+from tiltmeter.core.alarms import ScoredText
+from tiltmeter.core.errors import SpecError
+from tiltmeter.core.operations import Change, MonitorDay, MonitorSummary
+from tiltmeter.core.records import Threshold
+from tiltmeter.evaluation import AlarmDrift, ScoreDrift, share
+from tiltmeter.monitor._monitor import Monitor
+
+_QUANTILES = (0.5, 0.9, 0.99, 1.0)
+
+
+def summarise(
+    texts: Iterable[ScoredText],
+    *,
+    monitors: Mapping[str, Monitor] | None = None,
+    reference_until: datetime | None = None,
+    alpha: float = 0.01,
+) -> MonitorSummary:
+    """Sum up a log of scored texts by day, and test whether the stream has changed.
+
+    Parameters
+    ----------
+    texts
+        In the order in which they were scored, as :meth:`MonitorLog.scores` yields them.
+    monitors
+        By the names in the log, for what their thresholds promise; None where the folders are not at hand: then no
+        rate is promised, and none can be found broken.
+    reference_until
+        Scores before this time are the reference, and those from it on are put to it; None for no such test.
+    alpha
+        Of all tests together: each of k gets alpha / k. The probability that any is ever raised without a change,
+        however often one looks, is at most this.
+
+    Returns
+    -------
+    A day for each monitor and date of UTC, and a change for each test.
+
+    Raises
+    ------
+    SpecError
+        If ``reference_until`` has no time zone, or alpha is out of range.
+
+    See Also
+    --------
+    tiltmeter.evaluation.AlarmDrift, tiltmeter.evaluation.ScoreDrift : The tests.
+
+    Notes
+    -----
+    The tests take every text for a unit of its own. Texts of one conversation or author follow one another in score,
+    which is a departure by itself: log one score for each where that is so.
+
+    Examples
+    --------
+    >>> from tiltmeter.core.alarms import Scored
+    >>> texts = [
+    ...     ScoredText(
+    ...         time=datetime(2026, 5, 1, hour, tzinfo=UTC),
+    ...         text_id=str(hour),
+    ...         scores={"lies": Scored(score=hour, alarm=hour > 22)},
+    ...         text=None,
+    ...         source="score",
+    ...     )
+    ...     for hour in range(24)
+    ... ]
+    >>> (day,) = summarise(texts).days
+    >>> day.n, day.n_alarms, day.quantiles["0.5"]
+    (24, 1, 11.5)
+    """
+    if not 0 < alpha < 1:
+        raise SpecError(f"alpha is {alpha}; it must lie strictly between 0 and 1.")
+    if reference_until is not None and reference_until.tzinfo is None:
+        raise SpecError(f"reference_until is {reference_until}, without a time zone; give one.")
+    seen = list(texts)
+    names = sorted({name for text in seen for name in text.scores})
+    days = sorted({text.time.astimezone(UTC).date() for text in seen})
+    known = {name: _promise(monitor) for name, monitor in (monitors or {}).items()}
+    found = [
+        _day(name, [text for text in seen if text.time.astimezone(UTC).date() == day], promised=known.get(name))
+        for day in days
+        for name in names
+    ]
+    asked = [name for name in names if known.get(name) is not None]
+    n_tests = len(asked) + (len(names) if reference_until is not None else 0)
+    changes = [_alarms(name, seen, fpr=known[name] or 0.0, alpha=alpha / n_tests) for name in asked]
+    if reference_until is not None:
+        changes += [_scores(name, seen, until=reference_until, alpha=alpha / n_tests) for name in names]
+    return MonitorSummary(
+        days=tuple(day for day in found if day.n), changes=tuple(change for change in changes if change is not None)
+    )
+
+
+def _promise(monitor: Monitor) -> float | None:
+    threshold = monitor.card.threshold
+    return threshold.fpr if isinstance(threshold, Threshold) else None
+
+
+def _day(name: str, texts: Sequence[ScoredText], *, promised: float | None) -> MonitorDay:
+    own = [text.scores[name] for text in texts if name in text.scores]
+    decided = np.array([one.alarm for one in own if one.alarm is not None], dtype=bool)
+    scores = np.array([one.score for one in own])
+    return MonitorDay(
+        day=texts[0].time.astimezone(UTC).date(),
+        monitor=name,
+        n=len(own),
+        n_alarms=int(decided.sum()),
+        n_undecided=len(own) - len(decided),
+        n_unlike=sum(one.unlike is True for one in own),
+        rate=share(decided),
+        promised=promised,
+        quantiles={f"{q:g}": float(np.quantile(scores, q)) for q in _QUANTILES} if len(own) else {},
+    )
+
+
+def _alarms(name: str, texts: Sequence[ScoredText], *, fpr: float, alpha: float) -> Change | None:
+    own = [text for text in texts if name in text.scores and text.scores[name].alarm is not None]
+    won = AlarmDrift(fpr=fpr, alpha=alpha).update(np.array([text.scores[name].alarm is True for text in own], bool)).won
+    return Change(
+        monitor=name,
+        what="alarms",
+        n=len(own),
+        n_reference=0,
+        evidence=won.most,
+        alpha=alpha,
+        at=won.raised_at,
+        since=None if won.raised_at is None else own[won.raised_at - 1].time,
+    )
+
+
+def _scores(name: str, texts: Sequence[ScoredText], *, until: datetime, alpha: float) -> Change | None:
+    own = [text for text in texts if name in text.scores]
+    before = np.array([text.scores[name].score for text in own if text.time < until])
+    after = [text for text in own if text.time >= until]
+    if not len(before):
+        return None
+    test = ScoreDrift(before, alpha=alpha).update(np.array([text.scores[name].score for text in after]))
+    at = test.won.raised_at
+    return Change(
+        monitor=name,
+        what="scores",
+        n=len(after),
+        n_reference=len(before),
+        evidence=test.won.most,
+        alpha=alpha,
+        at=at,
+        since=None if at is None else after[at - 1].time,
+    )
