@@ -62,7 +62,6 @@ app.add_typer(store_app, name="store")
 app.add_typer(organism_app, name="organism")
 app.add_typer(anatomy_app, name="anatomy")
 app.add_typer(stego_app, name="stego")
-app.add_typer(monitor_app, name="monitor")
 
 
 def _version(asked: bool) -> None:

@@ -17,6 +17,7 @@ from tiltmeter.models._adapters import without_wrapper
 from tiltmeter.models._edits import Edit, TextRows, edited
 from tiltmeter.models._encode import encoded_for
 from tiltmeter.models._encoded import Encoded
+from tiltmeter.models._prompt import prompt_tokens
 from tiltmeter.models._subject import SubjectModel
 from tiltmeter.models._unembedding import output_embedding
 
@@ -54,8 +55,8 @@ def generate(
     subject
         A decoder with its unembedding.
     prompts
-        Texts or chats; strings go in as :func:`encode` takes plain texts. A chat should end with the user's message, so
-        that the model's turn begins.
+        Texts or chats, as :func:`prompt_tokens` opens them: a chat is followed by the opening of the model's turn, a
+        text by nothing. What was encoded before goes in as it is.
     max_new_tokens
         Most tokens to generate a prompt, at least 1.
     edits
@@ -101,25 +102,34 @@ def generate(
     if not 0 <= temperature < float("inf"):
         raise SpecError(f"temperature is {temperature}; it must be 0 (the likeliest token) or a positive number.")
     output_embedding(subject)
-    encoded = _encoded(subject, prompts)
-    long = int(encoded.lengths.argmax())
-    if encoded.lengths[long] + max_new_tokens > subject.context:
+    ids, rows = _rows(subject, prompts)
+    lengths = np.array([len(row) for row in rows])
+    long = int(lengths.argmax())
+    if lengths[long] + max_new_tokens > subject.context:
         raise DataError(
-            f"Prompt {encoded.ids[long]} has {encoded.lengths[long]} tokens, and with {max_new_tokens} new ones it is "
-            f"longer than the {subject.context} that {subject.name} takes; shorten it, or ask for fewer."
+            f"Prompt {ids[long]} has {lengths[long]} tokens, and with {max_new_tokens} new ones it is longer than the "
+            f"{subject.context} that {subject.name} takes; shorten it, or ask for fewer."
         )
     rules = _rules(subject, max_new_tokens=max_new_tokens, temperature=temperature)
-    tokens: list[NDArray[np.int64]] = [np.empty(0, np.int64)] * len(encoded)
+    tokens: list[NDArray[np.int64]] = [np.empty(0, np.int64)] * len(rows)
     # prompts of like length together: less padding. One batch keeps its order, on which edits around the call may count
-    order = np.argsort(encoded.lengths, kind="stable") if len(encoded) > batch_size else np.arange(len(encoded))
+    order = np.argsort(lengths, kind="stable") if len(rows) > batch_size else np.arange(len(rows))
     with torch.random.fork_rng():
         torch.manual_seed(random_state)
         for start in range(0, len(order), batch_size):
             batch = order[start : start + batch_size]
-            for i, new in zip(batch, _batch(subject, encoded, batch, edits=edits, rules=rules), strict=True):
+            found = _run(
+                subject,
+                [rows[i] for i in batch],
+                rules=rules,
+                edits=edits,
+                processor=_refuse_no_numbers,
+                texts=TextRows(torch.from_numpy(batch), len(rows)),
+            )
+            for i, new in zip(batch, found, strict=True):
                 tokens[i] = new
     texts = tuple(str(text) for text in subject.tokenizer.batch_decode(tokens, skip_special_tokens=True))
-    return Generated(texts, tuple(tokens), encoded.lengths)
+    return Generated(texts, tuple(tokens), lengths)
 
 
 Choose = Callable[[NDArray[np.int64], Tensor, Tensor], Tensor]
@@ -205,15 +215,21 @@ def generate_chosen(
     return Generated(said, tuple(tokens), lengths)
 
 
-def _encoded(subject: SubjectModel, prompts: TextSet | Encoded | Sequence[str]) -> Encoded:
+def _rows(
+    subject: SubjectModel, prompts: TextSet | Encoded | Sequence[str]
+) -> tuple[NDArray[np.str_], tuple[NDArray[np.int64], ...]]:
+    """Return the names of the prompts, and their tokens."""
     if isinstance(prompts, str):
         raise SpecError(f"prompts is the string {prompts!r}; give a list of prompts, as in [{prompts!r}].")
-    if not isinstance(prompts, TextSet | Encoded):
+    if isinstance(prompts, Encoded):
+        encoded = encoded_for(subject, prompts)
+        return encoded.ids, tuple(encoded.row(i)[0].astype(np.int64) for i in range(len(encoded)))
+    if not isinstance(prompts, TextSet):
         if not prompts:
             raise DataError("There are no prompts; give at least one.")
         ids = np.array([f"prompt {i}" for i in range(len(prompts))])
         prompts = TextSet(ids, texts=tuple(prompts), distribution="the prompts")
-    return encoded_for(subject, prompts)
+    return prompts.ids, prompt_tokens(subject, prompts)
 
 
 def _rules(subject: SubjectModel, *, max_new_tokens: int, temperature: float) -> Any:  # noqa: ANN401
@@ -240,19 +256,6 @@ def _rules(subject: SubjectModel, *, max_new_tokens: int, temperature: float) ->
         # 50 is what the library takes for unset where nothing is drawn
         top_k=0 if temperature > 0 else 50,
     )
-
-
-def _batch(
-    subject: SubjectModel,
-    encoded: Encoded,
-    batch: NDArray[np.int64],
-    *,
-    edits: Sequence[Edit],
-    rules: Any,  # noqa: ANN401
-) -> list[NDArray[np.int64]]:
-    rows = [encoded.row(int(i))[0].astype(np.int64) for i in batch]
-    texts = TextRows(torch.from_numpy(batch), len(encoded))
-    return _run(subject, rows, rules=rules, edits=edits, processor=_refuse_no_numbers, texts=texts)
 
 
 def _run(

@@ -6,10 +6,9 @@ A monitor is a folder, with a card to be published by.
 from tiltmeter.monitor._card import Card, Reading
 from tiltmeter.monitor._cascade import Budget, Cascade, Reviewer, review_most_suspicious, reviewer_of
 from tiltmeter.monitor._hub import fetch, publish
+from tiltmeter.monitor._log import LoggedAlarm, MonitorLog
 from tiltmeter.monitor._make_reference import make_reference, write_reference
 from tiltmeter.monitor._monitor import Monitor, Scores
-from tiltmeter.monitor._log import LoggedAlarm, MonitorLog
-from tiltmeter.monitor._monitor import Card, Monitor, Reading, Scores
 from tiltmeter.monitor._probe_card import read_card, write_card
 from tiltmeter.monitor._reference import Reference
 from tiltmeter.monitor._replay_log import can_replay, replay, replay_totals
@@ -59,14 +58,4 @@ __all__ = [
     "watch",
     "write_card",
     "write_reference",
-    "Card",
-    "LoggedAlarm",
-    "Monitor",
-    "MonitorLog",
-    "Reading",
-    "Scores",
-    "fetch",
-    "publish",
-    "read_card",
-    "write_card",
 ]

@@ -75,11 +75,18 @@ def _watched(
         none = torch.zeros(len(seen), dtype=torch.bool, device=seen.device)
         return none if stopped is None else stopped.to(seen.device)
 
-    kwargs["stopping_criteria"] = StoppingCriteriaList([*(kwargs.get("stopping_criteria") or ()), stop])
-    # a compiled forward would run no hook
-    kwargs["disable_compile"] = True
+    # a compiled forward would run no hook; the keys and values come with the dictionary
+    ours = {"disable_compile": True, "return_dict_in_generate": True}
+    own = given.pop("generation_config", None)
+    if own is None:
+        given |= ours
+    else:
+        own = copy.deepcopy(own)
+        own.update(**ours)
+        given["generation_config"] = own
+    given["stopping_criteria"] = StoppingCriteriaList([*(given.get("stopping_criteria") or ()), stop])
     try:
-        out = bare(*args, **{**kwargs, "return_dict_in_generate": True})
+        out = bare(**given)
         onlooker.end(out.sequences, out.get("past_key_values"))
     finally:
         onlooker.leave()

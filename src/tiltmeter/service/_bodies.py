@@ -54,7 +54,7 @@ class GenerateRequest(_Body):
 
 
 class TokenScores(BaseModel):
-    """The tokens of a text as the monitor read it; None where a token is not read, or nothing was before it."""
+    """The tokens of a text as the model read it; None where the monitor does not read a token."""
 
     strings: list[str]
     scores: list[float | None]

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tiltmeter.activations import collect
 from tiltmeter.models import SubjectModel
-from tiltmeter.monitor import Monitor
+from tiltmeter.monitor import Monitor, running_scores
 from tiltmeter.service._bodies import TokenScores
-from tiltmeter.service._running import Running
-from tiltmeter.service._scoring import Text, read_alike
+from tiltmeter.service._scoring import Text, read_alike, strings_of
 
 
 def token_scores(
@@ -22,21 +22,23 @@ def token_scores(
     for group, rows, encoded in read_alike(subject, monitors, texts, ids=ids):
         sites = list(dict.fromkeys(monitor.card.reading.site for monitor in group.values()))
         acts = collect(subject, encoded, sites=sites, pooling="all")
-        ends = np.cumsum(encoded.n_read)
-        for place, row in enumerate(rows):
-            tokens, read = encoded.row(place)
-            strings = [subject.tokenizer.decode([token]) for token in tokens.tolist()]
-            for name, monitor in group.items():
-                X = acts[monitor.card.reading.site].X[ends[place] - read.sum() : ends[place]]
-                running = Running(monitor.direction, pooling=monitor.card.reading.pooling).add(X)
-                # after a token that is not read the text still has the score of those before it
-                last = np.cumsum(read) - 1
-                so_far = [float(running[i]) if i >= 0 else None for i in last]
-                own = iter(monitor.direction.score(X).tolist())
+        strings = [strings_of(subject, encoded.row(place)[0]) for place in range(len(rows))]
+        for name, monitor in group.items():
+            reading = monitor.card.reading
+            scored = running_scores(monitor.direction, acts[reading.site], pooling=reading.pooling)
+            for place, row in enumerate(rows):
+                read = encoded.row(place)[1]
                 found[row][name] = TokenScores(
-                    strings=strings, scores=[next(own) if is_read else None for is_read in read], running=so_far
+                    strings=strings[place],
+                    scores=_where_read(scored[place].tokens, read),
+                    running=_where_read(scored[place].running, read),
                 )
     return found
+
+
+def _where_read(scores: NDArray[np.float64], read: NDArray[np.bool_]) -> list[float | None]:
+    own = iter(scores.tolist())
+    return [next(own) if is_read else None for is_read in read]
 
 
 def layer_projections(

@@ -21,7 +21,7 @@ from tiltmeter.service._limits import Limits
 from tiltmeter.service._metrics import Metrics
 from tiltmeter.service._records import records_of
 from tiltmeter.service._scoring import Found, Text, check_monitors, score_texts
-from tiltmeter.service._stream import Prompt, Stream, stream
+from tiltmeter.service._stream import LeftError, Prompt, Stream, stream
 
 _logger = logging.getLogger(__name__)
 
@@ -239,15 +239,20 @@ class Engine:
         if time.monotonic() > job.until:
             job.tell(BusyError("The request waited too long; come back in a second."))
             return
+
+        def tell(line: dict[str, Any]) -> None:
+            if line["kind"] == "token":
+                self._metrics.tokens.inc()
+            if line["kind"] == "alarm":
+                self._metrics.alarms.labels(line["alarm"]["rule"]).inc()
+            job.tell(line)
+            if job.is_left.is_set():
+                raise LeftError
+
         try:
-            for line in self._generate(self.subject, self.monitors, job.prompt, log=self.log):
-                if line["kind"] == "token":
-                    self._metrics.tokens.inc()
-                if line["kind"] == "alarm":
-                    self._metrics.alarms.labels(line["alarm"]["rule"]).inc()
-                job.tell(line)
-                if job.is_left.is_set():
-                    return
+            self._generate(self.subject, self.monitors, job.prompt, log=self.log, tell=tell)
+        except LeftError:
+            return
         except TiltmeterError as error:
             job.tell(error)
         except Exception as error:

@@ -78,6 +78,16 @@ def read_alike(
             yield ReadAlike(group, rows, encoded)
 
 
+def strings_of(subject: SubjectModel, tokens: Sequence[int] | NDArray[np.int32] | torch.Tensor) -> list[str]:
+    """Return what each token adds to the text before it, with the spaces that stand between them."""
+    ids = [int(token) for token in tokens]
+    # by pairs: how a token is written may depend on the one before, and on none further back
+    pairs = [[ids[i - 1], ids[i]] if i else [ids[i]] for i in range(len(ids))]
+    whole = subject.tokenizer.batch_decode(pairs)
+    first = subject.tokenizer.batch_decode([[token] for token in ids])
+    return [text[len(first[i - 1]) :] if i else text for i, text in enumerate(whole)]
+
+
 def score_texts(
     subject: SubjectModel, monitors: Mapping[str, Monitor], texts: Sequence[Text], *, ids: Sequence[str]
 ) -> list[dict[str, Found]]:
