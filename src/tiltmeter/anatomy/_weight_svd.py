@@ -175,13 +175,14 @@ class _Tall(NamedTuple):
 
 def _tall(matrix: NDArray[np.float64]) -> _Tall:
     try:
-        lower = np.linalg.cholesky(matrix.T @ matrix)
-        inverse = np.linalg.inv(lower)
+        with np.errstate(over="ignore", invalid="ignore"):
+            lower = np.linalg.cholesky(matrix.T @ matrix)
+            inverse = np.linalg.inv(lower)
+            # by the norms of Frobenius it is at least the condition; what is not a number is not below the limit
+            if np.linalg.norm(lower) * np.linalg.norm(inverse) < _MOST_CONDITION:
+                return _Tall(matrix, inverse.T, lower.T)
     except np.linalg.LinAlgError:
-        lower = inverse = np.full((1, 1), np.inf)
-    # norms of Frobenius: at least the condition; one that is not a number is not below
-    if np.linalg.norm(lower) * np.linalg.norm(inverse) < _MOST_CONDITION:
-        return _Tall(matrix, inverse.T, lower.T)
+        pass  # not of full rank
     q, r = np.linalg.qr(matrix)
     return _Tall(q, np.eye(q.shape[1]), r)
 
