@@ -135,7 +135,7 @@ def test_raw_rows_are_a_sample_where_there_are_many_and_all_where_there_are_few(
 def test_a_direction_that_writes_a_cluster_is_named_and_random_ones_are_not():
     named, false = [], []
     settings = SMALL._replace(n_random=1000, n_rotations=1)
-    for seed in range(6):
+    for seed in range(10):
         made, rng = planted(seed), np.random.default_rng(seed)
         lens, judges = lens_of(made.rows), {"other": made.vectors}
         random = random_coherence(lens, judges, settings=settings)["other"]

@@ -205,8 +205,8 @@ def _measured(
 def _same_weights(svds: Sequence[WeightSvd], side: Side) -> NDArray[np.int64]:
     """Give one number to matrices whose rows of a side are the same, as those of heads that share keys and values."""
     numbers: dict[bytes, int] = {}
-    rows = [np.ascontiguousarray(found.sides[side].rows) for found in svds]
-    return np.array([numbers.setdefault(hashlib.sha256(one).digest(), len(numbers)) for one in rows], dtype=np.int64)
+    digests = [hashlib.sha256(found.sides[side].rows.tobytes()).digest() for found in svds]
+    return np.array([numbers.setdefault(digest, len(numbers)) for digest in digests], dtype=np.int64)
 
 
 def _key(found: WeightSvd, side: Side) -> _Key:

@@ -170,7 +170,7 @@ class _Tall(NamedTuple):
 
     basis: NDArray[np.float64]
     turn: NDArray[np.float64]
-    triangle: NDArray[np.float64]
+    triangle: NDArray[np.floating[Any]]
 
 
 def _tall(matrix: NDArray[np.float64]) -> _Tall:
