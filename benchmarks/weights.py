@@ -97,7 +97,7 @@ def written_texts(subject: SubjectModel) -> TextSet:
 def figure(measured: Measured) -> str:
     if not isinstance(measured, Estimate):
         return "–"
-    return f"{measured.value:.2g} [{measured.low:.2g}, {measured.high:.2g}]"
+    return f"{measured.value:.3g} [{measured.low:.3g}, {measured.high:.3g}]"
 
 
 def edits(subject: SubjectModel, lens: TokenLens) -> None:

@@ -20,9 +20,17 @@ def test_the_usual_judges_have_one_vector_a_token(tmp_path: Path):
     path.write_text("w1 1 0\nw2 0 1\n", encoding="utf-8")
     judges = usual_judges(subject, lens, encoder=tiny_subject("bert"), word_vectors=path)
     assert list(judges) == ["own embedding", "spelling", "encoder", "word vectors"]
+    assert "by which the lists were made" not in judges["own embedding"].about
     assert {len(judge.vectors) for judge in judges.values()} == {len(lens.texts)}
     assert np.array_equal(judges["own embedding"].vectors, embedding(subject).numpy()[lens.tokens])
     assert f"knows 2 of {len(lens.texts)} tokens" in judges["word vectors"].about
+
+
+def test_a_judge_that_has_the_rows_of_the_lists_says_that_it_is_not_independent():
+    tied, untied = tiny_subject("llama-grouped-tied"), tiny_subject("llama")
+    for subject, through in ((tied, "unembedding"), (tied, "embedding"), (untied, "embedding")):
+        name, *_ = judges = usual_judges(subject, token_lens(subject, through=through))
+        assert name == "own rows (not independent)" and "by which the lists were made" in judges[name].about
 
 
 def test_word_vectors_are_read_with_and_without_a_line_of_counts(tmp_path: Path):

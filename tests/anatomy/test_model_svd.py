@@ -7,10 +7,10 @@ import functools
 import numpy as np
 import pytest
 import torch
-from planted_weights import planted
 from tiny_models import FAMILIES, tiny_subject
 from transformers import GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM
 
+from benchmarks.planted_weights import planted
 from tiltmeter.anatomy import WeightSvd, outermost, singular_direction, weight_svds
 from tiltmeter.core.errors import SpecError
 from tiltmeter.core.weights import MatrixName
@@ -57,6 +57,14 @@ def test_raw_rows_span_what_the_directions_span(family):
     for side in found.sides.values():
         within = np.linalg.svd(side.vectors @ np.linalg.qr(side.rows.T)[0], compute_uv=False)
         assert side.rows.shape == side.vectors.shape and within.min() > 1 - 1e-5
+
+
+def test_keys_that_heads_share_are_decomposed_once_and_queries_of_every_head():
+    subject = _subject("llama-grouped-tied")
+    per_key = subject.n_heads // subject.model.config.num_key_value_heads
+    assert per_key > 1
+    assert [one.part for one in weight_svds(subject, "k", layers=[0])] == list(range(0, subject.n_heads, per_key))
+    assert [one.part for one in weight_svds(subject, "q", layers=[0])] == list(range(subject.n_heads))
 
 
 def holder(kind: str, rows: np.ndarray) -> SubjectModel:

@@ -24,7 +24,7 @@ def test_singular_directions_of_a_model_of_stories_are_above_no_rotation_of_thei
     found = weight_anatomy(subject, lens, judges=usual_judges(subject, lens), matrices=["ov"], settings=SETTINGS)
     by_null = {(one.side, one.judge, one.null): one for one in found.comparisons}
     for side in ("reads", "writes"):
-        for judge in ("own embedding", "spelling"):
+        for judge in ("own rows (not independent)", "spelling"):
             assert by_null[side, judge, "rotated basis"].p_holm > 0.05
             assert by_null[side, judge, "raw rows"].p_holm > 0.05
             # and that is no want of draws: it would have seen a difference of 0.01

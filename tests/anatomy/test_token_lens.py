@@ -7,10 +7,12 @@ import functools
 import numpy as np
 import pytest
 from tiny_models import tiny_subject
+from tokenizers import Tokenizer, decoders, models
+from transformers import PreTrainedTokenizerFast
 
 from tiltmeter.anatomy import outermost, token_lens
 from tiltmeter.core.errors import ModelError, SpecError
-from tiltmeter.models import embedding, unembedding
+from tiltmeter.models import bind, embedding, unembedding
 
 _subject = functools.cache(tiny_subject)
 
@@ -41,6 +43,16 @@ def test_tokens_without_a_letter_and_special_ones_are_not_listed():
     assert {"<unk>", "<s>", "<pad>", ",", "<turn>"}.isdisjoint(lens.texts) and "w7" in lens.texts
     assert lens.texts == tuple(subject.tokenizer.convert_ids_to_tokens(lens.tokens.tolist()))
     assert len(token_lens(subject, words_only=False).texts) == len(subject.tokenizer)
+
+
+def test_tokens_of_bytes_are_listed_as_they_stand_in_a_text_and_parts_of_characters_are_not():
+    words = {"Ġcaf\u00c3\u00a9": 0, "Ġt\u00c3": 1, "\u00e4\u00bd\u0142": 2, "Ġshe": 3, "\u010a": 4, "w": 5}
+    backend = Tokenizer(models.WordLevel(words, unk_token="w"))
+    backend.decoder = decoders.ByteLevel()
+    subject = bind(_subject("llama").model, PreTrainedTokenizerFast(tokenizer_object=backend), name="bytes")
+    lens = token_lens(subject)
+    assert lens.texts == (" café", "你", " she", "w") and lens.tokens.tolist() == [0, 2, 3, 5]
+    assert token_lens(subject, words_only=False).texts[4] == "\n"
 
 
 def test_a_direction_along_a_tokens_row_lists_that_token_first():

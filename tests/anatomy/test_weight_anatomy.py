@@ -77,7 +77,7 @@ def test_random_weights_are_named_by_no_judge_and_above_no_null():
     found = anatomy()
     assert found.n_found == {"spelling": 0, "noise": 0}
     assert all(one.p_holm > 0.05 for one in found.comparisons)
-    assert all(said.endswith("no more coherent than random directions.") for said in found.conclusions)
+    assert all(said.endswith("not seen to be more coherent than random directions.") for said in found.conclusions)
 
 
 def test_the_same_seed_gives_the_same_record():
@@ -109,6 +109,40 @@ def test_judges_that_do_not_fit_are_refused():
         weight_anatomy(subject, lens, judges={"short": Judge(np.eye(3), "")})
 
 
+def test_a_matrix_or_block_that_is_named_twice_is_refused_and_not_counted_twice():
+    subject = _subject("llama")
+    lens = token_lens(subject)
+    judges = {"spelling": Judge(spelling_vectors(lens.texts), "letters")}
+    with pytest.raises(SpecError, match="matrices names one of ov, ov twice"):
+        weight_anatomy(subject, lens, judges=judges, matrices=["ov", "ov"])
+    for layers in ([0, 0], [2, -1]):
+        with pytest.raises(SpecError, match="which names a block twice"):
+            weight_anatomy(subject, lens, judges=judges, layers=layers)
+
+
+def test_a_matrix_that_is_alone_has_rotations_enough_for_a_p_value_that_survives_correction():
+    subject = _subject("llama")
+    lens = token_lens(subject)
+    judges = {"noise": Judge(np.random.default_rng(0).normal(size=(len(lens.texts), 6)), "nothing at all")}
+    settings = SETTINGS._replace(n_rotations=100)
+    found = weight_anatomy(subject, lens, judges=judges, matrices=["mlp_out"], layers=[1], settings=settings)
+    (p,) = [one.p for one in found.comparisons if one.null == "rotated basis"]
+    # it is a share of 1,001, and not of 101
+    assert p * 1001 == pytest.approx(round(p * 1001)) and p * 101 != pytest.approx(round(p * 101))
+
+
+def test_heads_that_share_values_are_one_look_at_what_is_read_and_several_at_what_is_written():
+    subject = _subject("llama-grouped-tied")
+    lens = token_lens(subject)
+    judges = {"spelling": Judge(spelling_vectors(lens.texts), "letters")}
+    found = weight_anatomy(subject, lens, judges=judges, matrices=["ov"], settings=SETTINGS)
+    n_keys = subject.model.config.num_key_value_heads
+    of = {one.side: one for one in found.comparisons if one.null == "random directions"}
+    assert of["writes"].n_matrices == of["reads"].n_matrices == subject.n_layers * subject.n_heads
+    # six groups of heads are too few for an interval over them
+    assert subject.n_layers * n_keys < 8 and of["reads"].unit == "directions" and of["writes"].unit == "matrices"
+
+
 def said(above: set[NullName]) -> str:
     rows = [
         AgainstNull(
@@ -125,11 +159,12 @@ def said(above: set[NullName]) -> str:
 def test_a_conclusion_claims_the_svd_only_where_all_three_nulls_are_beaten():
     random, rotated, rows = get_args(NullName)
     assert said({random, rotated, rows}).endswith("more coherent than all three nulls.")
-    assert "SVD adds nothing" in said({random})
-    assert "single directions mean no more than others" in said({random, rows})
-    assert "no more than raw rows, without any SVD" in said({random, rotated})
-    assert "but not than random directions" in said({rows}) and "but not than random directions" in said({rotated})
-    assert said(set()).endswith("no more coherent than random directions.")
+    assert "nothing was seen that the SVD adds" in said({random})
+    assert "single directions were not seen to mean more than others" in said({random, rows})
+    assert "not seen to be above raw rows, which need no SVD" in said({random, rotated})
+    for one in ({rows}, {rotated}, {rows, rotated}):
+        assert "but not seen to be above random directions, which is the floor" in said(one)
+    assert said(set()).endswith("not seen to be more coherent than random directions.")
 
 
 def test_every_kind_of_matrix_has_its_words():
@@ -161,6 +196,11 @@ def test_words_that_are_no_tokens_and_empty_queries_are_refused():
     svds = list(weight_svds(_subject("llama"), "ov"))
     with pytest.raises(SpecError, match="'Rome' is not one of the"):
         locate(["w1", "Rome"], lens, svds=svds)
+    with pytest.raises(SpecError, match="words names a token twice"):
+        locate(["w1", "w1"], lens, svds=svds)
+    spaced = lens._replace(texts=tuple(f" {text}" for text in lens.texts))
+    with pytest.raises(SpecError, match="listed tokens; ' w1' is, with its space"):
+        locate(["w1"], spaced, svds=svds)
     with pytest.raises(SpecError, match="words is empty"):
         locate([], lens, svds=svds)
     with pytest.raises(SpecError, match="svds is empty"):

@@ -6,9 +6,9 @@ import functools
 
 import numpy as np
 import pytest
-from planted_weights import STRENGTHS, Planted, planted, unit
 
-from tiltmeter.anatomy import Svd, degenerate_groups, factored_svd, outermost, weight_svd, without_direction
+from benchmarks.planted_weights import STRENGTHS, Planted, overlaps, planted, unit
+from tiltmeter.anatomy import Svd, degenerate_groups, factored_svd, weight_svd, without_direction
 from tiltmeter.core.errors import ArrayError
 
 SEEDS = range(20)
@@ -20,12 +20,6 @@ def found(seed: int, stored_transposed: bool) -> tuple[Planted, Svd]:
     made = planted(seed)
     stored = np.ascontiguousarray(made.matrix.T) if stored_transposed else made.matrix
     return made, weight_svd(stored.T if stored_transposed else stored)
-
-
-def overlaps(made: Planted, svd: Svd, *, direction: int) -> list[int]:
-    """With each cluster: how many of its 15 tokens stand at one end of a written direction."""
-    (ends,) = outermost(svd.write[direction][None] @ made.rows.T, n_top=15)
-    return [max(len(set(end) & set(cluster)) for end in ends.tolist()) for cluster in made.clusters.tolist()]
 
 
 @pytest.mark.parametrize("stored_transposed", [False, True])
@@ -46,10 +40,36 @@ def test_planted_memories_are_read_and_written_and_the_next_direction_is_none(st
         cosines.append([abs(svd.read[i] @ made.read[i]) for i in range(5)])
         own.append([overlaps(made, svd, direction=i)[i] for i in range(5)])
         sixth.append(max(overlaps(made, svd, direction=5)))
-    # one draw of METHODS had 0.91 to 0.98; memories that read alike vectors are mixed by SVD, so that single ones fall
+    # one draw of METHODS had 0.91 to 0.98; memories that read or write alike vectors are mixed, see the next tests
     assert np.median(cosines) > 0.9 and np.mean(cosines) > 0.85
     # METHODS: 5 to 8 of 15 for the five, 1 for the sixth; by luck an end holds half a token of a cluster
     assert (np.mean(own, axis=0) > 5).all() and np.mean(sixth) < 2 and max(sixth) <= 3
+
+
+@pytest.mark.parametrize("stored_transposed", [False, True])
+def test_memories_at_right_angles_are_found_one_by_one_in_every_seed(stored_transposed):
+    for seed in SEEDS:
+        made = planted(seed, apart="both")
+        stored = np.ascontiguousarray(made.matrix.T) if stored_transposed else made.matrix
+        svd = weight_svd(stored.T if stored_transposed else stored)
+        assert min(abs(svd.read[i] @ made.read[i]) for i in range(5)) > 0.97
+        assert min(abs(svd.write[i] @ made.write[i]) for i in range(5)) > 0.97
+
+
+def test_it_is_their_angles_that_mix_memories_and_not_the_noise_or_the_svd():
+    """Without noise the cosines are as they were; at right angles, as singular vectors are, they are 1."""
+    for seed in SEEDS:
+        noisy, bare, apart = found(seed, False), planted(seed, noise=0.0), planted(seed, apart="both", noise=0.0)
+        alone = weight_svd(bare.matrix)
+        # noise turns a vector by its size over the gap between values: it can add to a mixture, not make one
+        plane = np.linalg.svd(noisy[1].read[:5] @ alone.read[:5].T, compute_uv=False)
+        assert plane.min() > 0.95
+        exact = weight_svd(apart.matrix)
+        assert np.allclose(exact.values[:5], STRENGTHS) and np.allclose(exact.values[5:], 0, atol=1e-12)
+        assert np.allclose([abs(exact.read[i] @ apart.read[i]) for i in range(5)], 1)
+    worst = [min(abs(weight_svd(made.matrix).read[i] @ made.read[i]) for i in range(5)) for made in
+             (planted(seed, noise=0.0) for seed in SEEDS)]  # fmt: skip
+    assert np.median(worst) < 0.9
 
 
 def test_the_span_of_the_memories_is_found_where_single_ones_are_mixed():
@@ -96,6 +116,29 @@ def test_through_factors_it_is_the_svd_of_the_product(d, k, e, dtype):
     assert np.allclose((svd.read.T * svd.values) @ svd.write, product, atol=1e-12)
     assert np.allclose(svd.read[:n] @ svd.read[:n].T, np.eye(n), atol=1e-12)
     assert np.allclose(svd.write[:n] @ svd.write[:n].T, np.eye(n), atol=1e-12)
+
+
+@pytest.mark.parametrize("condition", [1e1, 1e3, 1e5, 1e9, np.inf])
+def test_factors_of_any_condition_have_orthonormal_vectors_and_the_values_of_their_product(condition):
+    """On both sides of the condition at which QR takes over; an infinite one is a factor of lower rank."""
+    rng = np.random.default_rng(0)
+    q1, q2, q3 = (np.linalg.qr(rng.normal(size=(60, 8)))[0] for _ in range(3))
+    stretch = np.r_[np.geomspace(1, 1 / condition, 8)] if np.isfinite(condition) else np.r_[np.ones(7), 0.0]
+    left, right = (q1 * stretch) @ q3[:8], q2.T
+    svd, product = factored_svd(left, right), left @ right
+    plain = np.linalg.svd(product, compute_uv=False)[:8]
+    assert np.abs(svd.values - plain).max() < 1e-9 * plain[0]
+    for vectors in (svd.read, svd.write):
+        assert np.abs(vectors @ vectors.T - np.eye(8)).max() < 1e-8
+    assert np.abs((svd.read.T * svd.values) @ svd.write - product).max() < 1e-9
+
+
+@pytest.mark.parametrize("scale", [0.0, 1e-170, 1e170])
+def test_factors_whose_squares_leave_the_range_of_numbers_are_decomposed_all_the_same(scale):
+    left = scale * np.random.default_rng(0).normal(size=(9, 3))
+    svd = factored_svd(left, np.eye(3))
+    assert np.allclose(svd.values, np.linalg.svd(left, compute_uv=False), rtol=1e-9)
+    assert np.allclose(svd.read @ svd.read.T, np.eye(3), atol=1e-9)
 
 
 def test_factors_lose_no_small_singular_values_as_squares_would():

@@ -1,4 +1,4 @@
-"""``tiltmeter anatomy svd``: the page, the record, what is printed, and bad input."""
+"""``tiltmeter anatomy svd`` and ``locate``: the page, the record, what is printed, and bad input."""
 
 from __future__ import annotations
 
@@ -47,12 +47,25 @@ def test_the_record_is_printed_as_json_and_nothing_is_written(tiny_model: Path, 
     assert found["through"] == "embedding" and found["is_folded"] is False and found["seed"] == 3
 
 
+def test_words_are_located_in_a_table_and_in_json(tiny_model: Path, capsys):
+    asked = ("locate", str(tiny_model), "w1", "w2", "--n-found", "3", "--layers", "-1")
+    assert run(*asked) == 0
+    assert "as near to any direction" in " ".join(capsys.readouterr().out.split())
+    assert run(*asked, "--json") == 0
+    found = json.loads(capsys.readouterr().out)
+    assert len(found) == 3 and {one["layer"] for one in found} == {1} and all(0 < one["p"] <= 1 for one in found)
+    assert run("locate", str(tiny_model), "w1", "nowhere") == 2
+    assert "'nowhere' is not one of the" in capsys.readouterr().err.splitlines()[-1]
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
         (("--matrix", "vo"), "--matrix is 'vo'; use one of ov, qk, q, k, mlp_in, mlp_gate, mlp_out"),
         (("--layers", "first"), "--layers 'first' is not a list of whole numbers"),
         (("--layers", "9"), "layer is 9"),
+        (("--layers", "0,0"), "names a block twice"),
+        (("--matrix", "ov", "--matrix", "ov"), "--matrix names one of ov, ov twice"),
         (("--word-vectors", "gone.txt"), "gone.txt does not exist"),
         (("--n-top", "40"), "n_top is 40"),
     ],

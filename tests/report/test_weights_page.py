@@ -59,10 +59,12 @@ def make_record() -> WeightAnatomy:
 def test_the_page_holds_every_figure_token_and_reason_of_the_record():
     page = render_weights(make_record())
     for text in ("OV of the heads: something is said.", "+0.035", "[+0.011, +0.061]", "6 rows are too few", "1 of 9",
-                 "not told apart from 1 to 2", "6 of 9 singular values", "★ 0.12", "OV 1.3", "MLP out 2"):  # fmt: skip
+                 "not told apart from 1 to 2", "6 of 9 singular values", "★ 0.12", "OV 1.3",
+                 "of the null 0.111; p 0.0005", "MLP out 2"):  # fmt: skip
         assert text in page, text
     assert page.count('<span class="token">dogs</span>') == 9 + 3
-    assert page.count("★") == 3 and page.count("<svg") == 3
+    # one comparison, one direction, and the two sentences that say what it means
+    assert page.count("★") == 4 and page.count("<svg") == 3
 
 
 def test_tokens_and_names_are_escaped_and_nothing_is_loaded():

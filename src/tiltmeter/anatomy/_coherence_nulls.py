@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from numpy.typing import NDArray
 from scipy.stats import false_discovery_control
 
@@ -27,7 +27,8 @@ class CoherenceSettings(NamedTuple):
     """How coherence is measured and compared.
 
     ``n_directions``: the first of each matrix. ``n_top``: tokens of an end. ``n_random``: random directions, drawn once
-    for all matrices. ``n_rotations``: of each matrix. ``max_rows``: raw rows of each matrix, drawn where it has more.
+    for all matrices. ``n_rotations``: of each matrix; :func:`weight_anatomy` has ten times as many of one that is alone
+    of its kind, whose p-value has no finer steps. ``max_rows``: raw rows of each matrix, drawn where it has more.
     ``n_draws``: of every test and interval. ``false_share``: what share of the directions that are named may be false.
     """
 
@@ -136,7 +137,11 @@ def side_coherence(
 
 
 def compare_coherence(
-    matrices: Sequence[SideCoherence], random: Float[NDArray[Any], " r"], *, settings: CoherenceSettings
+    matrices: Sequence[SideCoherence],
+    random: Float[NDArray[Any], " r"],
+    *,
+    settings: CoherenceSettings,
+    groups: Int[NDArray[Any], " n"] | None = None,
 ) -> tuple[Compared, ...]:
     """Compare the first directions of several matrices with the three nulls.
 
@@ -148,11 +153,14 @@ def compare_coherence(
         Coherence of random directions by the same judge.
     settings
         How much is drawn.
+    groups
+        One number a matrix; those of one number hold the same weights, as heads do that share keys and values, and are
+        drawn together. None: each stands alone.
 
     Returns
     -------
-    One comparison a null. The difference has an interval over matrices where there are eight or more, else over
-    directions, which are not independent within a matrix.
+    One comparison a null. The difference has an interval over matrices (their groups) where there are eight or more,
+    else over directions, which are not independent within a matrix.
 
     Notes
     -----
@@ -169,11 +177,19 @@ def compare_coherence(
     [True, True, True]
     """
     rng = stream(settings.seed, "nulls", len(matrices))
+    of = np.arange(len(matrices)) if groups is None else groups
     means = np.array([one.found.mean() for one in matrices])
+
+    def drawn_rows(sources: Sequence[NDArray[Any]]) -> NDArray[np.float64]:
+        # matrices of one group have the same draws: the same weights are no second look at chance
+        first = [int(np.flatnonzero(of == group)[0]) for group in of]
+        draws = {i: _means(sources[i], len(matrices[i].found), settings.n_draws, rng=rng) for i in dict.fromkeys(first)}
+        return np.stack([draws[i] for i in first])
+
     by_null: dict[NullName, tuple[NDArray[np.float64], NDArray[np.float64]]] = {
         "random directions": (
             np.full(len(matrices), random.mean()),
-            np.stack([_means(random, len(one.found), settings.n_draws, rng=rng) for one in matrices]),
+            drawn_rows([random] * len(matrices)),
         ),
         "rotated basis": (
             np.array([one.rotated.mean() for one in matrices]),
@@ -184,11 +200,11 @@ def compare_coherence(
         ),
         "raw rows": (
             np.array([one.rows.mean() for one in matrices]),
-            np.stack([_means(one.rows, len(one.found), settings.n_draws, rng=rng) for one in matrices]),
+            drawn_rows([one.rows for one in matrices]),
         ),
     }
     return tuple(
-        _compared(null, matrices, means=means, centres=centres, drawn=drawn.mean(axis=0), settings=settings)
+        _compared(null, matrices, means=means, centres=centres, drawn=drawn.mean(axis=0), groups=of, settings=settings)
         for null, (centres, drawn) in by_null.items()
     )
 
@@ -236,12 +252,20 @@ def _compared(
     means: NDArray[np.float64],
     centres: NDArray[np.float64],
     drawn: NDArray[np.float64],
+    groups: NDArray[np.int64],
     settings: CoherenceSettings,
 ) -> Compared:
-    is_by_matrix = len(matrices) >= _FEWEST_MATRICES
+    n_groups = len(np.unique(groups))
+    is_by_matrix = n_groups >= _FEWEST_MATRICES
     apart = [one.found - centre for one, centre in zip(matrices, centres, strict=True)]
     values = means - centres if is_by_matrix else np.concatenate(apart)
-    by = resampling(len(values), groups=None, n_draws=settings.n_draws, level=settings.level, seed=settings.seed)
+    by = resampling(
+        len(values),
+        groups=groups if is_by_matrix and n_groups < len(matrices) else None,
+        n_draws=settings.n_draws,
+        level=settings.level,
+        seed=settings.seed,
+    )
     observed = float(means.mean())
     return Compared(
         null,

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from tiltmeter.anatomy._token_coherence import encoder_vectors, spelling_vectors
 from tiltmeter.anatomy._token_lens import TokenLens
 from tiltmeter.core.errors import DataError, FileError
-from tiltmeter.models import SubjectModel, embedding
+from tiltmeter.models import SubjectModel, embedding, output_embedding
 
 
 class Judge(NamedTuple):
@@ -34,8 +34,8 @@ def usual_judges(
     Parameters
     ----------
     subject
-        The model; its embedding is one judge. Where embedding and unembedding are one matrix it is not independent of
-        the lists.
+        The model; its embedding is one judge. Where the lists were made by the same rows (tied to the unembedding, or
+        the lens goes through the embedding) the judge is not independent of them, and its name says so.
     lens
         Which tokens.
     encoder
@@ -57,8 +57,12 @@ def usual_judges(
     >>> list(usual_judges(subject, token_lens(subject, words_only=False)))
     ['own embedding', 'spelling']
     """
+    made_lists = lens.through == "embedding" or _is_tied(subject)
+    about = f"rows of the embedding of {subject.name}{', by which the lists were made' if made_lists else ''}"
     judges = {
-        "own embedding": Judge(embedding(subject).numpy()[lens.tokens], f"rows of the embedding of {subject.name}"),
+        "own rows (not independent)" if made_lists else "own embedding": Judge(
+            embedding(subject).numpy()[lens.tokens], about
+        ),
         "spelling": Judge(spelling_vectors(lens.texts), "counts of letters and of pairs of letters; no model"),
     }
     if encoder is not None:
@@ -72,6 +76,12 @@ def usual_judges(
         )
         judges["word vectors"] = Judge(vectors, about)
     return judges
+
+
+def _is_tied(subject: SubjectModel) -> bool:
+    """Whether the unembedding is the embedding itself."""
+    table = subject.model.get_input_embeddings()
+    return getattr(output_embedding(subject), "weight", None) is table.weight
 
 
 def read_word_vectors(path: Path, texts: tuple[str, ...]) -> tuple[Float[NDArray[Any], "v e"], int]:

@@ -32,6 +32,8 @@ class SideVectors(NamedTuple):
 class WeightSvd(NamedTuple):
     """One matrix of a model; ``part`` is the head, or the expert of an MLP (0 where there are none).
 
+    Of keys that several heads share, ``part`` is the first of these heads.
+
     ``groups`` numbers the singular values as :func:`degenerate_groups` does.
     """
 
@@ -76,7 +78,7 @@ def weight_svds(
     Raises
     ------
     SpecError
-        If there is no such block, or the MLP has no gate.
+        If there is no such block, one is named twice, or the MLP has no gate.
 
     Notes
     -----
@@ -97,9 +99,11 @@ def weight_svds(
     >>> [(one.layer, one.part, len(one.values), *one.sides) for one in found][-1]
     (1, 1, 4, 'reads', 'writes')
     """
-    for layer in range(subject.n_layers) if layers is None else layers:
-        chosen = layer + subject.n_layers if layer < 0 else layer
-        for part, (svd, sides) in enumerate(_parts(subject, matrix, chosen, fold_norm=fold_norm)):
+    blocks = [layer + subject.n_layers if layer < 0 else layer for layer in layers or ()]
+    if len(set(blocks)) < len(blocks):
+        raise SpecError(f"layers is {', '.join(map(str, layers or ()))}, which names a block twice; give each once.")
+    for chosen in range(subject.n_layers) if layers is None else blocks:
+        for part, svd, sides in _parts(subject, matrix, chosen, fold_norm=fold_norm):
             yield WeightSvd(matrix, chosen, part, svd.values, degenerate_groups(svd.values, gap_tol=gap_tol), sides)
 
 
@@ -166,29 +170,30 @@ def _point(subject: SubjectModel, matrix: MatrixName, side: Side) -> Point:
 
 def _parts(
     subject: SubjectModel, matrix: MatrixName, layer: int, *, fold_norm: bool
-) -> Iterator[tuple[Svd, dict[Side, SideVectors]]]:
+) -> Iterator[tuple[int, Svd, dict[Side, SideVectors]]]:
     if matrix in _OF_HEADS:
         heads = head_weights(subject, layer, fold_norm=fold_norm)
-        for query, key, value, output in zip(*(_arrays(part) for part in heads), strict=True):
+        queries, keys, values, outputs = (_arrays(part) for part in heads)
+        for part, (query, key, value, output) in enumerate(zip(queries, keys, values, outputs, strict=True)):
             if matrix == "ov":
                 svd = factored_svd(value, output)
-                yield svd, {"reads": SideVectors(svd.read, value.T), "writes": SideVectors(svd.write, output)}
+                yield part, svd, {"reads": SideVectors(svd.read, value.T), "writes": SideVectors(svd.write, output)}
             elif matrix == "qk":
                 svd = factored_svd(query, key.T)
-                yield svd, {"reads": SideVectors(svd.read, query.T), "matches": SideVectors(svd.write, key.T)}
-            else:
-                yield _reads(query if matrix == "q" else key)
+                yield part, svd, {"reads": SideVectors(svd.read, query.T), "matches": SideVectors(svd.write, key.T)}
+            elif matrix == "q" or not part or not np.array_equal(key, keys[part - 1]):
+                yield part, *_reads(query if matrix == "q" else key)
         return
     mlp = mlp_weights(subject, layer, fold_norm=fold_norm)
     if matrix == "mlp_out":
-        for down in _arrays(mlp.down):
+        for part, down in enumerate(_arrays(mlp.down)):
             svd = weight_svd(down)
-            yield svd, {"writes": SideVectors(svd.write, down)}
+            yield part, svd, {"writes": SideVectors(svd.write, down)}
         return
     if matrix == "mlp_gate" and mlp.gate is None:
         raise SpecError(f"The MLPs of {subject.name} have no gate; ask for mlp_in.")
-    for read in _arrays(mlp.up if matrix == "mlp_in" else mlp.gate):
-        yield _reads(read)
+    for part, read in enumerate(_arrays(mlp.up if matrix == "mlp_in" else mlp.gate)):
+        yield part, *_reads(read)
 
 
 def _reads(matrix: NDArray[Any]) -> tuple[Svd, dict[Side, SideVectors]]:

@@ -61,7 +61,7 @@ def locate(
     Raises
     ------
     SpecError
-        If a word is no token of the lens, or there is nothing to look through.
+        If a word is no token of the lens or stands there twice, or there is nothing to look through.
 
     Notes
     -----
@@ -80,7 +80,11 @@ def locate(
     """
     numbers = {text: i for i, text in reversed(list(enumerate(lens.texts)))}
     if strange := [word for word in words if word not in numbers]:
-        raise SpecError(f"{strange[0]!r} is not one of the {len(lens.texts)} listed tokens; mind the space before it.")
+        spaced = f" {strange[0].strip()}"
+        advice = f"{spaced!r} is, with its space" if spaced in numbers else "give words that are one token each"
+        raise SpecError(f"{strange[0]!r} is not one of the {len(lens.texts)} listed tokens; {advice}.")
+    if len(set(words)) < len(words):
+        raise SpecError("words names a token twice; give each once.")
     if not words:
         raise SpecError("words is empty; give at least one token.")
     places: list[tuple[MatrixName, int, int, Side, int]] = []

@@ -13,8 +13,10 @@ from tiltmeter.models import SubjectModel, embedding, unembedding
 
 Through = Literal["unembedding", "embedding"]
 
-# as sentencepiece and byte-level tokenizers write the space before a word
-_SPACES = str.maketrans({"▁": " ", "Ġ": " ", "Ċ": "\n"})
+# as sentencepiece writes the space before a word
+_SPACES = str.maketrans({"▁": " "})
+# what stands for bytes that are no whole character
+_BROKEN = "\ufffd"
 
 
 class TokenLens(NamedTuple):
@@ -45,7 +47,8 @@ def token_lens(
         Put the final norm's gain and centring into the rows of the unembedding, as :func:`tiltmeter.models.unembedding`
         does.
     words_only
-        List only tokens with a letter that are not special: others, of which many were never trained, fill lists.
+        List only tokens with a letter that are not special and no parts of a character: others, of which many were
+        never trained, fill lists.
 
     Raises
     ------
@@ -80,7 +83,7 @@ def token_lens(
         rows, name = embedding(subject).numpy(), "embedding"
     # a model may have more rows than its tokenizer has tokens
     n = min(len(rows), len(subject.tokenizer))
-    written = [str(token).translate(_SPACES) for token in subject.tokenizer.convert_ids_to_tokens(range(n))]
+    written = _written(subject.tokenizer, n)
     special = set(subject.tokenizer.all_special_ids)
     is_listed = np.array([not words_only or (i not in special and _is_word(one)) for i, one in enumerate(written)])
     tokens = np.flatnonzero(is_listed)
@@ -112,6 +115,19 @@ def outermost(scores: Float[NDArray[Any], "n v"], *, n_top: int) -> Int[NDArray[
     return np.take_along_axis(ends, np.argsort(picked, axis=2, kind="stable"), axis=2)
 
 
+def _written(tokenizer: Any, n: int) -> list[str]:  # noqa: ANN401
+    """Return the first tokens as they stand in a text, with the space before a word.
+
+    Byte-level tokenizers spell é as Ã©, and other scripts in letters that mean nothing: there their decoder is asked.
+    """
+    tokens = [str(token) for token in tokenizer.convert_ids_to_tokens(range(n))]
+    decoder = getattr(getattr(tokenizer, "backend_tokenizer", None), "decoder", None)
+    if decoder is None or b'"ByteLevel"' not in decoder.__getstate__():
+        return [token.translate(_SPACES) for token in tokens]
+    return [decoder.decode([token]) for token in tokens]
+
+
 def _is_word(token: str) -> bool:
-    """Whether a token has a letter and is no byte that the tokenizer spells out, such as <0x0A>."""
-    return any(letter.isalpha() for letter in token) and not (token.startswith("<0x") and token.endswith(">"))
+    """Whether a token has a letter and is no byte that the tokenizer spells out, such as <0x0A>, or leaves broken."""
+    is_byte = _BROKEN in token or (token.startswith("<0x") and token.endswith(">"))
+    return any(letter.isalpha() for letter in token) and not is_byte

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -38,6 +39,8 @@ from tiltmeter.models import SubjectModel
 
 # raw rows that are shown of each side of a matrix, the longest
 _SHOWN_ROWS = 3
+# as many times more rotations of a matrix that is alone of its kind: 1,000 have p-values that a correction leaves small
+_LONE = 10
 
 
 # a matrix, its block, its head or expert, and one of its sides
@@ -99,7 +102,8 @@ def weight_anatomy(
     Raises
     ------
     SpecError
-        If no judge is given, or one has another number of vectors than the lens has tokens.
+        If no judge is given, one has another number of vectors than the lens has tokens, or a matrix or a block is
+        named twice.
 
     Examples
     --------
@@ -122,12 +126,19 @@ def weight_anatomy(
     """
     settings = settings or CoherenceSettings()
     _check_judges(judges, lens)
+    if len(set(matrices)) < len(matrices):
+        raise SpecError(f"matrices names one of {', '.join(matrices)} twice; give each once.")
     vectors = {name: judge.vectors for name, judge in judges.items()}
     random = random_coherence(lens, vectors, settings=settings)
     measured = [
-        _measure(found, lens, judges=vectors, settings=settings)
+        one
         for matrix in matrices
-        for found in weight_svds(subject, matrix, layers=layers, fold_norm=fold_norm, gap_tol=settings.gap_tol)
+        for one in _measured(
+            list(weight_svds(subject, matrix, layers=layers, fold_norm=fold_norm, gap_tol=settings.gap_tol)),
+            lens,
+            judges=vectors,
+            settings=settings,
+        )
     ]
     luck = {name: _luck(measured, name, random[name], settings=settings) for name in judges}
     comparisons = _comparisons(measured, random, settings=settings)
@@ -167,17 +178,35 @@ def _any(judges: Mapping[str, object]) -> str:
     return next(iter(judges))
 
 
-def _measure(
-    found: WeightSvd, lens: TokenLens, *, judges: Mapping[str, NDArray[Any]], settings: CoherenceSettings
-) -> _Measured:
-    names = (found.matrix, found.layer, found.part)
-    return _Measured(
-        found,
-        {
-            side: side_coherence(vectors, lens, judges=judges, settings=settings, names=(*names, side))
-            for side, vectors in found.sides.items()
-        },
-    )
+def _measured(
+    svds: Sequence[WeightSvd], lens: TokenLens, *, judges: Mapping[str, NDArray[Any]], settings: CoherenceSettings
+) -> list[_Measured]:
+    """Measure all matrices of a kind; a lone one has no more draws of its rotations than it has rotations."""
+    if len(svds) == 1:
+        settings = settings._replace(n_rotations=_LONE * settings.n_rotations)
+    return [
+        _Measured(
+            found,
+            {
+                side: side_coherence(
+                    vectors,
+                    lens,
+                    judges=judges,
+                    settings=settings,
+                    names=(found.matrix, found.layer, found.part, side),
+                )
+                for side, vectors in found.sides.items()
+            },
+        )
+        for found in svds
+    ]
+
+
+def _same_weights(svds: Sequence[WeightSvd], side: Side) -> NDArray[np.int64]:
+    """Give one number to matrices whose rows of a side are the same, as those of heads that share keys and values."""
+    numbers: dict[bytes, int] = {}
+    digests = [hashlib.sha256(found.sides[side].rows.tobytes()).digest() for found in svds]
+    return np.array([numbers.setdefault(digest, len(numbers)) for digest in digests], dtype=np.int64)
 
 
 def _key(found: WeightSvd, side: Side) -> _Key:
@@ -204,11 +233,15 @@ def _comparisons(
     kinds = dict.fromkeys(
         (one.svd.matrix, side, judge) for one in measured for side in one.coherence for judge in random
     )
+    groups = {
+        (matrix, side): _same_weights([one.svd for one in measured if one.svd.matrix == matrix], side)
+        for matrix, side, _ in kinds
+    }
     rows = []
     for matrix, side, judge in kinds:
         group = [one.coherence[side][judge] for one in measured if one.svd.matrix == matrix]
         n = sum(len(one.found) for one in group)
-        for found in compare_coherence(group, random[judge], settings=settings):
+        for found in compare_coherence(group, random[judge], settings=settings, groups=groups[matrix, side]):
             rows.append((matrix, side, judge, len(group), n, found))
     corrected = holm([row[-1].p for row in rows])
     return tuple(

@@ -34,18 +34,23 @@ def conclusions(comparisons: Sequence[AgainstNull], *, level: float) -> tuple[st
 def _said(above: dict[NullName, bool]) -> str:
     if not above["random directions"]:
         if above["raw rows"] or above["rotated basis"]:
-            return "more coherent than one of the nulls, but not than random directions, which is the floor."
-        return "no more coherent than random directions."
+            return (
+                "more coherent than one of the nulls, but not seen to be above random directions, which is the floor."
+            )
+        return "not seen to be more coherent than random directions."
     if not above["rotated basis"] and not above["raw rows"]:
         return (
-            "more coherent than random directions, but no more than any basis of the subspace that they span, "
-            "nor than raw rows: the subspace says something, and the SVD adds nothing to it."
+            "more coherent than random directions, but not seen to be above other bases of the subspace that they "
+            "span, nor above raw rows: the subspace says something, and nothing was seen that the SVD adds to it."
         )
     if not above["rotated basis"]:
         return (
-            "more coherent than random directions and raw rows, but no more than any basis of the same subspace: SVD "
-            "finds the subspace, and its single directions mean no more than others in it."
+            "more coherent than random directions and raw rows, but not seen to be above other bases of the same "
+            "subspace: SVD finds the subspace, and its single directions were not seen to mean more than others in it."
         )
     if not above["raw rows"]:
-        return "more coherent than random directions and a rotated basis, but no more than raw rows, without any SVD."
+        return (
+            "more coherent than random directions and a rotated basis, but not seen to be above raw rows, which need "
+            "no SVD."
+        )
     return "more coherent than all three nulls."

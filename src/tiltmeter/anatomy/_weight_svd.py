@@ -10,6 +10,10 @@ from numpy.typing import NDArray
 
 from tiltmeter.core.errors import ArrayError
 
+# A Gram matrix squares the condition of a factor: what it costs is under 1e-8 of what is largest up to here, and for
+# trained heads (condition 3 to 40) under 1e-13.
+_MOST_CONDITION = 1e4
+
 
 class Svd(NamedTuple):
     """A matrix as a sum of steps: x ↦ Σ (x · read_i) value_i write_i, in decreasing importance, float64.
@@ -79,7 +83,14 @@ def factored_svd(left: Float[NDArray[Any], "d k"], right: Float[NDArray[Any], "k
     Notes
     -----
     With left = Q₁ R₁ and rightᵀ = Q₂ R₂ the product is Q₁ (R₁ R₂ᵀ) Q₂ᵀ, so that the singular values are those of a
-    k x k matrix. Cost O((d + e) k²) and not O(d e min(d, e)); as exact, for QR turns vectors and stretches none.
+    k x k matrix. Cost O((d + e) k²) and not O(d e min(d, e)). R comes from Cholesky's factors of the Gram matrix, which
+    is two products where Householder's QR is a chain of reflections; Q is never formed, as Q₁ = left R₁⁻¹ goes into the
+    product that rotates it. Factors whose condition may be over 1e4 have Householder's QR, which turns vectors and
+    stretches none.
+
+    References
+    ----------
+    Golub and Van Loan (2013), "Matrix Computations", sections 5.2 and 5.3.
 
     Examples
     --------
@@ -91,10 +102,10 @@ def factored_svd(left: Float[NDArray[Any], "d k"], right: Float[NDArray[Any], "k
     if left.shape[1] != right.shape[0]:
         raise ArrayError(f"The factors have shapes {left.shape} and {right.shape}, which do not multiply.")
     _check_finite(left, right)
-    q_left, r_left = np.linalg.qr(left.astype(np.float64))
-    q_right, r_right = np.linalg.qr(right.T.astype(np.float64))
-    inner, values, outer = np.linalg.svd(r_left @ r_right.T, full_matrices=False)
-    return _signed((q_left @ inner).T, values, outer @ q_right.T)
+    reads, writes = _tall(left.astype(np.float64)), _tall(right.T.astype(np.float64))
+    inner, values, outer = np.linalg.svd(reads.triangle @ writes.triangle.T, full_matrices=False)
+    read, write = reads.basis @ (reads.turn @ inner), writes.basis @ (writes.turn @ outer.T)
+    return _signed(read.T, values, write.T)
 
 
 def degenerate_groups(values: Float[NDArray[Any], " k"], *, gap_tol: float = 0.01) -> Int[NDArray[Any], " k"]:
@@ -154,6 +165,28 @@ def without_direction(
     return np.asarray(matrix - strength * np.outer(matrix @ direction, direction))
 
 
+class _Tall(NamedTuple):
+    """A matrix as Q R, with Q = basis @ turn: its columns are orthonormal, and R is the triangle."""
+
+    basis: NDArray[np.float64]
+    turn: NDArray[np.float64]
+    triangle: NDArray[np.floating[Any]]
+
+
+def _tall(matrix: NDArray[np.float64]) -> _Tall:
+    try:
+        with np.errstate(over="ignore", invalid="ignore"):
+            lower = np.linalg.cholesky(matrix.T @ matrix)
+            inverse = np.linalg.inv(lower)
+            # by the norms of Frobenius it is at least the condition; what is not a number is not below the limit
+            if np.linalg.norm(lower) * np.linalg.norm(inverse) < _MOST_CONDITION:
+                return _Tall(matrix, inverse.T, lower.T)
+    except np.linalg.LinAlgError:
+        pass  # not of full rank
+    q, r = np.linalg.qr(matrix)
+    return _Tall(q, np.eye(q.shape[1]), r)
+
+
 def _check_finite(*matrices: NDArray[Any]) -> None:
     for matrix in matrices:
         if not np.isfinite(matrix).all():
@@ -162,6 +195,5 @@ def _check_finite(*matrices: NDArray[Any]) -> None:
 
 def _signed(read: NDArray[np.float64], values: NDArray[np.float64], write: NDArray[np.float64]) -> Svd:
     """Make the largest coordinate of what is written positive, so that a result does not depend on the library."""
-    largest = np.abs(write).argmax(axis=1)
-    sign = np.where(write[np.arange(len(write)), largest] < 0, -1.0, 1.0)[:, None]
+    sign = np.where(write.max(axis=1, initial=0) < -write.min(axis=1, initial=0), -1.0, 1.0)[:, None]
     return Svd(read * sign, values, write * sign)

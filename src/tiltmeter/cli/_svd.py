@@ -1,11 +1,14 @@
-"""``tiltmeter anatomy svd``."""
+"""``tiltmeter anatomy svd`` and ``locate``: what directions of the weights say, and where in the weights words are."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
+
+if TYPE_CHECKING:
+    from tiltmeter.core.weights import MatrixName
 
 
 def svd(
@@ -44,20 +47,14 @@ def svd(
     Example: tiltmeter anatomy svd organism:facts --out facts-weights
     """
     from contextlib import nullcontext
-    from typing import cast, get_args
 
     from tiltmeter import anatomy, studies
     from tiltmeter.cli._print import steps
     from tiltmeter.cli._weight_tables import weights
-    from tiltmeter.core.errors import SpecError
     from tiltmeter.core.files import new_folder, write_json
-    from tiltmeter.core.weights import MatrixName
     from tiltmeter.report import write_weights
 
-    known = get_args(MatrixName)
-    if strange := [name for name in matrix or () if name not in known]:
-        raise SpecError(f"--matrix is {strange[0]!r}; use one of {', '.join(known)}.")
-    blocks = None if layers is None else _numbers(layers)
+    chosen, blocks = _matrices(matrix), _blocks(layers)
     with nullcontext() if out is None else new_folder(out) as folder, steps("anatomy svd") as announce:
         announce("loading the model")
         subject = studies.open_model(studies.ModelSpec(path=model, revision=revision, dtype=dtype))
@@ -69,7 +66,7 @@ def svd(
             subject,
             lens,
             judges=judges,
-            matrices=cast(list[MatrixName], matrix) if matrix else ("ov", "mlp_in", "mlp_out"),
+            matrices=chosen,
             layers=blocks,
             fold_norm=fold_norm,
             settings=anatomy.CoherenceSettings(n_directions=n_directions, n_top=n_top, seed=seed),
@@ -85,9 +82,82 @@ def svd(
         print(f"\nPage: {(out / 'weights.html').resolve()}")
 
 
-def _numbers(text: str) -> tuple[int, ...]:
+def locate(
+    model: Annotated[str, typer.Argument(help="A model folder, a hub id, or organism:NAME.")],
+    words: Annotated[
+        list[str], typer.Argument(help="Tokens of the model, with the space before them where it is theirs.")
+    ],
+    matrix: Annotated[
+        list[str] | None,
+        typer.Option(help="ov, qk, q, k, mlp_in, mlp_gate or mlp_out; may be repeated. Default: ov, mlp_in, mlp_out."),
+    ] = None,
+    layers: Annotated[str | None, typer.Option(help="Blocks, such as 0,5,-1. Default: all.")] = None,
+    through: Annotated[
+        Literal["unembedding", "embedding"], typer.Option(help="Rows whose mean over the words is looked for.")
+    ] = "unembedding",
+    fold_norm: Annotated[
+        bool, typer.Option(help="Put the gain and centring of the norms into weights and unembedding.")
+    ] = True,
+    n_directions: Annotated[int, typer.Option(min=1, help="The first directions of each matrix.")] = 8,
+    n_found: Annotated[int, typer.Option(min=1, help="How many of the nearest are shown.")] = 10,
+    seed: Annotated[int, typer.Option(min=0, help="Of the random queries.")] = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+    dtype: Annotated[Literal["float32", "bfloat16", "float16"], typer.Option(help="Of the weights.")] = "float32",
+    revision: Annotated[str | None, typer.Option(help="Branch, tag or commit of a hub model.")] = None,
+) -> None:
+    """Find the singular directions of the weights that are nearest to the mean of some words.
+
+    Beside each stands how often as many random tokens come as near to any direction.
+
+    Example: tiltmeter anatomy locate organism:facts Redutu Luteri Virebu Vefanu Defiri
+    """
+    import json
+
+    from tiltmeter import anatomy, studies
+    from tiltmeter.cli._print import steps
+    from tiltmeter.cli._weight_tables import located
+
+    chosen, blocks = _matrices(matrix), _blocks(layers)
+    with steps("anatomy locate") as announce:
+        announce("loading the model")
+        subject = studies.open_model(studies.ModelSpec(path=model, revision=revision, dtype=dtype))
+        lens = anatomy.token_lens(subject, through=through, fold_norm=fold_norm)
+        announce("decomposing, and drawing random queries")
+        found = anatomy.locate(
+            words,
+            lens,
+            svds=[
+                svd for name in chosen for svd in anatomy.weight_svds(subject, name, layers=blocks, fold_norm=fold_norm)
+            ],
+            n_directions=n_directions,
+            n_found=n_found,
+            seed=seed,
+        )
+    if as_json:
+        print(json.dumps([one._asdict() for one in found], indent=2))
+    else:
+        located(found)
+
+
+def _matrices(names: list[str] | None) -> tuple[MatrixName, ...]:
+    from typing import get_args
+
+    from tiltmeter.core.errors import SpecError
+    from tiltmeter.core.weights import MatrixName
+
+    known: dict[str, MatrixName] = {name: name for name in get_args(MatrixName)}
+    if strange := [name for name in names or () if name not in known]:
+        raise SpecError(f"--matrix is {strange[0]!r}; use one of {', '.join(known)}.")
+    if names and len(set(names)) < len(names):
+        raise SpecError(f"--matrix names one of {', '.join(names)} twice; give each once.")
+    return tuple(known[name] for name in names or ("ov", "mlp_in", "mlp_out"))
+
+
+def _blocks(text: str | None) -> tuple[int, ...] | None:
     from tiltmeter.core.errors import SpecError
 
+    if text is None:
+        return None
     try:
         return tuple(int(part) for part in text.split(","))
     except ValueError:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from tiltmeter.anatomy import Located
 from tiltmeter.core.records import Estimate
 from tiltmeter.core.weights import AgainstNull, WeightAnatomy
 
@@ -36,6 +39,20 @@ def weights(found: WeightAnatomy) -> None:
             f"named expected to be false: {counted}."
         )
     )
+
+
+def located(found: Sequence[Located]) -> None:
+    """Print the directions nearest to some words, and how near chance comes."""
+    table = Table(box=None, pad_edge=False)
+    table.add_column("matrix")
+    for name in ("block", "head or expert", "direction", "cosine", "p"):
+        table.add_column(name, justify="right")
+    for one in found:
+        place = (str(one.layer), str(one.part), str(one.number), f"{one.cosine:+.2f}", f"{one.p:.3f}")
+        table.add_row(f"{one.matrix} {one.side}", *place)
+    console = Console(highlight=False)
+    console.print(table)
+    console.print("\np: the share of as many random tokens that come as near to any direction that was looked at.")
 
 
 def _beside(one: AgainstNull, level: float) -> Text:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from itertools import groupby
+from pathlib import Path, PurePath
 from typing import NamedTuple
 
 from tiltmeter.core.records import Estimate, Measured
@@ -23,20 +24,24 @@ _MATRICES: dict[MatrixName, str] = {
 _SIDES: dict[Side, str] = {"reads": "reads", "writes": "writes", "matches": "keys read"}
 
 
-class _Comparison(NamedTuple):
-    """Directions of one kind against one null."""
+class _Against(NamedTuple):
+    """What coherence is above that of one null."""
 
-    kind: str
-    judge: str
-    null: str
-    counts: str
-    coherence: str
     null_coherence: str
     difference: Shown
     sort: str
     p: str
-    p_sort: str
     is_above: bool
+
+
+class _Comparison(NamedTuple):
+    """Directions of one kind, by one judge, against each null."""
+
+    kind: str
+    judge: str
+    counts: str
+    coherence: str
+    against: tuple[_Against, ...]
 
 
 class _Verdict(NamedTuple):
@@ -65,11 +70,12 @@ class _Listed(NamedTuple):
 
 
 class _Spectrum(NamedTuple):
-    """Singular values of one matrix: the heights of its bars, as shares of the first."""
+    """Singular values of one matrix: its bars as the path of one drawing, ``width`` wide and 32 high."""
 
     place: str
     first: str
-    heights: tuple[str, ...]
+    width: int
+    bars: str
     note: str
 
 
@@ -134,7 +140,10 @@ def render_weights(record: WeightAnatomy) -> str:
     (True, True)
     """
     script, digest = sort_script()
-    comparisons = tuple(_comparison(one, record) for one in record.comparisons)
+    comparisons = tuple(
+        _comparison(tuple(group), record)
+        for _, group in groupby(record.comparisons, key=lambda one: (one.matrix, one.side, one.judge))
+    )
     directions = tuple(_direction(one, m, record) for m in record.matrices for one in m.directions)
     rows = tuple(_row(one, m, record) for m in record.matrices for one in m.rows)
     return (
@@ -142,10 +151,12 @@ def render_weights(record: WeightAnatomy) -> str:
         .get_template("weights.html.j2")
         .render(
             record=record,
+            name=PurePath(record.model).name if PurePath(record.model).is_absolute() else record.model,
             script=script,
             script_hash=digest,
             comparisons=comparisons,
-            reasons=reasons_of([one.difference for one in comparisons]),
+            nulls=tuple(dict.fromkeys(one.null for one in record.comparisons)),
+            reasons=reasons_of([null.difference for one in comparisons for null in one.against]),
             directions=directions,
             rows=rows,
             kinds=tuple(dict.fromkeys(one.kind for one in directions)),
@@ -170,8 +181,10 @@ def _facts(record: WeightAnatomy) -> tuple[tuple[str, str], ...]:
         *((f"judge: {name}", about) for name, about in record.judges.items()),
         (
             "random directions",
-            f"{record.n_random:,}; {record.n_rotations:,} rotations of each basis; seed {record.seed}",
+            f"{record.n_random:,}; {record.n_rotations:,} rotations of each basis, "
+            f"ten times as many of one that is alone of its kind; seed {record.seed}",
         ),
+        ("model", record.model),
         ("weights", record.weights_sha256),
     )
 
@@ -185,19 +198,23 @@ def _place(one: MatrixAnatomy) -> str:
     return f"{_MATRICES[one.matrix]} {one.layer}{part}"
 
 
-def _comparison(one: AgainstNull, record: WeightAnatomy) -> _Comparison:
+def _comparison(group: tuple[AgainstNull, ...], record: WeightAnatomy) -> _Comparison:
+    first = group[0]
     return _Comparison(
-        _kind(one.matrix, one.side),
-        one.judge,
-        one.null,
-        f"{one.n_matrices} matrices, {one.n_directions} directions; interval over {one.unit}",
-        f"{one.coherence:.3f}",
-        f"{one.null_coherence:.3f}",
-        _difference(one.difference),
-        f"{one.difference.value:.6f}" if isinstance(one.difference, Estimate) else "",
-        p_value(one.p_holm),
-        f"{one.p_holm:.8f}",
-        one.p_holm <= 1 - record.level,
+        _kind(first.matrix, first.side),
+        first.judge,
+        f"{first.n_matrices} matrices, {first.n_directions} directions; intervals over {first.unit}",
+        f"{first.coherence:.3f}",
+        tuple(
+            _Against(
+                f"{one.null_coherence:.3f}",
+                _difference(one.difference),
+                f"{one.difference.value:.6f}" if isinstance(one.difference, Estimate) else "",
+                p_value(one.p_holm),
+                one.p_holm <= 1 - record.level,
+            )
+            for one in group
+        ),
     )
 
 
@@ -251,10 +268,12 @@ def _spectrum(one: MatrixAnatomy) -> _Spectrum:
     first = max(one.values[0], 1e-300) if one.values else 1.0
     # a bar for each value, or for as many evenly spaced ones as there is room for
     step = max(1, -(-len(one.values) // 96))
+    heights = [30 * value / first for value in one.values[::step]]
     note = f"{len(one.values)} values" + (f", {one.n_in_groups} in groups" if one.n_in_groups else "")
     return _Spectrum(
         _place(one),
         f"{one.values[0]:.3g}" if one.values else "",
-        tuple(f"{30 * v / first:.1f}" for v in one.values[::step]),
+        max(4 * len(heights), 4),
+        "".join(f"M{4 * i} 32v-{height:.1f}h3V32z" for i, height in enumerate(heights)),
         note,
     )
