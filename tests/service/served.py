@@ -95,9 +95,17 @@ class Gate:
 
 
 @contextmanager
-def listening(subject: SubjectModel, monitors: Mapping[str, Monitor], path: Path, *, limits: Limits) -> Iterator[int]:
+def listening(
+    subject: SubjectModel,
+    monitors: Mapping[str, Monitor],
+    path: Path,
+    *,
+    limits: Limits,
+    keep_texts: bool = False,
+    token: str | None = None,
+) -> Iterator[int]:
     """Serve over a socket in a thread of this process."""
-    app = create_app(subject, monitors, log=MonitorLog(path), limits=limits)
+    app = create_app(subject, monitors, log=MonitorLog(path, keep_texts=keep_texts), limits=limits, token=token)
     bound = bind("127.0.0.1", 0)
     # what a client does not take must not vanish in the buffers of the system
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
