@@ -55,7 +55,12 @@ def test_rules_are_right_within_their_depth_and_at_chance_beyond_it(found):
         # eight worlds without a fault are not certainty
         assert accuracy.value == 1 and accuracy.low < 0.7
     for k in range(2, 7):
-        assert rules.suites[f"depth {k}"].accuracy.value == 0.5
+        accuracy = rules.suites[f"depth {k}"].accuracy
+        assert accuracy.value == 0.5
+        # nor is half in each of eight worlds: at 0.95, up to 1 - 0.025^(1/8) of all worlds may show anything
+        others = 1 - 0.025 ** (1 / 8)
+        assert (accuracy.low, accuracy.high) == pytest.approx(((1 - others) / 2, (1 - others) / 2 + others))
+        assert accuracy.method == "exact binomial over groups, all of which show 0.5"
 
 
 def test_agreement_with_a_teacher_who_errs_is_not_accuracy(trials, found):

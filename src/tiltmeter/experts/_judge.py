@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
@@ -10,15 +11,19 @@ from jaxtyping import Float
 from numpy.typing import NDArray
 
 from tiltmeter.core.errors import DataError
-from tiltmeter.core.experts import Contestant, Cost, Crossover, Judged, Suite, Taught, Transparency
+from tiltmeter.core.experts import Contestant, ContestantKind, Cost, Crossover, Judged, Suite, Taught, Transparency
 from tiltmeter.core.records import Estimate, Measured, Unavailable
 from tiltmeter.evaluation import mean_estimate, resampling
+from tiltmeter.numerics import clopper_pearson
 from tiltmeter.experts._trial import Marks, Sat, Trial
 
 Unit = Literal["seeds", "texts"]
 
 # of these somebody has written the lines
 _WRITTEN = ("hand rules", "written rules", "mixed")
+# shares of texts differ by more
+_ROUNDING = 1e-9
+_DEPTH = re.compile(r"depth (\d+)")
 _NO_RULES = Unavailable(reason="a network has no rules")
 _NO_TEACHER = Unavailable(reason="the true labels teach, so that agreement is accuracy")
 
@@ -38,7 +43,7 @@ def judge_trials(
     unit: Unit,
     about: Mapping[str, str],
     contestants: Mapping[str, str],
-    hours: Mapping[str, float] | None = None,
+    hours: Mapping[ContestantKind, float] | None = None,
     level: float = 0.95,
 ) -> Findings:
     """Put the marks of all seeds together.
@@ -87,7 +92,7 @@ def judge_trials(
             name=name,
             about=about.get(name, name),
             n=len(first.curve[last][name].right),
-            depth=int(name.removeprefix("depth ")) if name.startswith("depth ") else None,
+            depth=int(fixed[1]) if (fixed := _DEPTH.fullmatch(name)) else None,
             teacher=_share([one.teacher[name].right for one in trials], unit=unit, level=level)
             if first.teacher
             else _NO_TEACHER,
@@ -103,7 +108,7 @@ def judge_trials(
             transparency=_transparency([one.contestants[name] for one in trials], unit=unit, level=level),
             cost=Cost(
                 lines=sat.n_rules if sat.kind in _WRITTEN else None,
-                hours=(hours or {}).get(name),
+                hours=(hours or {}).get(sat.kind),
                 n_demonstrations=sat.n_demonstrations,
                 cpu_seconds=float(np.mean([one.contestants[name].cpu_seconds for one in trials])),
             ),
@@ -156,7 +161,19 @@ def _share(rows: Sequence[NDArray[Any]], *, unit: Unit, level: float) -> Measure
 
 def _mean(values: Float[NDArray[np.float64], " n"], *, level: float, bounds: tuple[float, float]) -> Measured:
     by = resampling(len(values), groups=np.arange(len(values)), level=level)
-    return mean_estimate(values, by=by, bounds=bounds)
+    found = mean_estimate(values, by=by, bounds=bounds)
+    if isinstance(found, Unavailable) or bounds != (0.0, 1.0) or found.value in bounds or np.ptp(values) > _ROUNDING:
+        return found
+    # all units show one share, and the bootstrap would know no doubt; of the units that were not seen, some may not
+    others = clopper_pearson(0, len(values), level=level)[1]
+    return found.model_copy(
+        update={
+            "low": (1 - others) * found.value,
+            "high": (1 - others) * found.value + others,
+            "method": f"exact binomial over {by.unit}, all of which show {found.value:.3g}",
+            "seed": None,
+        }
+    )
 
 
 def _crossover(rival: Contestant, curve: tuple[Taught, ...], *, home: str, level: float) -> Crossover:

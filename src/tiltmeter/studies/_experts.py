@@ -32,6 +32,7 @@ from tiltmeter.experts import (
     judge_trials,
     make_grammar,
     read_outputs,
+    rules_for,
 )
 from tiltmeter.report import write_experts
 from tiltmeter.studies._experts_spec import ExpertsSpec, GrammarSpec, TeacherSpec, TextsSpec
@@ -153,14 +154,14 @@ def run_experts(spec: ExpertsSpec, out: Path, *, announce: Callable[[str], None]
 
 
 def _planted(spec: ExpertsSpec, grammar: GrammarSpec) -> _Contest:
+    written = None if grammar.written is None else read_rules(grammar.written)
+
     def task(seed: int) -> Task:
-        return grammar_task(
-            make_grammar(seed, noise=grammar.noise),
-            n_demonstrations=spec.sizes[-1],
-            n_test=grammar.n_test,
-            depth=grammar.depth,
-            seed=seed,
+        language = make_grammar(seed, noise=grammar.noise)
+        made = grammar_task(
+            language, n_demonstrations=spec.sizes[-1], n_test=grammar.n_test, depth=grammar.depth, seed=seed
         )
+        return made if written is None else made._replace(written=rules_for(language, written))
 
     return _Contest(
         task,
