@@ -14,8 +14,8 @@ from tiltmeter.core.errors import DataError
 from tiltmeter.core.experts import Contestant, ContestantKind, Cost, Crossover, Judged, Suite, Taught, Transparency
 from tiltmeter.core.records import Estimate, Measured, Unavailable
 from tiltmeter.evaluation import mean_estimate, resampling
-from tiltmeter.numerics import clopper_pearson
 from tiltmeter.experts._trial import Marks, Sat, Trial
+from tiltmeter.numerics import clopper_pearson
 
 Unit = Literal["seeds", "texts"]
 

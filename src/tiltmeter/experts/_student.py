@@ -77,10 +77,10 @@ class _Block(nn.Module):
         self, x: Float[Tensor, "n t d"], *, turns: Complex[Tensor, "t p"], closed: Float[Tensor, "n 1 1 t"]
     ) -> Float[Tensor, "n t d"]:
         heads: Float[Tensor, "n t d"] = self.queries(self.norm(x))
-        q, k, v = heads.unflatten(-1, (3, self.n_heads, -1)).permute(2, 0, 3, 1, 4)
+        q, k, v = heads.view(*x.shape[:2], 3, self.n_heads, -1).permute(2, 0, 3, 1, 4)
         # by hand, for on a CPU the fused kernel takes three times as long on heads as small as these
-        reached = (_turned(q, turns) @ _turned(k, turns).transpose(-1, -2) / math.sqrt(q.shape[-1]) + closed).softmax(-1)
-        x = x + self.out((reached @ v).transpose(1, 2).flatten(2))
+        met = _turned(q, turns) @ _turned(k, turns).transpose(-1, -2) / math.sqrt(q.shape[-1])
+        x = x + self.out(((met + closed).softmax(dim=-1) @ v).transpose(1, 2).flatten(2))
         fed: Float[Tensor, "n t d"] = x + self.feed(x)
         return fed
 
@@ -98,6 +98,7 @@ class _Net(nn.Module):
         self.layers = nn.ModuleList(_Block(spec) for _ in range(spec.n_layers))
         self.norm = nn.LayerNorm(spec.d_model)
         self.head = nn.Linear(spec.d_model, 1)
+        self.turns: Complex[Tensor, "t p"]
         n_pairs = spec.d_model // spec.n_heads // 2
         angles = torch.arange(spec.max_words)[:, None] * _SLOWEST ** (-torch.arange(n_pairs) / n_pairs)
         self.register_buffer("turns", torch.polar(torch.ones_like(angles), angles))
@@ -119,7 +120,7 @@ class _Net(nn.Module):
 
 
 def _turned(x: Float[Tensor, "n h t e"], turns: Complex[Tensor, "t p"]) -> Float[Tensor, "n h t e"]:
-    pairs = torch.view_as_complex(x.unflatten(-1, (-1, 2)).contiguous())
+    pairs = torch.view_as_complex(x.reshape(*x.shape[:-1], -1, 2))
     return torch.view_as_real(pairs * turns).flatten(-2)
 
 
@@ -223,7 +224,8 @@ def train_student(
         net = _Net(chosen)
     seen, target = _numbered(texts, chosen), torch.from_numpy(taught.astype(np.float32))
     optimizer = torch.optim.AdamW(net.parameters(), lr=rate, weight_decay=chosen.weight_decay, fused=True)
-    batches = _batches((seen.words > 0).sum(dim=1).numpy(), size=chosen.batch_size, rng=stream(seed, "student", "batches"))
+    lengths = (seen.words > 0).sum(dim=1).numpy()
+    batches = _batches(lengths, size=chosen.batch_size, rng=stream(seed, "student", "batches"))
     for step in range(chosen.steps):
         rows = torch.from_numpy(next(batches))
         fall = 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * step / chosen.steps))

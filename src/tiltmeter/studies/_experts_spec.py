@@ -8,8 +8,8 @@ from typing import Annotated
 from pydantic import Field, ValidationError, model_validator
 
 from tiltmeter.core.errors import SpecError
-from tiltmeter.core.records import Record
 from tiltmeter.core.experts import ContestantKind
+from tiltmeter.core.records import Record
 from tiltmeter.experts import MOST_NEGATIONS, StudentSpec
 from tiltmeter.studies._spec import AnswersSpec
 from tiltmeter.studies._spec_reading import beside, first_problem, read_content
@@ -29,8 +29,8 @@ class GrammarSpec(Record):
     """A planted grammar, another one for each seed.
 
     ``noise``: the share of texts that the teacher labels wrongly. ``depth``: how many negations the hand rules count.
-    ``n_test``: texts a suite. ``written``: a YAML file of rules that a language model wrote, with ``PRAISE`` and the like
-    in place of the words of a language (:func:`tiltmeter.experts.rules_for`).
+    ``n_test``: texts a suite. ``written``: a YAML file of rules that a language model wrote, with ``PRAISE`` and the
+    like in place of the words of a language (:func:`tiltmeter.experts.rules_for`).
     """
 
     noise: float = Field(default=0.05, ge=0, lt=0.5)

@@ -39,8 +39,8 @@ def first_problem(error: ValidationError, *, spec: type[Record], hints: Mapping[
         return f"unknown key {'.'.join(where)!r}; {hint}"
     if problem["type"] == "missing":
         return f"the key {'.'.join(where)!r} is missing"
-    if (hint := hints.get(".".join(where[:2]))) is not None and problem["type"] != "value_error":
-        return hint
+    if problem["type"] != "value_error" and (told := hints.get(".".join(where[:2]))) is not None:
+        return told
     if problem["type"] == "model_type":
         return f"{'.'.join(where)!r}: give keys and values, such as {', '.join(_known_keys(where, spec=spec))}"
     message = problem["msg"].removeprefix("Value error, ").removesuffix(".")
