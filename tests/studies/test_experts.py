@@ -128,6 +128,8 @@ def test_texts_elsewhere_of_a_group_that_was_shown_are_left_out(tmp_path: Path):
     found = run_experts(spec, tmp_path / "out")
     # half of the 20 groups were shown
     assert {suite.name: suite.n for suite in found.suites}["away"] == 20
+    # and what intervals resample are the ten others
+    assert {one.suites[name].accuracy.n for one in found.contestants for name in ("home", "away")} == {10}
 
 
 def test_rules_that_a_model_wrote_contest_on_the_grammar_in_each_language(tmp_path: Path):

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -76,6 +76,7 @@ class _Contest(NamedTuple):
     about: str
     teacher: str
     suites: dict[str, str]
+    groups: dict[str, NDArray[Any]]
 
 
 def run_experts(spec: ExpertsSpec, out: Path, *, announce: Callable[[str], None] = lambda _: None) -> Experts:
@@ -106,8 +107,8 @@ def run_experts(spec: ExpertsSpec, out: Path, *, announce: Callable[[str], None]
     Notes
     -----
     Of a grammar, a seed makes the language, the texts, the teacher's errors and the student, and intervals resample
-    seeds. Of real texts all seeds share one split, and a seed makes the student only; intervals resample test texts,
-    each with its mean over seeds.
+    seeds. Of real texts all seeds share one split, and a seed makes the student only; intervals resample test texts
+    (their groups, where they have some), each with its mean over seeds.
 
     Examples
     --------
@@ -133,7 +134,12 @@ def run_experts(spec: ExpertsSpec, out: Path, *, announce: Callable[[str], None]
                 hold_trial(contest.task(seed), sizes=contest.sizes, student=spec.student, seed=seed, announce=said)
             )
         found = judge_trials(
-            trials, unit=contest.unit, about=contest.suites, contestants=_CONTESTANTS, hours=spec.hours
+            trials,
+            unit=contest.unit,
+            about=contest.suites,
+            contestants=_CONTESTANTS,
+            hours=spec.hours,
+            groups=contest.groups,
         )
         record = Experts(
             name=spec.name,
@@ -157,7 +163,7 @@ def _planted(spec: ExpertsSpec, grammar: GrammarSpec) -> _Contest:
     written = None if grammar.written is None else read_rules(grammar.written)
 
     def task(seed: int) -> Task:
-        language = make_grammar(seed, noise=grammar.noise)
+        language = make_grammar(seed, noise=grammar.noise, deeper=grammar.deeper, deepest=grammar.deepest)
         made = grammar_task(
             language, n_demonstrations=spec.sizes[-1], n_test=grammar.n_test, depth=grammar.depth, seed=seed
         )
@@ -170,6 +176,7 @@ def _planted(spec: ExpertsSpec, grammar: GrammarSpec) -> _Contest:
         f"a planted grammar: polarity times the parity of negations; the hand rules count {grammar.depth}",
         f"the truth, with {grammar.noise:.0%} of the labels wrong",
         _GRAMMAR_SUITES,
+        {},
     )
 
 
@@ -206,6 +213,7 @@ def _of_texts(spec: ExpertsSpec, announce: Callable[[str], None]) -> _Contest:
         f"{len(home)} texts of {Path(asked.home).name}, {len(test)} of them held out",
         _named(spec.teacher),
         {**_TEXT_SUITES, **{name: f"{len(suites[name])} texts of another domain" for name in asked.elsewhere}},
+        {name: suite.groups for name, suite in suites.items() if suite.groups is not None},
     )
 
 

@@ -29,12 +29,15 @@ class GrammarSpec(Record):
     """A planted grammar, another one for each seed.
 
     ``noise``: the share of texts that the teacher labels wrongly. ``depth``: how many negations the hand rules count.
+    ``deeper``: for each clause with k negations there are so many with k + 1, up to ``deepest``.
     ``n_test``: texts a suite. ``written``: a YAML file of rules that a language model wrote, with ``PRAISE`` and the
     like in place of the words of a language (:func:`tiltmeter.experts.rules_for`).
     """
 
     noise: float = Field(default=0.05, ge=0, lt=0.5)
     depth: int = Field(default=1, ge=0, le=MOST_NEGATIONS)
+    deeper: float = Field(default=0.5, gt=0, le=1)
+    deepest: int = Field(default=MOST_NEGATIONS, ge=0, le=MOST_NEGATIONS)
     n_test: int = Field(default=400, ge=20)
     written: Named | None = None
 
@@ -67,6 +70,7 @@ class TeacherSpec(Record):
 class TextsSpec(Record):
     """Real texts: ``home``, of which a share ``for_test`` is held out, and sets ``elsewhere``, which are domain shift.
 
+    Texts that come with a split, such as an organism's, keep it, and nothing is drawn.
     ``label_positive``: the label that means 1, and ``label_negative`` that which means 0; rows of other labels are left
     out. Both None: the labels are 0 and 1. ``lexicon``: words labelled 1 (praise) and 0 (blame), for rules by hand in
     English; None for no such rules. ``written``: a YAML file of rules that a language model wrote.
