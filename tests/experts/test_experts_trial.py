@@ -9,7 +9,7 @@ from tiltmeter.baselines import Rule, RuleList
 from tiltmeter.core.errors import DataError, SpecError
 from tiltmeter.core.records import Estimate, Unavailable
 from tiltmeter.data import TextSet
-from tiltmeter.experts import Marks, StudentSpec, Task, grammar_task, hold_trial, judge_trials, make_grammar
+from tiltmeter.experts import Marks, StudentSpec, Task, Trial, grammar_task, hold_trial, judge_trials, make_grammar
 from tiltmeter.experts._judge import _crossing
 
 QUICK = StudentSpec(d_model=8, steps=10)
@@ -114,6 +114,18 @@ def test_texts_of_a_group_are_resampled_together():
     )
     assert (apart["home"].accuracy.n, together["home"].accuracy.n, together["typos"].accuracy.n) == (40, 10, 40)
     assert together["home"].accuracy.value == apart["home"].accuracy.value
+
+
+def test_groups_that_all_show_one_share_are_no_certainty_either():
+    right = np.array([True, False] * 20)
+    trial = hold_trial(planted(0), sizes=(60,), student=QUICK, seed=0)
+    half = trial.contestants["hand rules"]._replace(marks={"home": Marks(right, None)})
+    twins = Trial({"hand rules": half}, {60: {"home": Marks(right, None)}}, {})
+    groups = {"home": np.repeat(np.arange(20), 2)}
+    found = judge_trials([twins], unit="texts", about={}, contestants={}, groups=groups).contestants[0].suites["home"]
+    others = 1 - 0.025 ** (1 / 20)
+    assert (found.accuracy.value, found.accuracy.n) == (0.5, 20)
+    assert (found.accuracy.low, found.accuracy.high) == pytest.approx((0.5 - others / 2, 0.5 + others / 2))
 
 
 def test_few_seeds_have_figures_and_no_interval(trials):

@@ -177,9 +177,12 @@ def _mean(
     level: float,
     bounds: tuple[float, float],
 ) -> Measured:
-    by = resampling(len(values), groups=np.arange(len(values)) if groups is None else groups, level=level)
+    of_unit = np.unique(np.arange(len(values)) if groups is None else groups, return_inverse=True)[1]
+    by = resampling(len(values), groups=of_unit, level=level)
     found = mean_estimate(values, by=by, bounds=bounds)
-    if isinstance(found, Unavailable) or bounds != (0.0, 1.0) or found.value in bounds or np.ptp(values) > _ROUNDING:
+    if isinstance(found, Unavailable) or bounds != (0.0, 1.0) or found.value in bounds:
+        return found
+    if np.ptp(np.bincount(of_unit, values) / np.bincount(of_unit)) > _ROUNDING:
         return found
     # all units show one share, and the bootstrap would know no doubt; of the units that were not seen, some may not
     others = clopper_pearson(0, by.n_units, level=level)[1]

@@ -209,7 +209,7 @@ def train_student(
     Examples
     --------
     >>> taught = np.array([1.0, 0.0] * 8)
-    >>> student = train_student(["good", "bad"] * 8, taught, spec=StudentSpec(d_model=8, steps=40), seed=0)
+    >>> student = train_student(["good", "bad"] * 8, taught, spec=StudentSpec(d_model=8, steps=80), seed=0)
     >>> student.predict(["good", "bad"]).tolist()
     [1, 0]
     """

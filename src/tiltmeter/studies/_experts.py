@@ -44,7 +44,7 @@ _PACKAGES = ("tiltmeter", "torch", "transformers", "numpy", "scikit-learn")
 _SPLIT_SEED = 0
 _CONTESTANTS = {
     "hand rules": "lexicon, negation, intensifier and contrast, written by hand",
-    "written rules": "an ordered list that a language model wrote",
+    "written rules": "an ordered list that a language model wrote; its file should say what it had seen",
     "induced rules": "a decision tree of at most eight leaves over words, of the demonstrations, as ordered rules",
     "student": "a tiny transformer that starts from nothing and learns from the demonstrations",
     "mixed": "the hand rules, and the student where they say nothing",
