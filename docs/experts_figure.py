@@ -17,7 +17,19 @@ from tiltmeter.core.experts import Experts, Judged
 from tiltmeter.core.files import read_record
 from tiltmeter.core.records import Estimate
 
-COLOURS = {"hand rules": "#0072b2", "student": "#c94a00", "mixed": "#009e73", "induced rules": "#999999"}
+COLOURS = {
+    "hand rules": "#0072b2", "written rules": "#a2418a", "induced rules": "#999999", "student": "#c94a00",
+    "mixed": "#009e73",
+}  # fmt: skip
+DASHES = {
+    "hand rules": [1, 0],
+    "written rules": [7, 3],
+    "induced rules": [2, 3],
+    "student": [1, 0],
+    "mixed": [9, 3, 2, 3],
+}
+# pixels: contestants that do alike would stand on one another
+ASIDE = 5
 
 
 def row(name: str, x: int, judged: Judged) -> dict[str, Any]:
@@ -33,12 +45,14 @@ def curve(record: Experts) -> alt.LayerChart:
     sizes = [point.n_demonstrations for point in record.curve]
     rows = [row("student", point.n_demonstrations, point.suites[record.home]) for point in record.curve]
     for one in record.contestants:
-        if one.kind in ("hand rules", "induced rules"):
-            rows += [row(one.name, size, one.suites[record.home]) for size in (sizes[0], sizes[-1])]
+        # who learned is drawn where it was taught; rules by hand are the same after any number
+        if one.kind != "student":
+            at = sizes if one.cost.n_demonstrations == 0 else sizes[-1:]
+            rows += [row(one.name, size, one.suites[record.home]) for size in at]
     x = alt.X(
         "x:Q",
         title="demonstrations",
-        scale=alt.Scale(type="log", domain=[sizes[0] * 0.85, sizes[-1] * 1.18], nice=False),
+        scale=alt.Scale(type="log", domain=[sizes[0] / 1.2, sizes[-1] * 1.2], nice=False),
         axis=alt.Axis(values=sizes, grid=False),
     )
     return layers(rows, x=x, title="texts like the demonstrations")
@@ -58,12 +72,23 @@ def depths(record: Experts) -> alt.LayerChart:
 
 def layers(rows: list[dict[str, Any]], *, x: alt.X, title: str) -> alt.LayerChart:
     """Draw lines with points and intervals."""
-    base = alt.Chart(alt.Data(values=rows), width=300, height=200, title=title)
     scale = alt.Scale(domain=list(COLOURS), range=list(COLOURS.values()))
     colour = alt.Color("contestant:N", title=None, scale=scale)
     y = alt.Y("accuracy:Q", scale=alt.Scale(domain=[0, 1]))
-    bars = base.mark_rule(opacity=0.5).encode(x=x, y=alt.Y("low:Q", title="accuracy"), y2="high:Q", color=colour)
-    return bars + base.mark_line(point=True, opacity=0.8).encode(x=x, y=y, color=colour)
+    chance = alt.Chart(alt.Data(values=[{"chance": 0.5}])).mark_rule(color="#bbbbbb").encode(y="chance:Q")
+    drawn = [chance.properties(width=340, height=220, title=title)]
+    for place, name in enumerate(COLOURS):
+        aside = ASIDE * (place - (len(COLOURS) - 1) / 2)
+        base = alt.Chart(alt.Data(values=[one for one in rows if one["contestant"] == name]))
+        bars = base.mark_rule(opacity=0.5, xOffset=aside)
+        lines = base.mark_line(
+            opacity=0.8, xOffset=aside, strokeDash=DASHES[name], point=alt.OverlayMarkDef(xOffset=aside)
+        )
+        drawn += [
+            bars.encode(x=x, y=alt.Y("low:Q", title="accuracy"), y2="high:Q", color=colour),
+            lines.encode(x=x, y=y, color=colour),
+        ]
+    return alt.layer(*drawn)
 
 
 def main() -> None:

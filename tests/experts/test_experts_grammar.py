@@ -60,6 +60,15 @@ def test_half_of_the_texts_are_praise_and_forms_have_their_shares():
     assert abs((plain == 0).mean() - 0.5) < 0.05 and plain.max() <= MOST_NEGATIONS
 
 
+def test_depths_are_drawn_up_to_the_deepest_and_fall_as_asked():
+    texts = grammar_texts(make_grammar(0, deeper=0.75, deepest=3), 4000, seed=0, form="plain")
+    shares = np.bincount(texts.meta["depth"], minlength=7) / 4000
+    asked = 0.75 ** np.arange(4)
+    assert np.allclose(shares[:4], asked / asked.sum(), atol=0.03) and not shares[4:].any()
+    # a depth that is asked for may be deeper
+    assert set(grammar_texts(make_grammar(0, deepest=0), 9, seed=0, depth=6).meta["depth"]) == {6}
+
+
 def test_the_teacher_errs_on_the_share_that_was_planted():
     texts = grammar_texts(make_grammar(0, noise=0.2), 4000, seed=0)
     assert abs(np.mean(np.array(texts.meta["taught"]) != texts.y) - 0.2) < 0.03

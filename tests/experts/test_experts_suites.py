@@ -74,6 +74,12 @@ def test_outputs_are_read_by_text_and_in_the_order_of_the_texts(tmp_path: Path):
         ('{"text": "a"}', FormatError, "line 1: give an object with text and output"),
         ("[1]", FormatError, "line 1: give an object with text and output"),
         ("no", FormatError, "line 1: give an object with text and output"),
+        ('{"text": 3, "output": 1}', FormatError, "line 1: the text is 3; give a string"),
+        (
+            '{"text": "a", "output": 1}\n{"text": "a", "output": 0}',
+            FormatError,
+            "line 2: the output of this text was 1 before and is 0 now; a teacher says one thing of a text",
+        ),
         ('{"text": "b", "output": 1}', DataError, "says nothing of row 0 of texts"),
     ],
 )
@@ -86,25 +92,46 @@ def test_outputs_that_cannot_be_used_are_one_sentence(tmp_path: Path, content, e
         read_outputs(tmp_path / "absent.jsonl", texts_of("a"))
 
 
-@pytest.fixture(scope="module")
-def classifier(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the folder of a tiny random BERT with a head for two labels."""
-    from tokenizers import Tokenizer, models, pre_tokenizers
-    from transformers import BertConfig, BertForSequenceClassification, PreTrainedTokenizerFast
+def test_a_text_said_of_twice_alike_counts_once_and_a_strange_line_end_stays_in_its_text(tmp_path: Path):
+    path = tmp_path / "said.jsonl"
+    path.write_text('{"text": "a\u2028b", "output": 1}\n' * 2, encoding="utf-8")
+    assert read_outputs(path, texts_of("a\u2028b")).tolist() == [1.0]
+    path.write_bytes(b'{"text": "caf\xe9", "output": 1}')
+    with pytest.raises(FormatError, match="is not UTF-8 text"):
+        read_outputs(path, texts_of("a"))
 
-    folder = tmp_path_factory.mktemp("classifier") / "model"
+
+SIZE = {
+    "vocab_size": 4, "hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 8,
+    "max_position_embeddings": 8, "id2label": {0: "NEG", 1: "POS"}, "label2id": {"NEG": 0, "POS": 1},
+}  # fmt: skip
+
+
+def saved(model, folder: Path, *, pad: str | None = "[PAD]", limit: int | None = 8) -> str:
+    """Save a tiny random model with a tokenizer of four words, and return its folder."""
+    from tokenizers import Tokenizer, models, pre_tokenizers
+    from transformers import PreTrainedTokenizerFast
+
     tokenizer = Tokenizer(models.WordLevel({"[PAD]": 0, "[UNK]": 1, "good": 2, "bad": 3}, unk_token="[UNK]"))
     tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
     PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, unk_token="[UNK]", pad_token="[PAD]", model_max_length=8
+        tokenizer_object=tokenizer, unk_token="[UNK]", pad_token=pad, model_max_length=limit
     ).save_pretrained(folder)
+    model.save_pretrained(folder)
+    return str(folder)
+
+
+def bert(**changed):
+    from transformers import BertConfig, BertForSequenceClassification
+
     torch.manual_seed(0)
-    config = BertConfig(
-        vocab_size=4, hidden_size=8, num_hidden_layers=1, num_attention_heads=2, intermediate_size=8,
-        max_position_embeddings=8, id2label={0: "NEG", 1: "POS"}, label2id={"NEG": 0, "POS": 1},
-    )  # fmt: skip
-    BertForSequenceClassification(config).save_pretrained(folder)
-    return folder
+    return BertForSequenceClassification(BertConfig(**{**SIZE, **changed}))
+
+
+@pytest.fixture(scope="module")
+def classifier(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of a tiny random BERT with a head for two labels."""
+    return Path(saved(bert(), tmp_path_factory.mktemp("classifier") / "model"))
 
 
 def test_a_classifier_gives_the_probability_of_its_label(classifier: Path):
@@ -120,6 +147,57 @@ def test_a_classifier_gives_the_probability_of_its_label(classifier: Path):
 def test_a_classifier_without_the_label_is_refused(classifier: Path):
     with pytest.raises(ModelError, match="has no label 'GOOD'; its labels are NEG, POS"):
         classifier_outputs(str(classifier), texts_of("good"), positive="GOOD")
+
+
+def test_a_head_that_was_never_trained_is_refused_and_so_is_a_single_number(tmp_path: Path):
+    from transformers import BertConfig, BertModel
+
+    bare = saved(BertModel(BertConfig(**SIZE)), tmp_path / "bare")
+    with pytest.raises(ModelError, match=r"has no trained head for labels \(classifier"):
+        classifier_outputs(bare, texts_of("good"), positive="POS")
+    number = saved(bert(id2label={0: "X"}, label2id={"X": 0}), tmp_path / "number")
+    with pytest.raises(ModelError, match="gives one number, not the odds of two labels"):
+        classifier_outputs(number, texts_of("good"), positive="X")
+
+
+def test_labels_that_may_stand_together_have_odds_of_their_own(tmp_path: Path, classifier: Path):
+    several = saved(bert(problem_type="multi_label_classification"), tmp_path / "several")
+    texts = texts_of("good", "bad good")
+    positive, negative = (classifier_outputs(several, texts, positive=label) for label in ("POS", "NEG"))
+    # of the same weights: the log-odds of softmax are the difference of those of sigmoid
+    difference = np.log(positive / (1 - positive)) - np.log(negative / (1 - negative))
+    other = classifier_outputs(str(classifier), texts, positive="POS")
+    assert np.allclose(difference, np.log(other / (1 - other)), atol=1e-5) and not np.allclose(positive + negative, 1)
+
+
+def test_long_texts_are_cut_where_the_tokenizer_knows_no_limit(tmp_path: Path, classifier: Path):
+    from transformers import RobertaConfig, RobertaForSequenceClassification
+
+    boundless = saved(bert(), tmp_path / "boundless", limit=None)
+    texts = texts_of("good bad " * 20, "good bad good bad good bad good bad")
+    found = classifier_outputs(boundless, texts, positive="POS")
+    assert np.allclose(found, found[1], atol=1e-6)
+    assert np.allclose(found, classifier_outputs(str(classifier), texts, positive="POS"), atol=1e-6)
+    # places of this family begin behind that of the padding, so that six of eight are left
+    shifted = saved(
+        RobertaForSequenceClassification(RobertaConfig(**SIZE, pad_token_id=1)), tmp_path / "shifted", limit=None
+    )
+    texts = texts_of("good bad " * 20, "good bad good bad good bad")
+    found = classifier_outputs(shifted, texts, positive="POS")
+    assert np.allclose(found, found[1], atol=1e-6)
+
+
+def test_a_decoder_without_padding_is_asked_text_by_text(tmp_path: Path):
+    from transformers import GPT2Config, GPT2ForSequenceClassification
+
+    torch.manual_seed(0)
+    config = GPT2Config(
+        vocab_size=4, n_embd=8, n_layer=1, n_head=2, n_positions=8, bos_token_id=0, eos_token_id=0,
+        id2label={0: "NEG", 1: "POS"}, label2id={"NEG": 0, "POS": 1},
+    )  # fmt: skip
+    folder = saved(GPT2ForSequenceClassification(config), tmp_path / "decoder", pad=None)
+    found = classifier_outputs(folder, texts_of("good", "bad good bad", "good"), positive="POS")
+    assert found[0] == found[2] != found[1]
 
 
 # ------------------------------------------------------------ rules that a model writes

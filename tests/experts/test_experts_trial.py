@@ -9,7 +9,7 @@ from tiltmeter.baselines import Rule, RuleList
 from tiltmeter.core.errors import DataError, SpecError
 from tiltmeter.core.records import Estimate, Unavailable
 from tiltmeter.data import TextSet
-from tiltmeter.experts import StudentSpec, Task, grammar_task, hold_trial, judge_trials, make_grammar
+from tiltmeter.experts import Marks, StudentSpec, Task, Trial, grammar_task, hold_trial, judge_trials, make_grammar
 from tiltmeter.experts._judge import _crossing
 
 QUICK = StudentSpec(d_model=8, steps=10)
@@ -55,7 +55,12 @@ def test_rules_are_right_within_their_depth_and_at_chance_beyond_it(found):
         # eight worlds without a fault are not certainty
         assert accuracy.value == 1 and accuracy.low < 0.7
     for k in range(2, 7):
-        assert rules.suites[f"depth {k}"].accuracy.value == 0.5
+        accuracy = rules.suites[f"depth {k}"].accuracy
+        assert accuracy.value == 0.5
+        # nor is half in each of eight worlds: at 0.95, up to 1 - 0.025^(1/8) of all worlds may show anything
+        others = 1 - 0.025 ** (1 / 8)
+        assert (accuracy.low, accuracy.high) == pytest.approx(((1 - others) / 2, (1 - others) / 2 + others))
+        assert accuracy.method == "exact binomial over groups, all of which show 0.5"
 
 
 def test_agreement_with_a_teacher_who_errs_is_not_accuracy(trials, found):
@@ -99,6 +104,30 @@ def test_intervals_over_texts_average_each_text_over_seeds_first():
     assert student.accuracy.value == pytest.approx(np.mean(student.by_seed))
 
 
+def test_texts_of_a_group_are_resampled_together():
+    task = planted(0)
+    trial = hold_trial(task, sizes=(60,), student=QUICK, seed=0)
+    groups = {"home": np.repeat(np.arange(10), 4)}
+    apart, together = (
+        judge_trials([trial], unit="texts", about={}, contestants={}, groups=own).contestants[0].suites
+        for own in (None, groups)
+    )
+    assert (apart["home"].accuracy.n, together["home"].accuracy.n, together["typos"].accuracy.n) == (40, 10, 40)
+    assert together["home"].accuracy.value == apart["home"].accuracy.value
+
+
+def test_groups_that_all_show_one_share_are_no_certainty_either():
+    right = np.array([True, False] * 20)
+    trial = hold_trial(planted(0), sizes=(60,), student=QUICK, seed=0)
+    half = trial.contestants["hand rules"]._replace(marks={"home": Marks(right, None)})
+    twins = Trial({"hand rules": half}, {60: {"home": Marks(right, None)}}, {})
+    groups = {"home": np.repeat(np.arange(20), 2)}
+    found = judge_trials([twins], unit="texts", about={}, contestants={}, groups=groups).contestants[0].suites["home"]
+    others = 1 - 0.025 ** (1 / 20)
+    assert (found.accuracy.value, found.accuracy.n) == (0.5, 20)
+    assert (found.accuracy.low, found.accuracy.high) == pytest.approx((0.5 - others / 2, 0.5 + others / 2))
+
+
 def test_few_seeds_have_figures_and_no_interval(trials):
     judged = judge_trials(trials[:3], unit="seeds", about={}, contestants={})
     home = judged.contestants[0].suites["home"]
@@ -126,6 +155,23 @@ def test_a_crossing_needs_every_seed_and_says_how_many_there_are(found, trials):
     assert isinstance(rules.size, Unavailable) and "of 8 seeds the student stays below up to 60" in rules.size.reason
     assert len(rules.by_seed) == 8 and None in rules.by_seed
     assert [one.rival for one in found.crossovers] == ["hand rules", "induced rules", "mixed"]
+
+
+def test_a_rival_that_is_beaten_from_the_first_has_a_bound_and_no_crossing(trials):
+    worse = {name: Marks(np.zeros_like(marks.right), None) for name, marks in trials[0].curve[20].items()}
+    beaten = [
+        trial._replace(
+            contestants=trial.contestants
+            | {"induced rules": trial.contestants["induced rules"]._replace(marks=worse)}
+        )
+        for trial in trials
+    ]  # fmt: skip
+    judged = judge_trials(beaten, unit="seeds", about={}, contestants={})
+    found = next(one for one in judged.crossovers if one.rival == "induced rules")
+    assert found.by_seed == pytest.approx((20,) * 8)
+    assert isinstance(found.size, Unavailable) and "in all 8 seeds the student does as well after the fewest, 20" in (
+        found.size.reason
+    )
 
 
 LABELLED = TextSet(np.arange(12).astype(str), texts=("good day", "bad day") * 6, y=np.array([1, 0] * 6))

@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from pydantic import ValidationError
 
 from tiltmeter.core.errors import ArrayError, DataError
 from tiltmeter.experts import StudentSpec, train_student
-from tiltmeter.experts._student import _numbered, _pieces
+from tiltmeter.experts._student import _batches, _Net, _numbered, _pieces, _turned
 
 SMALL = StudentSpec(d_model=16, steps=150, batch_size=32)
 TEXTS = [f"{word} {filler}" for word in ("good", "bad") for filler in ("day", "car", "red", "sea")] * 4
@@ -80,6 +81,40 @@ def test_progress_is_told_step_by_step():
     told = []
     train_student(TEXTS, TAUGHT, spec=StudentSpec(steps=3), seed=0, on_step=lambda done, of: told.append((done, of)))
     assert told == [(1, 3), (2, 3), (3, 3)]
+
+
+def test_a_pass_takes_each_row_once_and_texts_of_like_length_stand_together():
+    lengths = np.random.default_rng(0).integers(1, 30, size=1000)
+    drawn = _batches(lengths, size=64, rng=np.random.default_rng(1))
+    # 512 rows in eight batches, and 488 in eight
+    batches = [next(drawn) for _ in range(16)]
+    assert sorted(np.concatenate(batches).tolist()) == list(range(1000))
+    assert {len(rows) for rows in batches} == {61, 64}
+    assert max(np.ptp(lengths[rows]) for rows in batches) <= 6 < np.ptp(lengths) // 2
+    # neither the shortest first nor twice in one order
+    firsts = [lengths[rows].min() for rows in batches[:8]]
+    assert firsts != sorted(firsts)
+    alone = _batches(np.ones(1, dtype=int), size=5, rng=np.random.default_rng(0))
+    assert [next(alone).tolist() for _ in range(2)] == [[0], [0]]
+
+
+def test_only_the_distance_of_two_words_counts_for_how_they_meet():
+    turns = _Net(StudentSpec(d_model=16, n_heads=2)).turns
+    torch.manual_seed(0)
+    q, k = torch.randn(1, 2, 1, 8), torch.randn(1, 2, 1, 8)
+    met = [[float((_turned(q, turns[[i]]) @ _turned(k, turns[[j]]).mT)[0, 0]) for j in range(9)] for i in range(9)]
+    for i in range(8):
+        for j in range(8):
+            assert met[i][j] == pytest.approx(met[i + 1][j + 1], abs=1e-4)
+    assert met[0][0] == pytest.approx(float((q @ k.mT)[0, 0]), abs=1e-4)
+    assert abs(met[0][3] - met[3][0]) > 0.01
+
+
+def test_a_training_that_runs_away_is_told():
+    with pytest.raises(ArrayError, match="weights are no longer finite; lower learning_rate, which is 1e\\+30"):
+        train_student(TEXTS, TAUGHT, spec=StudentSpec(steps=5, learning_rate=1e30), seed=0)
+    with pytest.raises(ValidationError, match="d_model is 20; give a multiple of twice n_heads, 8"):
+        StudentSpec(d_model=20)
 
 
 def test_bad_demonstrations_are_refused():

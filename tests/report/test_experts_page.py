@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -64,14 +65,28 @@ def test_the_page_shows_the_figures_of_the_record_and_no_script():
         assert shown in page
     assert NEVER in page and "a network has no rules" in page
     assert "<script" not in page and EVIL not in page
-    assert page.count("<svg") == 2
+    # two pictures, and in the key a line for each contestant
+    assert page.count('role="img"') == 2 and page.count('class="dash"') == 2
+
+
+def test_contestants_that_do_alike_stand_aside_of_one_another_each_with_its_own_dash_and_shape():
+    same = record()
+    student = same.contestants[1].model_copy(update={"suites": same.contestants[0].suites})
+    page = render_experts(same.model_copy(update={"contestants": (same.contestants[0], student)}))
+    picture = page.split('role="img"')[2]
+    # depth 3 alone has a depth: one point each, of one height
+    points = re.findall(r'<path transform="translate\(([\d.]+),([\d.]+)\)"', picture)
+    assert len(points) == 2 and points[0][1] == points[1][1]
+    assert float(points[1][0]) - float(points[0][0]) == pytest.approx(5)
+    key = re.findall(r'stroke="(.*?)".*?stroke-dasharray="(.*?)"', page)
+    assert key[:2] == [("var(--m0)", "1 0"), ("var(--m1)", "7 3")]
 
 
 def test_a_contest_of_one_size_and_no_depths_has_no_pictures():
     bare = record()
     suites = (bare.suites[0],)
     page = render_experts(bare.model_copy(update={"suites": suites, "curve": bare.curve[:1]}))
-    assert "<svg" not in page and "There is no figure to draw." in page
+    assert 'role="img"' not in page and "There is no figure to draw." in page
 
 
 def test_the_page_is_written_beside_its_record(tmp_path: Path):

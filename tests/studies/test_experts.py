@@ -128,6 +128,25 @@ def test_texts_elsewhere_of_a_group_that_was_shown_are_left_out(tmp_path: Path):
     found = run_experts(spec, tmp_path / "out")
     # half of the 20 groups were shown
     assert {suite.name: suite.n for suite in found.suites}["away"] == 20
+    # and what intervals resample are the ten others
+    assert {one.suites[name].accuracy.n for one in found.contestants for name in ("home", "away")} == {10}
+
+
+def test_rules_that_a_model_wrote_contest_on_the_grammar_in_each_language(tmp_path: Path):
+    grammar = GrammarSpec(n_test=20, written=str(_EXAMPLES / "grammar_rules.yaml"))
+    spec = ExpertsSpec(name="g", grammar=grammar, sizes=(20,), seeds=(0, 1), student=QUICK)
+    found = run_experts(spec, tmp_path / "out")
+    by_name = {one.name: one for one in found.contestants}
+    assert by_name["written rules"].suites["depth 5"].by_seed == (1, 1)
+    assert by_name["hand rules"].suites["depth 5"].by_seed == (0.5, 0.5)
+    assert by_name["written rules"].transparency.n_rules == 8
+
+
+def test_a_set_elsewhere_may_have_any_name(folder: Path):
+    spec = texts_spec(folder)
+    asked = spec.texts.model_copy(update={"elsewhere": {"depth of feeling": str(folder / "away.jsonl")}})
+    found = run_experts(spec.model_copy(update={"texts": asked}), folder / "out")
+    assert (found.suites[-1].name, found.suites[-1].depth) == ("depth of feeling", None)
 
 
 def test_a_folder_that_is_there_is_kept_and_a_failure_leaves_none(folder: Path):
@@ -155,6 +174,10 @@ def test_paths_are_taken_beside_the_spec(folder: Path):
     path = folder / "spec.yaml"
     path.write_text("{name: s, texts: {home: texts.jsonl}, teacher: {outputs: said.jsonl}}", encoding="utf-8")
     spec = read_experts_spec(path)
+    assert spec.grammar is None
+    other = folder / "grammar.yaml"
+    other.write_text("{name: s, grammar: {written: rules.yaml}}", encoding="utf-8")
+    assert read_experts_spec(other).grammar.written == str(folder / "rules.yaml")
     assert (spec.texts.home, spec.teacher.outputs) == (str(folder / "texts.jsonl"), str(folder / "said.jsonl"))
 
 
@@ -166,7 +189,25 @@ def test_paths_are_taken_beside_the_spec(folder: Path):
         ("{name: s, grammar: {}, teacher: {outputs: a}}", "a grammar has a teacher of its own"),
         ("{name: s, grammar: {}, seeds: [0, 0]}", "seeds are whole numbers from 0, each once"),
         ("{name: s, grammar: {}, sizes: [3, 2]}", "sizes are ascending whole numbers from 1"),
-        ("{name: s, grammar: {deep: 2}}", "grammar.deep: Extra inputs are not permitted"),
+        ("{name: s, grammar: {deph: 2}}", "unknown key 'grammar.deph'; did you mean 'depth'"),
+        ("{name: s, grammar: {depth: 7}}", "'grammar.depth': input should be less than or equal to 6"),
+        ("{name: s, grammar: {}, name: t}", "the key 'name' stands twice"),
+        ("{grammar: {}}", "the key 'name' is missing"),
+        ("[name, s]", "must hold keys and values such as name, grammar, texts and teacher"),
+        ("", "must hold keys and values"),
+        ("{name: s, grammar: {}, student: {d_model: 10}}", "d_model is 10; give a multiple of twice n_heads, 8"),
+        ("{name: s, grammar: {}, hours: {nobody: 3}}", "hours.nobody"),
+        ("{name: s, grammar: {}, hours: {student: -3}}", "greater than or equal to 0"),
+        (
+            "{name: s, texts: {home: a, elsewhere: {typos: b}}}",
+            "elsewhere names 'typos', which is a suite of the texts",
+        ),
+        (
+            "{name: s, texts: {home: a, label_positive: yes}}",
+            "give a string; of a number, or of yes and no, in quotation",
+        ),
+        ("{name: s, texts: {home: a, label_negative: n}}", "label_negative needs label_positive"),
+        ("{name: s, texts: {home: a, label_negative: n, label_positive: n}}", "are the same; give two labels"),
         ("{name: s, texts: {home: a}, teacher: {}}", "give one of outputs, classifier and model"),
         ("{name: s, texts: {home: a}, teacher: {classifier: a}}", "a classifier needs positive"),
         ("{name: s, texts: {home: a}, teacher: {model: a}}", "a model needs answers"),
@@ -178,7 +219,7 @@ def test_a_bad_spec_is_one_sentence(tmp_path: Path, content, said):
     path.write_text(content, encoding="utf-8")
     with pytest.raises(SpecError, match=said):
         read_experts_spec(path)
-    with pytest.raises(FileError, match="does not exist; give the path of a spec"):
+    with pytest.raises(FileError, match="does not exist; give the path of a contest's spec"):
         read_experts_spec(tmp_path / "absent.yaml")
 
 

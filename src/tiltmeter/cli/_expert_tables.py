@@ -15,12 +15,13 @@ def experts(found: Experts) -> None:
     """Print the accuracy of each contestant on each suite, and where the student overtakes."""
     console = Console(highlight=False)
     console.print(Text(f"{found.about}; taught by {found.teacher}; accuracy over {len(found.seeds)} seeds"))
+    # a figure above its interval, so that five contestants stand in 80 columns
     table = Table(box=None, pad_edge=False)
     table.add_column("suite", overflow="fold")
     for one in found.contestants:
         table.add_column(one.name, justify="right")
     for suite in found.suites:
-        figures = (interval(one.suites[suite.name].accuracy) for one in found.contestants)
+        figures = (interval(one.suites[suite.name].accuracy, between="\n") for one in found.contestants)
         table.add_row(Text(suite.name), *(Text(figure) for figure in figures))
     console.print(table)
     for crossing in found.crossovers:

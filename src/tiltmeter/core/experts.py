@@ -86,7 +86,7 @@ class Crossover(Record):
     """From how many demonstrations on the student does as well as a contestant on the home suite.
 
     ``by_seed``: interpolated on the scale of logarithms; the smallest size where it does at once, and None where it
-    never does. ``size``: their geometric mean.
+    never does. ``size``: their geometric mean, where each seed crosses and some do so behind the smallest size.
     """
 
     rival: str
@@ -95,7 +95,11 @@ class Crossover(Record):
 
 
 class Experts(Record):
-    """A whole contest. ``unit``: what intervals resample, seeds of the world and student, or test texts."""
+    """A whole contest.
+
+    ``unit``: what intervals resample, seeds of the world and student, or test texts (their groups where there are
+    some).
+    """
 
     format_version: Literal[1] = 1
     name: str

@@ -6,6 +6,7 @@ Nothing here knows an organism: a teacher is a list of outputs, whoever gave the
 from tiltmeter.experts._contestants import ByRules, Mixed, Predictor
 from tiltmeter.experts._edges import IRONY_MARKERS, edge_suites, with_typos
 from tiltmeter.experts._grammar import MOST_NEGATIONS, Form, Grammar, grammar_texts, make_grammar
+from tiltmeter.experts._grammar_rules import rules_for
 from tiltmeter.experts._grammar_task import grammar_task
 from tiltmeter.experts._interactions import Interactions, interactions
 from tiltmeter.experts._judge import Findings, Unit, judge_trials
@@ -48,6 +49,7 @@ __all__ = [
     "judge_trials",
     "make_grammar",
     "read_outputs",
+    "rules_for",
     "rules_in",
     "train_student",
     "with_typos",

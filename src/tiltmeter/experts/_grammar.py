@@ -31,7 +31,8 @@ class Grammar(Record):
     ``praise`` and ``blame`` carry a polarity; so do ``praise_elsewhere`` and ``blame_elsewhere``, which only texts of
     another domain use. Every negator in a clause turns the sign of the word behind it. Of two clauses beside each other
     the one with the intensifier decides; of two with the contrast word between them the second. The mark of irony at
-    the end turns the whole. ``noise`` is the share of texts that the teacher labels wrongly.
+    the end turns the whole. ``noise`` is the share of texts that the teacher labels wrongly. Clauses have up to
+    ``deepest`` negations, and for each with k of them there are ``deeper`` with k + 1.
     """
 
     praise: tuple[str, ...]
@@ -45,6 +46,8 @@ class Grammar(Record):
     join: str
     irony: str
     noise: float = Field(default=0.05, ge=0, lt=0.5)
+    deeper: float = Field(default=0.5, gt=0, le=1)
+    deepest: int = Field(default=MOST_NEGATIONS, ge=0, le=MOST_NEGATIONS)
 
     def rules(self, *, depth: int) -> SentimentRules:
         """Write the rules of somebody who knows the grammar, but for three things.
@@ -65,7 +68,9 @@ class Grammar(Record):
         )
 
 
-def make_grammar(seed: int, *, n_words: int = 12, noise: float = 0.05) -> Grammar:
+def make_grammar(
+    seed: int, *, n_words: int = 12, noise: float = 0.05, deeper: float = 0.5, deepest: int = MOST_NEGATIONS
+) -> Grammar:
     """Make up the words of a language.
 
     Parameters
@@ -76,6 +81,10 @@ def make_grammar(seed: int, *, n_words: int = 12, noise: float = 0.05) -> Gramma
         How many words of either polarity there are, in each of the two domains.
     noise
         The share of texts that the teacher labels wrongly.
+    deeper
+        For each clause with k negations there are so many with k + 1; above 0, at most 1.
+    deepest
+        The most negations in a clause whose depth is not asked for.
 
     Returns
     -------
@@ -108,6 +117,8 @@ def make_grammar(seed: int, *, n_words: int = 12, noise: float = 0.05) -> Gramma
         join=join[0],
         irony=irony[0],
         noise=noise,
+        deeper=deeper,
+        deepest=deepest,
     )
 
 
@@ -135,7 +146,8 @@ def grammar_texts(
         One clause (``plain``), two with the contrast word between them, or two of which one is intensified and the
         other says the opposite; None for 60, 20 and 20 %.
     depth
-        Negations in each clause, at most ``MOST_NEGATIONS``; None for k with a share of about 1 / 2^(k + 1).
+        Negations in each clause, at most ``MOST_NEGATIONS``; None for shares that
+        fall with k, as the grammar says (by default about 1 / 2^(k + 1)).
     ironic
         Whether the texts end with the mark of irony; None for 5 % of them.
     elsewhere
@@ -190,7 +202,7 @@ class _Writer:
         self.grammar, self.rng, self.depth = grammar, rng, depth
         lists = (grammar.blame_elsewhere, grammar.praise_elsewhere) if elsewhere else (grammar.blame, grammar.praise)
         self.words = {-1: lists[0], 1: lists[1]}
-        shares = 0.5 ** np.arange(1.0, MOST_NEGATIONS + 2)
+        shares = grammar.deeper ** np.arange(grammar.deepest + 1.0)
         self.shares: NDArray[np.float64] = shares / shares.sum()
 
     def write(self, sign: int, *, form: Form, ironic: bool) -> tuple[str, int]:

@@ -11,7 +11,7 @@ from markupsafe import Markup
 
 from tiltmeter.core.experts import Contestant, Experts, Judged
 from tiltmeter.core.records import Estimate, Measured, Unavailable
-from tiltmeter.report._charts import chart_of, spec_of
+from tiltmeter.report._charts import SHAPES, SYMBOLS, chart_of, spec_of
 from tiltmeter.report._format import Shown, asked, decimal, missing, reasons_of, show_rate
 from tiltmeter.report._page import write_page
 from tiltmeter.report._svg import to_svg
@@ -19,6 +19,11 @@ from tiltmeter.report._write import environment
 
 # accuracy below chance is worth seeing
 _FLOOR = 0.0
+# contestants that do alike stand on one another; so each has a dash of its own, and stands so many pixels aside
+_DASHES = ((1, 0), (7, 3), (2, 3), (9, 3, 2, 3), (14, 4))
+_ASIDE = 5
+# what stands aside of the first and the last size has its place within the frame
+_MARGIN = 1.2
 
 
 class _Row(NamedTuple):
@@ -94,7 +99,9 @@ def render_experts(record: Experts) -> str:
     >>> "&lt;b&gt;" in page, "<script" in page
     (True, False)
     """
-    marks = tuple((one.name, f"var(--m{place})") for place, one in enumerate(record.contestants))
+    marks = tuple(
+        (one.name, f"var(--m{place})", SYMBOLS[place], _dashed(place)) for place, one in enumerate(record.contestants)
+    )
     return (
         environment()
         .get_template("experts.html.j2")
@@ -172,12 +179,14 @@ def _curve(record: Experts) -> Markup:
     for place, one in enumerate(record.contestants):
         for point in record.curve:
             found = point.suites if one.kind == "student" else one.suites
-            if one.kind == "student" or (one.kind != "mixed" and point.n_demonstrations in (sizes[0], sizes[-1])):
+            is_drawn = one.kind == "student" or point.n_demonstrations == sizes[-1]
+            # rules by hand are the same after any number; what learned is drawn where it was taught
+            if is_drawn or (one.transparency.n_rules is not None and one.cost.n_demonstrations == 0):
                 rows += _points(place, one.name, point.n_demonstrations, found[record.home].accuracy)
     x = alt.X(
         "x:Q",
         title="demonstrations",
-        scale=alt.Scale(type="log", domain=[sizes[0], sizes[-1]], nice=False),
+        scale=alt.Scale(type="log", domain=[sizes[0] / _MARGIN, sizes[-1] * _MARGIN], nice=False),
         axis=alt.Axis(values=sizes, grid=False, format="~s"),
     )
     return _lines(record, rows, x=x, label=f"accuracy on {record.home} against demonstrations")
@@ -204,15 +213,24 @@ def _points(place: int, name: str, x: int, measured: Measured) -> list[dict[str,
 
 
 def _lines(record: Experts, rows: Sequence[dict[str, object]], *, x: alt.X, label: str) -> Markup:
-    order = list(range(len(record.contestants)))
-    colour = alt.Color("m:N", legend=None, scale=alt.Scale(domain=order, range=[f"var(--m{i % 8})" for i in order]))
     y = alt.Y("value:Q", title="accuracy", scale=alt.Scale(domain=[_FLOOR, 1], nice=False))
-    chart = chart_of("points")
-    layers = [
-        chart_of("chance").mark_rule(color="var(--soft)", strokeDash=[4, 3], aria=False).encode(y="value:Q"),
-        chart.mark_rule(aria=False, opacity=0.5).encode(x=x, y="low:Q", y2="high:Q", color=colour),
-        chart.mark_line(aria=False, opacity=0.8).encode(x=x, y=y, color=colour),
-        chart.mark_point(filled=True, size=34, opacity=1).encode(x=x, y=y, color=colour, description="note:N"),
-    ]
-    drawn = alt.layer(*layers).properties(width=330, height=210)
-    return to_svg(spec_of(drawn, {"points": list(rows), "chance": [{"value": 0.5}]}), label)
+    layers = [chart_of("chance").mark_rule(color="var(--soft)", strokeDash=[4, 3], aria=False).encode(y="value:Q")]
+    data: dict[str, list[dict[str, object]]] = {"chance": [{"value": 0.5}]}
+    for place in range(len(record.contestants)):
+        name, colour = f"points {place}", f"var(--m{place})"
+        aside = _ASIDE * (place - (len(record.contestants) - 1) / 2)
+        chart, data[name] = chart_of(name), [row for row in rows if row["m"] == place]
+        layers += [
+            chart.mark_rule(aria=False, opacity=0.5, color=colour, xOffset=aside).encode(x=x, y="low:Q", y2="high:Q"),
+            chart.mark_line(
+                aria=False, opacity=0.8, color=colour, xOffset=aside, strokeDash=list(_dashed(place))
+            ).encode(x=x, y=y),
+            chart.mark_point(
+                filled=True, size=34, opacity=1, color=colour, xOffset=aside, shape=SHAPES[place]
+            ).encode(x=x, y=y, description="note:N"),
+        ]  # fmt: skip
+    return to_svg(spec_of(alt.layer(*layers).properties(width=330, height=210), data), label)
+
+
+def _dashed(place: int) -> tuple[int, ...]:
+    return _DASHES[place % len(_DASHES)]

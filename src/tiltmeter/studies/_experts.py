@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +32,7 @@ from tiltmeter.experts import (
     judge_trials,
     make_grammar,
     read_outputs,
+    rules_for,
 )
 from tiltmeter.report import write_experts
 from tiltmeter.studies._experts_spec import ExpertsSpec, GrammarSpec, TeacherSpec, TextsSpec
@@ -43,7 +44,7 @@ _PACKAGES = ("tiltmeter", "torch", "transformers", "numpy", "scikit-learn")
 _SPLIT_SEED = 0
 _CONTESTANTS = {
     "hand rules": "lexicon, negation, intensifier and contrast, written by hand",
-    "written rules": "an ordered list that a language model wrote",
+    "written rules": "an ordered list that a language model wrote; its file should say what it had seen",
     "induced rules": "a decision tree of at most eight leaves over words, of the demonstrations, as ordered rules",
     "student": "a tiny transformer that starts from nothing and learns from the demonstrations",
     "mixed": "the hand rules, and the student where they say nothing",
@@ -75,6 +76,7 @@ class _Contest(NamedTuple):
     about: str
     teacher: str
     suites: dict[str, str]
+    groups: dict[str, NDArray[Any]]
 
 
 def run_experts(spec: ExpertsSpec, out: Path, *, announce: Callable[[str], None] = lambda _: None) -> Experts:
@@ -105,8 +107,8 @@ def run_experts(spec: ExpertsSpec, out: Path, *, announce: Callable[[str], None]
     Notes
     -----
     Of a grammar, a seed makes the language, the texts, the teacher's errors and the student, and intervals resample
-    seeds. Of real texts all seeds share one split, and a seed makes the student only; intervals resample test texts,
-    each with its mean over seeds.
+    seeds. Of real texts all seeds share one split, and a seed makes the student only; intervals resample test texts
+    (their groups, where they have some), each with its mean over seeds.
 
     Examples
     --------
@@ -132,7 +134,12 @@ def run_experts(spec: ExpertsSpec, out: Path, *, announce: Callable[[str], None]
                 hold_trial(contest.task(seed), sizes=contest.sizes, student=spec.student, seed=seed, announce=said)
             )
         found = judge_trials(
-            trials, unit=contest.unit, about=contest.suites, contestants=_CONTESTANTS, hours=spec.hours
+            trials,
+            unit=contest.unit,
+            about=contest.suites,
+            contestants=_CONTESTANTS,
+            hours=spec.hours,
+            groups=contest.groups,
         )
         record = Experts(
             name=spec.name,
@@ -153,14 +160,14 @@ def run_experts(spec: ExpertsSpec, out: Path, *, announce: Callable[[str], None]
 
 
 def _planted(spec: ExpertsSpec, grammar: GrammarSpec) -> _Contest:
+    written = None if grammar.written is None else read_rules(grammar.written)
+
     def task(seed: int) -> Task:
-        return grammar_task(
-            make_grammar(seed, noise=grammar.noise),
-            n_demonstrations=spec.sizes[-1],
-            n_test=grammar.n_test,
-            depth=grammar.depth,
-            seed=seed,
+        language = make_grammar(seed, noise=grammar.noise, deeper=grammar.deeper, deepest=grammar.deepest)
+        made = grammar_task(
+            language, n_demonstrations=spec.sizes[-1], n_test=grammar.n_test, depth=grammar.depth, seed=seed
         )
+        return made if written is None else made._replace(written=rules_for(language, written))
 
     return _Contest(
         task,
@@ -169,6 +176,7 @@ def _planted(spec: ExpertsSpec, grammar: GrammarSpec) -> _Contest:
         f"a planted grammar: polarity times the parity of negations; the hand rules count {grammar.depth}",
         f"the truth, with {grammar.noise:.0%} of the labels wrong",
         _GRAMMAR_SUITES,
+        {},
     )
 
 
@@ -205,6 +213,7 @@ def _of_texts(spec: ExpertsSpec, announce: Callable[[str], None]) -> _Contest:
         f"{len(home)} texts of {Path(asked.home).name}, {len(test)} of them held out",
         _named(spec.teacher),
         {**_TEXT_SUITES, **{name: f"{len(suites[name])} texts of another domain" for name in asked.elsewhere}},
+        {name: suite.groups for name, suite in suites.items() if suite.groups is not None},
     )
 
 

@@ -5,27 +5,41 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-import yaml
 from pydantic import Field, ValidationError, model_validator
 
-from tiltmeter.core.errors import FileError, SpecError
+from tiltmeter.core.errors import SpecError
+from tiltmeter.core.experts import ContestantKind
 from tiltmeter.core.records import Record
-from tiltmeter.experts import StudentSpec
+from tiltmeter.experts import MOST_NEGATIONS, StudentSpec
 from tiltmeter.studies._spec import AnswersSpec
+from tiltmeter.studies._spec_reading import beside, first_problem, read_content
 
 Named = Annotated[str, Field(min_length=1)]
+
+# suites that every set of texts gives by itself
+_OWN_SUITES = ("home", "negation", "contrast", "irony", "typos")
+# YAML reads these as truth values and numbers
+_HINTS = {
+    "texts.label_positive": "'texts.label_positive': give a string; of a number, or of yes and no, in quotation marks",
+    "texts.label_negative": "'texts.label_negative': give a string; of a number, or of yes and no, in quotation marks",
+}
 
 
 class GrammarSpec(Record):
     """A planted grammar, another one for each seed.
 
     ``noise``: the share of texts that the teacher labels wrongly. ``depth``: how many negations the hand rules count.
-    ``n_test``: texts a suite.
+    ``deeper``: for each clause with k negations there are so many with k + 1, up to ``deepest``.
+    ``n_test``: texts a suite. ``written``: a YAML file of rules that a language model wrote, with ``PRAISE`` and the
+    like in place of the words of a language (:func:`tiltmeter.experts.rules_for`).
     """
 
     noise: float = Field(default=0.05, ge=0, lt=0.5)
-    depth: int = Field(default=1, ge=0)
+    depth: int = Field(default=1, ge=0, le=MOST_NEGATIONS)
+    deeper: float = Field(default=0.5, gt=0, le=1)
+    deepest: int = Field(default=MOST_NEGATIONS, ge=0, le=MOST_NEGATIONS)
     n_test: int = Field(default=400, ge=20)
+    written: Named | None = None
 
 
 class TeacherSpec(Record):
@@ -56,6 +70,7 @@ class TeacherSpec(Record):
 class TextsSpec(Record):
     """Real texts: ``home``, of which a share ``for_test`` is held out, and sets ``elsewhere``, which are domain shift.
 
+    Texts that come with a split, such as an organism's, keep it, and nothing is drawn.
     ``label_positive``: the label that means 1, and ``label_negative`` that which means 0; rows of other labels are left
     out. Both None: the labels are 0 and 1. ``lexicon``: words labelled 1 (praise) and 0 (blame), for rules by hand in
     English; None for no such rules. ``written``: a YAML file of rules that a language model wrote.
@@ -68,6 +83,16 @@ class TextsSpec(Record):
     for_test: float = Field(default=0.5, gt=0, lt=1)
     lexicon: Named | None = None
     written: Named | None = None
+
+    @model_validator(mode="after")
+    def _names_and_labels_are_told_apart(self) -> TextsSpec:
+        if taken := sorted(set(self.elsewhere) & set(_OWN_SUITES)):
+            raise ValueError(f"elsewhere names {taken[0]!r}, which is a suite of the texts at home; give another name")
+        if self.label_negative is not None and self.label_negative == self.label_positive:
+            raise ValueError("label_negative and label_positive are the same; give two labels")
+        if self.label_negative is not None and self.label_positive is None:
+            raise ValueError("label_negative needs label_positive, the label that means 1")
+        return self
 
 
 class ExpertsSpec(Record):
@@ -89,7 +114,7 @@ class ExpertsSpec(Record):
     student: StudentSpec = StudentSpec()
     sizes: tuple[int, ...] = Field(default=(300, 1000, 3000, 10000), min_length=1)
     seeds: tuple[int, ...] = Field(default=tuple(range(8)), min_length=1)
-    hours: dict[Named, float] = Field(default_factory=dict)
+    hours: dict[ContestantKind, Annotated[float, Field(ge=0)]] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _there_is_something_to_contest(self) -> ExpertsSpec:
@@ -127,29 +152,25 @@ def read_experts_spec(path: Path) -> ExpertsSpec:
     >>> read_experts_spec(path).grammar.depth
     2
     """
-    if not path.is_file():
-        raise FileError(
-            f"{path} does not exist; give the path of a spec (YAML), such as examples/experts/grammar.yaml."
-        )
+    content = read_content(path, kind="a contest's spec, such as examples/experts/grammar.yaml")
+    if not isinstance(content, dict):
+        raise SpecError(f"{path} must hold keys and values such as name, grammar, texts and teacher.")
     try:
-        spec = ExpertsSpec.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
-    except (UnicodeDecodeError, yaml.YAMLError) as error:
-        raise SpecError(f"{path} is not valid YAML: {' '.join(str(error).split())}.") from None
+        spec = ExpertsSpec.model_validate(content)
     except ValidationError as error:
-        problem = error.errors()[0]
-        where = ".".join(map(str, problem["loc"])) or "the spec"
-        message = problem["msg"].removeprefix("Value error, ")
-        raise SpecError(f"{path}: {where}: {message}.") from None
+        raise SpecError(f"{path}: {first_problem(error, spec=ExpertsSpec, hints=_HINTS)}.") from None
 
-    def beside(where: str | None) -> str | None:
-        return None if where is None else str(path.parent / where) if (path.parent / where).exists() else where
+    def there(where: str | None) -> str | None:
+        return None if where is None else beside(path.parent, where)
 
     changed: dict[str, Record] = {}
+    if spec.grammar is not None:
+        changed["grammar"] = spec.grammar.model_copy(update={"written": there(spec.grammar.written)})
     if spec.texts is not None:
-        named = {name: beside(getattr(spec.texts, name)) for name in ("home", "lexicon", "written")}
-        others = {name: beside(where) for name, where in spec.texts.elsewhere.items()}
+        named = {name: there(getattr(spec.texts, name)) for name in ("home", "lexicon", "written")}
+        others = {name: there(where) for name, where in spec.texts.elsewhere.items()}
         changed["texts"] = spec.texts.model_copy(update={**named, "elsewhere": others})
     if spec.teacher is not None:
-        paths = {name: beside(getattr(spec.teacher, name)) for name in ("outputs", "classifier", "model")}
+        paths = {name: there(getattr(spec.teacher, name)) for name in ("outputs", "classifier", "model")}
         changed["teacher"] = spec.teacher.model_copy(update=paths)
     return spec.model_copy(update=changed)

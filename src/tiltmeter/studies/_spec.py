@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import difflib
 import string
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
-import yaml
 from pydantic import Field, ValidationError, field_validator, model_validator
 
-from tiltmeter.core.errors import FileError, SpecError
+from tiltmeter.core.errors import SpecError
 from tiltmeter.core.records import Guarantee, Record
 from tiltmeter.core.site import Site
 from tiltmeter.data import Span
 from tiltmeter.models import LongTexts
+from tiltmeter.studies._spec_reading import beside, first_problem, read_content
 
 # the simplest first: ties between methods are broken in this order
 Method = Literal[
@@ -33,6 +32,12 @@ Method = Literal[
     "contrast_logistic",
 ]
 Named = Annotated[str, Field(min_length=1)]
+
+# where pydantic's words would say less
+_HINTS = {
+    "read.sites": "'read.sites': give all, or a list such as [2.resid_post, -1.resid_post]",
+    "probes.methods": f"'probes.methods': give all, or a list of some of {', '.join(get_args(Method))}",
+}
 
 
 class ModelSpec(Record):
@@ -293,15 +298,7 @@ def read_spec(path: Path, *, values: Mapping[str, str] | None = None) -> StudySp
     >>> read_spec(path, values={"m": "gpt2"}).model.path
     'gpt2'
     """
-    if not path.is_file():
-        what = "is a folder" if path.is_dir() else "does not exist"
-        raise FileError(f"{path} {what}; give the path of a study spec (YAML).")
-    try:
-        content = yaml.load(path.read_text(encoding="utf-8"), Loader=_UniqueKeys)
-    except (OSError, UnicodeDecodeError) as error:
-        raise FileError(f"{path} cannot be read as UTF-8 text ({error}).") from None
-    except yaml.YAMLError as error:
-        raise SpecError(f"{path} is not valid YAML: {' '.join(str(error).split())}.") from None
+    content = read_content(path, kind="a study spec")
     given, used = dict(values or {}), set[str]()
     content = _filled(content, given, used=used, path=path)
     if unused := sorted(set(given) - used):
@@ -310,15 +307,15 @@ def read_spec(path: Path, *, values: Mapping[str, str] | None = None) -> StudySp
         raise SpecError(f"{path} must hold keys and values such as name, model, texts and train.")
     spec = parse_spec(content, source=str(path))
     here = path.parent
-    texts = {name: _beside(here, where) for name, where in spec.texts.items()}
-    model = spec.model.model_copy(update={"path": _beside(here, spec.model.path)})
+    texts = {name: beside(here, where) for name, where in spec.texts.items()}
+    model = spec.model.model_copy(update={"path": beside(here, spec.model.path)})
     rivals = spec.evidence.rivals
     changed: dict[str, Record] = {"model": model}
     named: dict[str, Any] = {
-        name: _beside(here, where) for name in ("rules", "embedder") if (where := getattr(rivals, name))
+        name: beside(here, where) for name in ("rules", "embedder") if (where := getattr(rivals, name))
     }
     if rivals.monitor is not None and rivals.monitor.endpoint is None:
-        there = _beside(here, rivals.monitor.model)
+        there = beside(here, rivals.monitor.model)
         named["monitor"] = rivals.monitor.model_copy(update={"model": there})
     if named:
         changed["evidence"] = spec.evidence.model_copy(update={"rivals": rivals.model_copy(update=named)})
@@ -338,18 +335,7 @@ def parse_spec(content: Mapping[str, Any], *, source: str = "the spec") -> Study
     try:
         return StudySpec.model_validate(content)
     except ValidationError as error:
-        raise SpecError(f"{source}: {_first_problem(error)}.") from None
-
-
-class _UniqueKeys(yaml.SafeLoader):
-    """YAML in which no key may stand twice: the second would silently replace the first."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT001, FBT002
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
-        for key in keys:
-            if keys.count(key) > 1:
-                raise yaml.MarkedYAMLError(problem=f"the key {key!r} stands twice", problem_mark=node.start_mark)
-        return super().construct_mapping(node, deep=deep)
+        raise SpecError(f"{source}: {first_problem(error, spec=StudySpec, hints=_HINTS)}.") from None
 
 
 def _filled(content: Any, given: Mapping[str, str], *, used: set[str], path: Path) -> Any:  # noqa: ANN401
@@ -368,39 +354,3 @@ def _filled(content: Any, given: Mapping[str, str], *, used: set[str], path: Pat
             raise SpecError(f"{path} has the parameter ${name} without a value; add --set {name}=VALUE.")
         used.add(name)
     return template.substitute(given)
-
-
-def _first_problem(error: ValidationError) -> str:
-    # a misspelt key is a missing one and an unknown one: the unknown one tells what was meant
-    problem = min(error.errors(), key=lambda found: found["type"] != "extra_forbidden")
-    where = [str(part) for part in problem["loc"]]
-    if problem["type"] == "extra_forbidden":
-        known = _known_keys(where[:-1])
-        near = difflib.get_close_matches(where[-1], known, n=1, cutoff=0.5)
-        hint = f"did you mean {near[0]!r}?" if near else f"known keys here are {', '.join(known)}"
-        return f"unknown key {'.'.join(where)!r}; {hint}"
-    if problem["type"] == "missing":
-        return f"the key {'.'.join(where)!r} is missing"
-    if where[:2] == ["read", "sites"] and problem["type"] != "value_error":
-        return "'read.sites': give all, or a list such as [2.resid_post, -1.resid_post]"
-    if where[:2] == ["probes", "methods"] and problem["type"] != "value_error":
-        return f"'probes.methods': give all, or a list of some of {', '.join(get_args(Method))}"
-    if problem["type"] == "model_type":
-        return f"{'.'.join(where)!r}: give keys and values, such as {', '.join(_known_keys(where))}"
-    message = problem["msg"].removeprefix("Value error, ").removesuffix(".")
-    at = f"{'.'.join(where)!r}: " if where else ""
-    return f"{at}{message[0].lower()}{message[1:]}"
-
-
-def _known_keys(where: list[str]) -> list[str]:
-    model: type[Record] = StudySpec
-    for part in where:
-        kind = model.model_fields[part].annotation
-        if not (isinstance(kind, type) and issubclass(kind, Record)):
-            return []
-        model = kind
-    return list(model.model_fields)
-
-
-def _beside(folder: Path, where: str) -> str:
-    return str(folder / where) if (folder / where).exists() else where
