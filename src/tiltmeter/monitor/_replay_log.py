@@ -56,7 +56,15 @@ def replay(texts: Iterable[ScoredText], monitor: Monitor, *, subject: SubjectMod
 
 
 def can_replay(text: ScoredText) -> bool:
-    """Tell whether a text of a log is there to be scored again."""
+    """Tell whether a text of a log is there to be scored again.
+
+    Examples
+    --------
+    >>> from datetime import UTC, datetime
+    >>> moment = datetime(2026, 5, 1, tzinfo=UTC)
+    >>> can_replay(ScoredText(time=moment, text_id="a", scores={}, text=None, source="score"))
+    False
+    """
     return text.text is not None and text.source != "generate"
 
 

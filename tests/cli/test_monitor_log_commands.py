@@ -1,0 +1,87 @@
+"""From the command line: a threshold for texts that grow, and the past of a log scored again."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import pytest
+from made_monitors import made_monitor
+
+from tests.cli.conftest import Command
+from tiltmeter import models
+from tiltmeter.core.alarms import Scored, ScoredText
+from tiltmeter.data import TextSet
+from tiltmeter.monitor import Monitor, MonitorLog
+
+_WORDS = np.random.default_rng(0).choice([f"w{i}" for i in range(40)], size=(320, 4))
+_TEXTS = [" ".join(row) for row in _WORDS]
+
+
+@pytest.fixture
+def folder(tiny_model: Path, tmp_path: Path) -> Path:
+    subject = models.load(str(tiny_model))
+    monitor = made_monitor(subject, threshold=0.2)
+    monitor.save(tmp_path / "monitor")
+    texts = TextSet(np.arange(320).astype(str), texts=tuple(_TEXTS))
+    scores = monitor.score(subject, texts).scores
+    with MonitorLog(tmp_path / "log.sqlite", keep_texts=True) as log:
+        log.write(
+            texts=[
+                ScoredText(
+                    time=datetime(2026, 5, 1, tzinfo=UTC),
+                    text_id=str(i),
+                    scores={"made": Scored(score=float(score), alarm=bool(score > 0.2))},
+                    text=text,
+                    source="score",
+                )
+                for i, (text, score) in enumerate(zip(_TEXTS[:50], scores, strict=False))
+            ]
+        )
+    (tmp_path / "quiet.jsonl").write_text("".join(json.dumps({"text": text, "label": 0}) + "\n" for text in _TEXTS))
+    return tmp_path
+
+
+def _certify(folder: Path, texts: Path, model: Path) -> tuple[str, ...]:
+    asked = ("monitor", "certify", folder / "monitor", texts, "--population", "quiet texts", "--model", model)
+    return tuple(str(part) for part in (*asked, "--out", folder / "certified"))
+
+
+def test_certify_writes_a_monitor_with_a_threshold_for_texts_that_grow(
+    folder: Path, tiny_model: Path, command: Command
+) -> None:
+    asked = _certify(folder, folder / "quiet.jsonl", tiny_model)
+    command(*asked)
+    running = Monitor.load(folder / "certified").card.running
+    assert running is not None
+    assert (running.n, running.fpr) == (320, 0.01)
+    assert "quiet texts" in running.population
+    _, refused = command(*asked, code=2)
+    assert "exists already" in refused
+
+
+def test_certify_refuses_too_few_texts_and_writes_nothing(folder: Path, tiny_model: Path, command: Command) -> None:
+    few = folder / "few.jsonl"
+    few.write_text("".join((folder / "quiet.jsonl").read_text().splitlines(keepends=True)[:50]))
+    _, refused = command(*_certify(folder, few, tiny_model), code=2)
+    assert "299 are needed" in refused
+    assert not (folder / "certified").exists()
+
+
+def test_replay_finds_the_same_monitor_again(folder: Path, tiny_model: Path, command: Command) -> None:
+    asked = ("monitor", "replay", folder / "log.sqlite", folder / "monitor", "--model", tiny_model, "--json")
+    said, _ = command(*(str(part) for part in asked), "--out", str(folder / "again.jsonl"))
+    found = json.loads(said)
+    assert (found["n"], found["only_then"], found["only_now"], found["n_left"]) == (50, 0, 0, 0)
+    assert found["rank_correlation"]["value"] == pytest.approx(1.0)
+    rows = [json.loads(line) for line in (folder / "again.jsonl").read_text().splitlines()]
+    assert all(row["score"] == pytest.approx(row["then"]["made"], abs=1e-6) for row in rows)
+
+
+def test_a_log_without_texts_cannot_be_replayed(folder: Path, tmp_path: Path, command: Command) -> None:
+    with MonitorLog(tmp_path / "bare.sqlite") as log, MonitorLog(folder / "log.sqlite", mode="read") as kept:
+        log.write(texts=list(kept.scores()))
+    _, refused = command("monitor", "replay", str(tmp_path / "bare.sqlite"), str(folder / "monitor"), code=2)
+    assert "--keep-texts" in refused
