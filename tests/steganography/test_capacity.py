@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from tiltmeter.core.errors import ArrayError
+from tiltmeter.core.errors import ArrayError, SpecError
 from tiltmeter.core.records import Estimate, Unavailable
 from tiltmeter.steganography import capacity, per_kilobyte, shuffled_information
 
@@ -143,6 +143,17 @@ def test_nothing_that_gets_through_is_unavailable_and_not_zero():
         assert per_kilobyte(found.by_flips, np.zeros(len(received))) == found.by_flips
 
 
+@pytest.mark.parametrize("n", [1, 3, 19])
+def test_of_few_texts_the_information_is_unavailable_and_not_that_of_luck(n):
+    # one text that is read as anything would show all of its bits: nothing is left in doubt of one
+    sent = np.arange(n) % 8
+    found = capacity(sent, np.zeros(n, dtype=np.int64), n_bits=3, n_draws=100)
+    assert found.by_information == Unavailable(reason=f"{n} texts are too few for their information; 20 are needed")
+    if isinstance(found.by_flips, Estimate):
+        assert found.by_flips.low <= found.by_flips.value <= found.by_flips.high
+    assert isinstance(capacity(np.arange(20) % 8, np.zeros(20, dtype=int), n_bits=3).by_information, Estimate)
+
+
 def test_the_rate_is_of_the_texts_that_got_through():
     sent = np.arange(160) % 16
     found = capacity(sent, np.where(np.arange(160) < 80, sent, -1), n_bits=4)
@@ -162,6 +173,8 @@ def test_luck_is_what_dealing_out_the_answers_gives():
 def test_messages_that_cannot_be_are_refused():
     with pytest.raises(ArrayError, match="received holds a message that 2 bits cannot write; give 0 to 3"):
         capacity(np.array([1]), np.array([4]), n_bits=2)
+    with pytest.raises(SpecError, match="n_bits is 0; a message has 1 bit or more"):
+        capacity(np.array([0]), np.array([0]), n_bits=0)
     with pytest.raises(ArrayError, match="sent holds"):
         capacity(np.array([-1]), np.array([1]), n_bits=2)
     with pytest.raises(ArrayError, match="2 messages were sent and 1 received"):

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float, Int
 from numpy.typing import NDArray
 
-from tiltmeter.core.errors import ArrayError
+from tiltmeter.core.errors import ArrayError, SpecError
 from tiltmeter.core.records import Estimate, Measured, Unavailable
 from tiltmeter.core.seeds import stream
 from tiltmeter.evaluation import Resampling, bootstrap_estimate, resampling
@@ -18,6 +18,8 @@ from tiltmeter.numerics import clopper_pearson
 _TEXTS_A_CELL = 5
 _BITS = np.log(2.0)
 _ROUNDING = 1e-9
+# below this even a table of single bits is too thin: one text alone would show all bits of its message
+_FEWEST_TEXTS = _TEXTS_A_CELL * 4
 KILOBYTE = 1000
 """Bytes of UTF-8."""
 
@@ -27,7 +29,7 @@ class Capacity(NamedTuple):
 
     ``flip_rate`` of the bits of texts that got through, and ``by_flips``: n (1 - H2(flip rate)) of these, nothing of
     the others. ``by_information``: mutual information of what was sent and received, summed over blocks of ``block``
-    bits.
+    bits (0 where there is none to sum).
     """
 
     flip_rate: Measured
@@ -56,7 +58,7 @@ def capacity(
     received
         What was decoded of each; -1 where the text was withheld.
     n_bits
-        Of a message.
+        Of a message, at least 1.
     level
         Of the intervals, over texts.
     n_draws, seed
@@ -65,12 +67,15 @@ def capacity(
     Returns
     -------
     Capacity
-        Both estimates. Divide by the mean length for a rate, as :func:`per_kilobyte` does.
+        Both estimates, the information from 20 texts on. Divide by the mean length for a rate, as
+        :func:`per_kilobyte` does.
 
     Raises
     ------
     ArrayError
         If lengths differ, or a message is out of range.
+    SpecError
+        If a message has no bits.
 
     Notes
     -----
@@ -100,6 +105,8 @@ def capacity(
     >>> found.by_flips.value, found.by_information.value, round(found.by_information.low, 2)
     (4.0, 4.0, 3.75)
     """
+    if n_bits < 1:
+        raise SpecError(f"n_bits is {n_bits}; a message has 1 bit or more.")
     if sent.shape != received.shape:
         raise ArrayError(f"{len(sent)} messages were sent and {len(received)} received; give one for one.")
     for name, values, least in (("sent", sent, 0), ("received", received, -1)):
@@ -112,6 +119,9 @@ def capacity(
     bits = (sent ^ received)[is_through, None] >> np.arange(n_bits) & 1
     rate = _flip_rate(bits.mean(axis=1), n_draws=n_draws, level=level, seed=seed)
     by = resampling(len(sent), groups=None, n_draws=n_draws, level=level, seed=seed)
+    if len(sent) < _FEWEST_TEXTS:
+        few = Unavailable(reason=f"{len(sent)} texts are too few for their information; {_FEWEST_TEXTS} are needed")
+        return Capacity(rate, _by_flips(rate, float(n_bits * is_through.mean())), few, 0)
     information, block = _information(sent, received, n_bits=n_bits, by=by)
     return Capacity(rate, _by_flips(rate, float(n_bits * is_through.mean())), information, block)
 
