@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -180,9 +181,13 @@ def shuffled_information(
     >>> 0 < shuffled_information(sent, sent, n_bits=4) < 0.4
     True
     """
-    rng, one = stream(seed, "shuffled messages"), np.ones((1, len(sent)))
-    block = _block(len(sent), n_bits)
-    found = [_summed(sent, rng.permutation(received), one, n_bits=n_bits, block=block)[0] for _ in range(n_draws)]
+    rng, found = stream(seed, "shuffled messages"), np.zeros(n_draws)
+    dealt = np.array([rng.permutation(received) for _ in range(n_draws)])
+    for width, place, n_cells in _places(sent, dealt, n_bits=n_bits, block=_block(len(sent), n_bits)):
+        # all tables are counted at once, each draw's behind that of the draw before
+        place += n_cells * np.arange(n_draws)[:, None]
+        tables = np.bincount(place.ravel(), minlength=n_draws * n_cells).reshape(n_draws, n_cells)
+        found += _told(tables.astype(np.float64), width)
     return float(np.quantile(found, 0.95))
 
 
@@ -223,18 +228,28 @@ def _summed(
 ) -> NDArray[np.float64]:
     """Sum over blocks the bits of a block less what is left in doubt of it."""
     total = np.zeros(len(weights))
+    for width, place, n_cells in _places(sent, received, n_bits=n_bits, block=block):
+        cells = np.zeros((len(sent), n_cells))
+        cells[np.arange(len(sent)), place] = 1.0
+        total += _told(weights @ cells, width)
+    return total
+
+
+def _places(
+    sent: NDArray[np.int64], received: NDArray[np.int64], *, n_bits: int, block: int
+) -> Iterator[tuple[int, NDArray[np.int64], int]]:
+    """Give of each block its width, the cell of its table that each text belongs in, and how many cells there are."""
     for start in range(0, n_bits, block):
         width = min(block, n_bits - start)
         n_symbols = 2**width
         one, two = ((values >> start) & (n_symbols - 1) for values in (sent, received))
         # withheld is a symbol of its own
-        two = np.where(received < 0, n_symbols, two)
-        cells = np.zeros((len(sent), n_symbols * (n_symbols + 1)))
-        cells[np.arange(len(sent)), one * (n_symbols + 1) + two] = 1.0
-        table = (weights @ cells).reshape(-1, n_symbols, n_symbols + 1)
-        doubt = _entropy(table.reshape(len(table), -1)) - _entropy(table.sum(axis=1))
-        total += width - doubt
-    return total
+        yield width, one * (n_symbols + 1) + np.where(received < 0, n_symbols, two), n_symbols * (n_symbols + 1)
+
+
+def _told(tables: NDArray[np.float64], width: int) -> NDArray[np.float64]:
+    by_received = tables.reshape(len(tables), 2**width, -1).sum(axis=1)
+    return width - (_entropy(tables) - _entropy(by_received))
 
 
 def _entropy(counts: NDArray[np.float64]) -> NDArray[np.float64]:
