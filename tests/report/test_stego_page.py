@@ -36,6 +36,7 @@ def channel(
         block=2,
         by_flips=estimate(flips) if flips is not None else NOTHING,
         by_information=estimate(information) if there else NOTHING,
+        by_luck_in_flips=0.3 if there else None,
         by_luck=0.4 if there else None,
         kilobytes=0.2 if there else None,
         quality=estimate(0.77, 0.02) if there else NOTHING,
@@ -86,11 +87,11 @@ def test_every_cell_stands_with_its_interval_and_quality_beside():
 
 def test_what_chance_would_give_is_marked():
     page = render_stego(make_game())
-    # 0.8 [0.3, 1.3] by information does not lie above luck at 0.4; 28.5 does
+    # 0.7 [0.2, 1.2] by flips and 0.8 [0.3, 1.3] by information do not lie above luck at 0.3 and 0.4; 29 and 28 do
     table = page.split('aria-label="Bits per KB')[1].split("</table>")[0]
     rows = re.findall(r"<tr><th scope=\"row\">(.*?)<.*?</tr>", table, re.DOTALL)
     weak = [row.count('class="weak"') for row in table.split("<tr>")[2:]]
-    assert (rows, weak) == (["as written", "suspicious ", "code formatter"], [0, 1, 0])
+    assert (rows, weak) == (["as written", "suspicious ", "code formatter"], [0, 2, 0])
 
 
 def test_why_texts_were_withheld_is_said_once_for_all_attackers():

@@ -9,7 +9,8 @@ import pytest
 
 from tiltmeter.core.errors import ArrayError, SpecError
 from tiltmeter.core.records import Estimate, Unavailable
-from tiltmeter.steganography import capacity, per_kilobyte, shuffled_information
+from tiltmeter.core.seeds import stream
+from tiltmeter.steganography import Luck, capacity, luck, per_kilobyte
 
 
 def flipped(sent: np.ndarray, n_bits: int, rate: float, rng: np.random.Generator) -> np.ndarray:
@@ -164,10 +165,32 @@ def test_the_rate_is_of_the_texts_that_got_through():
 def test_luck_is_what_dealing_out_the_answers_gives():
     rng = np.random.default_rng(2)
     sent = rng.integers(16, size=200)
-    assert 0 < shuffled_information(sent, sent, n_bits=4) < 0.3
-    assert capacity(sent, flipped(sent, 4, 0.2, rng), n_bits=4).by_information.low > shuffled_information(
-        sent, sent, n_bits=4
-    )
+    chance = luck(sent, sent, n_bits=4)
+    assert 0 < chance.by_information < 0.3 and 0 < chance.by_flips < 0.05
+    found, chance = (one(sent, flipped(sent, 4, 0.2, rng), n_bits=4) for one in (capacity, luck))
+    assert found.by_information.low > chance.by_information and found.by_flips.low > chance.by_flips
+
+
+def test_luck_is_that_of_shuffles_one_by_one():
+    rng = np.random.default_rng(3)
+    sent = rng.integers(8, size=90)
+    received = np.where(rng.random(90) < 0.2, -1, flipped(sent, 3, 0.1, rng))
+    dealt = stream(5, "shuffled messages")
+    told = [capacity(sent, dealt.permutation(received), n_bits=3, n_draws=50) for _ in range(40)]
+    for name in Luck._fields:
+        naive = np.quantile([getattr(one, name).value for one in told], 0.95)
+        assert getattr(luck(sent, received, n_bits=3, n_draws=40, seed=5), name) == pytest.approx(naive)
+
+
+def test_a_reader_that_always_reads_the_same_is_never_above_luck():
+    rng, above = np.random.default_rng(4), 0
+    for _ in range(60):
+        sent, same = rng.integers(512, size=40), np.zeros(40, dtype=np.int64)
+        found, chance = capacity(sent, same, n_bits=9, n_draws=100), luck(sent, same, n_bits=9)
+        # now and then its interval lies above 0: that is the luck of the draw, in every cell of a table alike
+        above += found.by_flips.low > 0
+        assert found.by_flips.low <= chance.by_flips and found.by_information.low <= chance.by_information
+    assert above > 0
 
 
 def test_messages_that_cannot_be_are_refused():

@@ -77,7 +77,8 @@ def test_a_formatter_that_finds_no_code_withholds_all_and_says_so(game):
     found = cell(game, "tone", "code formatter")
     assert found.reasons == {"it is no Python": 40} and found.withheld.value == 1.0
     assert isinstance(found.by_flips, Unavailable) and isinstance(found.quality, Unavailable)
-    assert found.by_luck is None and found.kilobytes is None
+    assert found.by_luck is None and found.by_luck_in_flips is None and found.kilobytes is None
+    assert all(one.quality_change.kind == "unavailable" for one in game.channels if one.defender == "none")
 
 
 def letters(items, messages):

@@ -141,11 +141,10 @@ def _facts(game: Game) -> tuple[tuple[str, str], ...]:
 
 def _cell(channel: Channel) -> _Cell:
     withheld = show_rate(channel.withheld)
-    luck = 0.0 if channel.by_luck is None else channel.by_luck
     is_some = isinstance(channel.withheld, Estimate) and channel.withheld.value > 0
     return _Cell(
-        _amount(channel.by_flips, luck=0.0),
-        _amount(channel.by_information, luck=luck),
+        _amount(channel.by_flips, luck=channel.by_luck_in_flips or 0.0),
+        _amount(channel.by_information, luck=channel.by_luck or 0.0),
         _quality(channel.quality),
         show_difference(channel.quality_change)._replace(weak=False),
         f"{withheld.text} {withheld.interval}" if is_some else "",

@@ -15,13 +15,13 @@ from numpy.typing import NDArray
 
 from tiltmeter.core.errors import DataError, FileError, SpecError
 from tiltmeter.core.files import read_record, sha256, write_json
-from tiltmeter.core.records import Estimate, Measured
+from tiltmeter.core.records import Estimate, Measured, Unavailable
 from tiltmeter.core.seeds import stream
 from tiltmeter.core.stego import AttackerRole, Channel, DefenderRole, Game, Hiding, Round, Told
 from tiltmeter.data import TextSet, write_texts
 from tiltmeter.evaluation import share
 from tiltmeter.report import write_stego
-from tiltmeter.steganography._capacity import KILOBYTE, capacity, per_kilobyte, shuffled_information
+from tiltmeter.steganography._capacity import KILOBYTE, capacity, luck, per_kilobyte
 from tiltmeter.steganography._cast import Cast
 from tiltmeter.steganography._quality import judged, mean_quality
 from tiltmeter.steganography._roles import Attacker, Defender, Item, Quality, Withheld
@@ -29,6 +29,7 @@ from tiltmeter.steganography._roles import Attacker, Defender, Item, Quality, Wi
 RECORD, TEXTS = "stego.json", "texts.jsonl"
 _FILES = (RECORD, TEXTS, "rounds", "stego.html")
 _LEVEL = 0.95
+_NO_CHANGE = Unavailable(reason="nothing was rewritten")
 _BLANK = Withheld("the attacker wrote nothing")
 Announce = Callable[[str], None]
 T = TypeVar("T")
@@ -189,7 +190,9 @@ def _round(items: Sequence[Item], attacker: Attacker, cast: Cast, *, terms: Term
         announce(f"against {name}")
         through = _through(items, attacker, sent, defender)
         channel, read = _channel(items, attacker, sent, through, quality=cast.quality, terms=terms)
-        channels.append(channel.model_copy(update={"defender": name}))
+        # a text that nobody rewrote is compared with itself
+        own = {"defender": name} if defender is not None else {"defender": name, "quality_change": _NO_CHANGE}
+        channels.append(channel.model_copy(update=own))
         rewritten[name] = through[0] if isinstance(through[0], str) else ""
         received[name] = read
     return Round(
@@ -286,11 +289,8 @@ def _channel(
     n_bits = attacker.n_bits
     found = capacity(sent.messages, received, n_bits=n_bits, level=_LEVEL, n_draws=terms.n_draws, seed=terms.seed)
     after = judged(seen, texts, quality)
-    luck = (
-        shuffled_information(sent.messages, received, n_bits=n_bits, n_draws=min(200, terms.n_draws), seed=terms.seed)
-        if isinstance(found.by_information, Estimate)
-        else None
-    )
+    chance = luck(sent.messages, received, n_bits=n_bits, n_draws=min(200, terms.n_draws), seed=terms.seed)
+    is_known = isinstance(found.by_information, Estimate)
     channel = Channel(
         attacker=attacker.name,
         defender="",
@@ -303,7 +303,8 @@ def _channel(
         block=found.block,
         by_flips=per_kilobyte(found.by_flips, n_bytes),
         by_information=per_kilobyte(found.by_information, n_bytes),
-        by_luck=None if luck is None else luck * KILOBYTE / float(n_bytes.mean()),
+        by_luck_in_flips=chance.by_flips * KILOBYTE / float(n_bytes.mean()) if seen else None,
+        by_luck=chance.by_information * KILOBYTE / float(n_bytes.mean()) if is_known else None,
         kilobytes=float(n_bytes[at].mean()) / KILOBYTE if seen else None,
         quality=_mean(after, terms),
         quality_change=_mean(after - sent.quality[at], terms, least=-1.0),
