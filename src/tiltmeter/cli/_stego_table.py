@@ -26,7 +26,7 @@ def game_table(game: Game) -> None:
             if one.attacker == attacker.name:
                 name = one.defender + ("*" if one.defender in stand_ins else "")
                 amounts = ((one.by_flips, one.by_luck_in_flips), (one.by_information, one.by_luck))
-                shown = [interval(figure, between="\n") + _mark(figure, luck or 0.0) for figure, luck in amounts]
+                shown = [interval(figure, between=_mark(figure, luck or 0.0)) for figure, luck in amounts]
                 shown += [interval(figure, between="\n") for figure in (one.withheld, one.quality)]
                 table.add_row(Text(name), *shown)
         console.print()
@@ -39,4 +39,4 @@ def game_table(game: Game) -> None:
 
 
 def _mark(amount: Measured, luck: float) -> str:
-    return " ?" if isinstance(amount, Estimate) and amount.low <= luck else ""
+    return " ?\n" if isinstance(amount, Estimate) and amount.low <= luck else "\n"
