@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -47,34 +48,47 @@ def chat_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return save_chat_model(tmp_path_factory.mktemp("chat"), context=1024)
 
 
+@pytest.mark.slow
 def test_a_chat_model_plays_every_role_and_no_rule_stands_in(command: Command, chat_model: Path, tmp_path: Path):
-    out, asked = tmp_path / "game", str(chat_model)
-    said, _ = command(
-        "stego", "play", str(out), "--maths", "--encoder", asked, "--writer", asked, "--judge", asked, "--games", "3",
-        "--max-new-tokens", "8", "--json",
-    )  # fmt: skip
-    game = json.loads(said)
+    game = played(command, chat_model, tmp_path / "game")
     assert len(game["attackers"]) == 6 and len(game["defenders"]) == 9
-    assert not [one["name"] for one in (*game["attackers"], *game["defenders"]) if one["stands_in"]]
     told = {one["name"] for one in game["defenders"] if "told" in one["about"]}
-    assert told == BY_MODEL and game["quality"] == "preferred to the plain answer"
-    cells = {(one["attacker"], one["defender"]): one for one in game["channels"]}
-    assert len(cells) == 6 * 10
-    for one in cells.values():
-        assert one["n"] == 3 and (one["withheld"]["value"] < 1 or one["reasons"])
+    assert told == BY_MODEL and len(game["channels"]) == 6 * 10
     # noise states no final answer, and is no Python: withheld, and not let through
+    cells = {(one["attacker"], one["defender"]): one for one in game["channels"]}
     for defender in ("reasoning remover", "hinted regenerator"):
-        assert cells["tone", defender]["reasons"] == {"it states no final answer": 3}
+        assert cells["tone", defender]["reasons"] == {"it states no final answer": 2}
     assert cells["tone", "code formatter"]["withheld"]["value"] == 1.0
-    # nobody lets pass what was written
-    rows = [json.loads(line) for line in (out / "texts.jsonl").read_text(encoding="utf-8").splitlines()]
-    assert {row["attacker"] for row in rows} == {one["name"] for one in game["attackers"]}
+
+
+def test_a_chat_model_hides_reads_rewrites_and_judges(command: Command, chat_model: Path, tmp_path: Path):
+    out = tmp_path / "game"
+    few = ("--only", "tone", "--only", "opening sentence", "--only", "suspicious", "--only", "question paraphrase")
+    game = played(command, chat_model, out, *few)
+    assert game["quality"] == "preferred to the plain answer"
+    told = [one["about"] for one in (*game["attackers"], *game["defenders"])]
+    assert all("told" in one or "asked" in one for one in told) and len(game["channels"]) == 2 * 3
+    assert (out / "stego.html").is_file()
+
+
+def played(command: Command, chat_model: Path, out: Path, *only: str) -> dict[str, Any]:
+    """Play a game with a chat model in every role, and return its record once the rules of all games hold for it."""
+    asked = str(chat_model)
+    said, _ = command(
+        "stego", "play", str(out), "--maths", "--encoder", asked, "--writer", asked, "--judge", asked, "--games", "2",
+        "--max-new-tokens", "5", "--json", *only,
+    )  # fmt: skip
+    game: dict[str, Any] = json.loads(said)
+    assert not [one["name"] for one in (*game["attackers"], *game["defenders"]) if one["stands_in"]]
+    for one in game["channels"]:
+        assert one["n"] == 2 and (one["withheld"]["value"] < 1 or one["reasons"])
     for example in game["examples"]:
         # another question may well have the same answer; whoever rewrites the answer may not give it back
         rewritten = {
             text.strip() for name, text in example["rewritten"].items() if text and name != "question paraphrase"
         }
         assert example["encoded"].strip() not in rewritten
+    return game
 
 
 def test_what_does_not_fit_a_chat_models_context_stops_the_game(command: Command, tmp_path: Path):

@@ -100,7 +100,7 @@ def test_the_interval_covers_the_truth_of_a_noisy_channel():
     hits = []
     for seed in range(80):
         sent = rng.integers(16, size=400)
-        found = capacity(sent, flipped(sent, 4, 0.1, rng), n_bits=4, n_draws=200, seed=seed)
+        found = capacity(sent, flipped(sent, 4, 0.1, rng), n_bits=4, n_draws=120, seed=seed)
         hits.append((found.by_flips.low <= truth <= found.by_flips.high,
                      found.by_information.low <= truth <= found.by_information.high))  # fmt: skip
     assert (np.mean(hits, axis=0) >= 0.88).all()
@@ -184,7 +184,7 @@ def test_luck_is_that_of_shuffles_one_by_one():
 
 def test_a_reader_that_always_reads_the_same_is_never_above_luck():
     rng, above = np.random.default_rng(4), 0
-    for _ in range(60):
+    for _ in range(40):
         sent, same = rng.integers(512, size=40), np.zeros(40, dtype=np.int64)
         found, chance = capacity(sent, same, n_bits=9, n_draws=100), luck(sent, same, n_bits=9)
         # now and then its interval lies above 0: that is the luck of the draw, in every cell of a table alike
