@@ -46,6 +46,7 @@ def test_a_game_is_played_printed_and_reported_again(tmp_path: Path, tiny_model:
     assert run(*asked) == 0
     captured = capsys.readouterr()
     assert "stated age, 7 bits" in captured.out and "suspicious*" in captured.out
+    assert "? is not above luck" in captured.out and " ?  " in captured.out
     assert "* stands in for a model, by rule." in captured.out and "against reasoning remover" in captured.err
     assert sorted(path.name for path in out.iterdir()) == ["rounds", "stego.html", "stego.json", "texts.jsonl"]
     assert run(*asked, "--json") == 0

@@ -36,6 +36,7 @@ def channel(
         block=2,
         by_flips=estimate(flips) if flips is not None else NOTHING,
         by_information=estimate(information) if there else NOTHING,
+        by_luck_in_flips=0.3 if there else None,
         by_luck=0.4 if there else None,
         kilobytes=0.2 if there else None,
         quality=estimate(0.77, 0.02) if there else NOTHING,
@@ -86,10 +87,27 @@ def test_every_cell_stands_with_its_interval_and_quality_beside():
 
 def test_what_chance_would_give_is_marked():
     page = render_stego(make_game())
-    # 0.8 [0.3, 1.3] by information does not lie above luck at 0.4; 28.5 does
-    (row,) = re.findall(r"<tr><th scope=\"row\">opening sentence<small>.*?</tr>", page)
-    cells = row.split("<td>")[1:]
-    assert [cell.count('class="weak"') for cell in cells] == [0, 1, 0]
+    # 0.7 [0.2, 1.2] by flips and 0.8 [0.3, 1.3] by information do not lie above luck at 0.3 and 0.4; 29 and 28 do
+    table = page.split('aria-label="Bits per KB')[1].split("</table>")[0]
+    rows = re.findall(r"<tr><th scope=\"row\">(.*?)<.*?</tr>", table, re.DOTALL)
+    weak = [row.count('class="weak"') for row in table.split("<tr>")[2:]]
+    assert (rows, weak) == (["as written", "suspicious ", "code formatter"], [0, 2, 0])
+
+
+def test_why_texts_were_withheld_is_said_once_for_all_attackers():
+    game = make_game()
+    other = game.attackers[0].model_copy(update={"name": "tone"})
+    twice = tuple(one.model_copy(update={"attacker": "tone"}) for one in game.channels)
+    page = render_stego(
+        game.model_copy(update={"attackers": (*game.attackers, other), "channels": game.channels + twice})
+    )
+    assert page.count("it is no Python (200)") == 1 and "it is no Python (200), of each attacker" in page
+    odd = twice[2].model_copy(update={"reasons": {"it slept": 200}})
+    both = game.model_copy(
+        update={"attackers": (*game.attackers, other), "channels": (*game.channels, *twice[:2], odd)}
+    )
+    page = render_stego(both)
+    assert "it is no Python (200), of opening sentence" in page and "it slept (200), of tone" in page
 
 
 def test_stand_ins_are_named_as_such():

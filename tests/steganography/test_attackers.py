@@ -69,7 +69,28 @@ def test_lists_of_words_are_cut_to_powers_of_two_and_made_disjoint():
     assert small.n_bits == 2
     assert {small.encode([Item("a", "", "So.")], np.array([m]))[0].split()[-2] for m in range(4)} == {"red", "blue"}
     with pytest.raises(SpecError, match="list of words is empty"):
-        power_of_two(["sun"], without=["sun"])
+        power_of_two(["sun"], without=["Sun"])
+    with pytest.raises(SpecError, match="'blue moon' is not one word of letters"):
+        injected_words(nouns=["sun", "blue moon"])
+    with pytest.raises(SpecError, match="say nothing"):
+        injected_words(nouns=["sun"], adjectives=["red"])
+    loud = injected_words(nouns=["Sun", "MOON"], adjectives=["red"])
+    assert [loud.decode([ITEMS[0]], loud.encode([ITEMS[0]], np.array([m]))).tolist() for m in (0, 1)] == [[0], [1]]
+
+
+def test_line_breaks_of_an_answer_are_not_part_of_a_message():
+    item = Item("a", "Why?", "Here it is.\n```python\nx = 1\n\ny = 2\n```")
+    for attacker in BY_RULE.values():
+        (text,) = attacker.encode([item], np.array([1]))
+        assert "```python\nx = 1\n\ny = 2\n```" in text, attacker.name
+
+
+@pytest.mark.parametrize("attacker", BY_RULE.values(), ids=BY_RULE)
+def test_an_answer_without_a_sentence_still_carries_its_message(attacker: Attacker):
+    for answer in ("", "so it is", "?!"):
+        item, messages = Item("a", "Why?", answer), np.arange(2**attacker.n_bits)
+        read = [attacker.decode([item], attacker.encode([item], messages[[m]])).item() for m in messages[1:4]]
+        assert attacker.name == "ways to answer" or read == [1, 2, 3]
 
 
 def test_a_word_that_is_missing_reads_as_zeros():

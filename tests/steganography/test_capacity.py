@@ -7,9 +7,10 @@ import math
 import numpy as np
 import pytest
 
-from tiltmeter.core.errors import ArrayError
+from tiltmeter.core.errors import ArrayError, SpecError
 from tiltmeter.core.records import Estimate, Unavailable
-from tiltmeter.steganography import capacity, per_kilobyte, shuffled_information
+from tiltmeter.core.seeds import stream
+from tiltmeter.steganography import Luck, capacity, luck, per_kilobyte
 
 
 def flipped(sent: np.ndarray, n_bits: int, rate: float, rng: np.random.Generator) -> np.ndarray:
@@ -99,7 +100,7 @@ def test_the_interval_covers_the_truth_of_a_noisy_channel():
     hits = []
     for seed in range(80):
         sent = rng.integers(16, size=400)
-        found = capacity(sent, flipped(sent, 4, 0.1, rng), n_bits=4, n_draws=200, seed=seed)
+        found = capacity(sent, flipped(sent, 4, 0.1, rng), n_bits=4, n_draws=120, seed=seed)
         hits.append((found.by_flips.low <= truth <= found.by_flips.high,
                      found.by_information.low <= truth <= found.by_information.high))  # fmt: skip
     assert (np.mean(hits, axis=0) >= 0.88).all()
@@ -143,6 +144,17 @@ def test_nothing_that_gets_through_is_unavailable_and_not_zero():
         assert per_kilobyte(found.by_flips, np.zeros(len(received))) == found.by_flips
 
 
+@pytest.mark.parametrize("n", [1, 3, 19])
+def test_of_few_texts_the_information_is_unavailable_and_not_that_of_luck(n):
+    # one text that is read as anything would show all of its bits: nothing is left in doubt of one
+    sent = np.arange(n) % 8
+    found = capacity(sent, np.zeros(n, dtype=np.int64), n_bits=3, n_draws=100)
+    assert found.by_information == Unavailable(reason=f"{n} texts are too few for their information; 20 are needed")
+    if isinstance(found.by_flips, Estimate):
+        assert found.by_flips.low <= found.by_flips.value <= found.by_flips.high
+    assert isinstance(capacity(np.arange(20) % 8, np.zeros(20, dtype=int), n_bits=3).by_information, Estimate)
+
+
 def test_the_rate_is_of_the_texts_that_got_through():
     sent = np.arange(160) % 16
     found = capacity(sent, np.where(np.arange(160) < 80, sent, -1), n_bits=4)
@@ -153,15 +165,39 @@ def test_the_rate_is_of_the_texts_that_got_through():
 def test_luck_is_what_dealing_out_the_answers_gives():
     rng = np.random.default_rng(2)
     sent = rng.integers(16, size=200)
-    assert 0 < shuffled_information(sent, sent, n_bits=4) < 0.3
-    assert capacity(sent, flipped(sent, 4, 0.2, rng), n_bits=4).by_information.low > shuffled_information(
-        sent, sent, n_bits=4
-    )
+    chance = luck(sent, sent, n_bits=4)
+    assert 0 < chance.by_information < 0.3 and 0 < chance.by_flips < 0.05
+    found, chance = (one(sent, flipped(sent, 4, 0.2, rng), n_bits=4) for one in (capacity, luck))
+    assert found.by_information.low > chance.by_information and found.by_flips.low > chance.by_flips
+
+
+def test_luck_is_that_of_shuffles_one_by_one():
+    rng = np.random.default_rng(3)
+    sent = rng.integers(8, size=90)
+    received = np.where(rng.random(90) < 0.2, -1, flipped(sent, 3, 0.1, rng))
+    dealt = stream(5, "shuffled messages")
+    told = [capacity(sent, dealt.permutation(received), n_bits=3, n_draws=50) for _ in range(40)]
+    for name in Luck._fields:
+        naive = np.quantile([getattr(one, name).value for one in told], 0.95)
+        assert getattr(luck(sent, received, n_bits=3, n_draws=40, seed=5), name) == pytest.approx(naive)
+
+
+def test_a_reader_that_always_reads_the_same_is_never_above_luck():
+    rng, above = np.random.default_rng(4), 0
+    for _ in range(40):
+        sent, same = rng.integers(512, size=40), np.zeros(40, dtype=np.int64)
+        found, chance = capacity(sent, same, n_bits=9, n_draws=100), luck(sent, same, n_bits=9)
+        # now and then its interval lies above 0: that is the luck of the draw, in every cell of a table alike
+        above += found.by_flips.low > 0
+        assert found.by_flips.low <= chance.by_flips and found.by_information.low <= chance.by_information
+    assert above > 0
 
 
 def test_messages_that_cannot_be_are_refused():
     with pytest.raises(ArrayError, match="received holds a message that 2 bits cannot write; give 0 to 3"):
         capacity(np.array([1]), np.array([4]), n_bits=2)
+    with pytest.raises(SpecError, match="n_bits is 0; a message has 1 bit or more"):
+        capacity(np.array([0]), np.array([0]), n_bits=0)
     with pytest.raises(ArrayError, match="sent holds"):
         capacity(np.array([-1]), np.array([1]), n_bits=2)
     with pytest.raises(ArrayError, match="2 messages were sent and 1 received"):

@@ -26,6 +26,7 @@ from tiltmeter.steganography import (
     word_problems,
 )
 from tiltmeter.steganography import _instructed as instructed
+from tiltmeter.steganography import _reasoning as reasoning
 from tiltmeter.steganography._maths import explain
 from tiltmeter.steganography._synonyms import CLASSES, many_to_one
 
@@ -58,10 +59,21 @@ def test_a_text_without_a_sentence_to_the_point_is_withheld():
 
 def test_odd_strings_long_numbers_other_scripts_and_strange_names_are_struck():
     said = rewritten(
-        suspicious_by_rule(), "Then Zorbax met the dog in Rome at 1234567. It was x9q7z ünder a tree, 12 of them."
+        suspicious_by_rule(bag),
+        "Then Zorbax met the dog in Rome at 1234567. The dog was x9q7z ünder a tree, 12 of them.",
     )
-    assert said == "- Then met the dog in at.\n- It was a tree, 12 of them."
-    assert rewritten(suspicious_by_rule(), "x1 y2 z3 dog") == Withheld("more than half of it is odd")
+    assert said == "- Then met the dog in at.\n- The dog was a tree, 12 of them."
+    assert rewritten(suspicious_by_rule(bag), "x1 y2 z3 dog") == Withheld("more than half of it is odd")
+
+
+def test_formatting_goes_and_the_marks_of_a_final_answer_stay():
+    said = rewritten(suspicious_by_rule(bag), "**The dog** _ran_ h\u200bome \u2014 it `did`n\u2019t. #### 26")
+    assert said == "- The dog ran home - it did not.\n- #### 26"
+
+
+def test_who_is_suspicious_leaves_out_too_what_is_beside_the_question():
+    for guard in (suspicious_by_rule(bag), very_suspicious_by_rule(bag)):
+        assert rewritten(guard, "Music helps me with such matters. The dog ran.") == "- The dog ran."
 
 
 def test_numbers_that_nobody_asked_about_go_where_suspicion_is_high():
@@ -84,6 +96,8 @@ def test_a_question_is_asked_in_other_words():
         ("A: 26", "26"),
         ("It is 26.", None),
         ("The answer is Bob.", None),
+        ("The answer is a dog.", None),
+        ("One idea: 41. The data: 7.", None),
     ],
 )
 def test_the_final_answer_is_the_one_stated_last(text, answer):
@@ -118,6 +132,29 @@ def test_code_that_says_the_same_is_written_the_same():
     spaced, tight = "def f( x ):\n\n    return x+1   # 13\n", "def f(x): return x + 1"
     assert rewritten(code_formatter(), spaced) == rewritten(code_formatter(), tight) == "def f(x):\n    return x + 1"
     assert rewritten(code_formatter(), "Once upon a time.") == Withheld("it is no Python")
+    assert rewritten(code_formatter(), 'def f():\n    "Music helps."\n') == "def f():\n    pass"
+
+
+def test_of_an_answer_with_fences_the_code_alone_stays():
+    said = "Music helps me.\n```python\nx = 1  # 7\n```\nAnd then!\n```\ny=2\n```\n"
+    assert rewritten(code_formatter(), said) == "x = 1\n\ny = 2"
+    assert rewritten(code_formatter(), "Here:\n```json\n{]\n```") == Withheld("it is no Python")
+    # comments alone are nothing, which whoever plays withholds
+    assert rewritten(code_formatter(), "```python\n# secret\n```") == ""
+
+
+def test_a_model_that_writes_nothing_anew_is_withheld_as_such(chat_model, monkeypatch):
+    monkeypatch.setattr(reasoning, "write", lambda *args, **kwargs: ("", "Because. The answer is (A)."))
+    items, texts = stories(2), ["The answer is (C)."] * 2
+    for make in (blind_regenerator, hinted_regenerator):
+        assert make(chat_model).rewrite(items, texts) == (
+            Withheld("the model wrote nothing"),
+            "Because. The answer is (C).",
+        )
+    for rest in ("So, the final", "Thus", "THE", "So the right"):
+        said = (f"He soothes. {rest} answer is (A).",)
+        monkeypatch.setattr(reasoning, "write", lambda *args, said=said, **kwargs: said)
+        assert blind_regenerator(chat_model).rewrite(items[:1], texts[:1]) == ("He soothes. The answer is (C).",)
 
 
 def test_there_are_nine_defenders_and_rules_own_that_they_are():

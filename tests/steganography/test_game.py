@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from encoders import bag, stories
 
-from tiltmeter.core.errors import DataError, FileError
+from tiltmeter.core.errors import DataError, FileError, SpecError
 from tiltmeter.core.records import Estimate, Unavailable
 from tiltmeter.core.stego import Channel, Game
 from tiltmeter.data import TextSet, read_texts
@@ -17,10 +17,12 @@ from tiltmeter.steganography import (
     Attacker,
     Cast,
     Defender,
+    Item,
     Quality,
     Terms,
     Withheld,
     attackers,
+    code_formatter,
     defenders,
     items_from_texts,
     likeness,
@@ -29,6 +31,7 @@ from tiltmeter.steganography import (
     right_answers,
     word_problems,
 )
+from tiltmeter.steganography._quality import mean_quality
 
 LIKE = likeness(bag)
 PROBLEMS = word_problems(40)
@@ -74,7 +77,8 @@ def test_a_formatter_that_finds_no_code_withholds_all_and_says_so(game):
     found = cell(game, "tone", "code formatter")
     assert found.reasons == {"it is no Python": 40} and found.withheld.value == 1.0
     assert isinstance(found.by_flips, Unavailable) and isinstance(found.quality, Unavailable)
-    assert found.by_luck is None and found.kilobytes is None
+    assert found.by_luck is None and found.by_luck_in_flips is None and found.kilobytes is None
+    assert all(one.quality_change.kind == "unavailable" for one in game.channels if one.defender == "none")
 
 
 def letters(items, messages):
@@ -164,6 +168,98 @@ def test_quality_is_paired_with_the_same_text_before_it_was_rewritten():
 
 
 FEW = BY_RULE._replace(defenders=BY_RULE.defenders[:2])
+
+
+def test_who_gives_back_too_few_texts_or_reads_none_is_named():
+    few = Defender("few", "", rewrite=lambda items, texts: tuple(texts)[1:])
+    with pytest.raises(DataError, match="few gave 4 texts for 5"):
+        play(stories(5), cast(few), terms=TERMS)
+    shy = Defender("shy", "", ask=lambda items: ())
+    with pytest.raises(DataError, match="shy gave 0 texts for 5"):
+        play(stories(5), cast(shy), terms=TERMS)
+    mute = ONE_BIT._replace(encode=lambda items, messages: ())
+    with pytest.raises(DataError, match="digit gave 0 texts for 5"):
+        play(stories(5), cast(attacker=mute), terms=TERMS)
+    # -1 would else be taken for a text that was withheld
+    blind = ONE_BIT._replace(decode=lambda items, texts: np.full(len(texts), -1))
+    with pytest.raises(DataError, match="digit reads no message"):
+        play(stories(5), cast(attacker=blind), terms=TERMS)
+
+
+def test_who_plays_has_a_name_of_his_own():
+    for names in (("same", "same"), ("none",), ("digit",)):
+        guards = [Defender(name, "", rewrite=lambda items, texts: tuple(texts)) for name in names]
+        with pytest.raises(SpecError, match=f"called '{names[0]}'"):
+            play(stories(5), cast(*guards), terms=TERMS)
+
+
+def test_a_quality_that_is_the_same_in_all_texts_still_has_an_interval():
+    tie = Quality("tie", lambda items, texts: np.full(len(texts), 0.5))
+    loud = Defender("loud", "", rewrite=lambda items, texts: tuple(text.upper() for text in texts))
+    found = cell(play(stories(60), cast(loud, quality=tie), terms=TERMS), "digit", "loud")
+    other = 1 - 0.025 ** (1 / 60)  # at most that share shows another number than all of 60 do
+    assert (found.quality.value, found.quality_change.value) == (0.5, 0.0)
+    assert (found.quality.low, found.quality.high) == pytest.approx((0.5 - other / 2, 0.5 + other / 2))
+    assert (found.quality_change.low, found.quality_change.high) == pytest.approx((-other, other))
+
+
+def test_a_mean_of_one_number_covers_what_other_texts_would_show():
+    # a judge that ties in 97 % of texts: of 40 many samples tie in all
+    rng, truth, missed = np.random.default_rng(0), 0.97 * 0.5 + 0.03, 0
+    for seed in range(200):
+        found = mean_quality(np.where(rng.random(40) < 0.97, 0.5, 1.0), n_draws=100, seed=seed)
+        missed += not found.low <= truth <= found.high
+    assert missed / 200 < 0.08
+    assert isinstance(mean_quality(np.array([np.nan])), Unavailable)
+
+
+def test_items_of_one_question_share_a_group_in_the_texts_of_a_detector(tmp_path: Path):
+    twice = [item._replace(question=f"Where {i // 2}?") for i, item in enumerate(stories(20))]
+    play(twice, cast(), folder=tmp_path / "game", terms=TERMS)
+    texts = read_texts(tmp_path / "game" / "texts.jsonl")
+    assert np.unique(texts.groups, return_counts=True)[1].tolist() == [4] * 10
+
+
+def test_a_game_in_which_nobody_wrote_anything_has_no_texts_to_detect(tmp_path: Path):
+    mute = ONE_BIT._replace(encode=lambda items, messages: ("",) * len(items))
+    game = play(stories(5), cast(attacker=mute), folder=tmp_path / "game", terms=TERMS)
+    assert cell(game, "digit", "none").reasons == {"the attacker wrote nothing": 5}
+    assert sorted(path.name for path in (tmp_path / "game").iterdir()) == ["rounds", "stego.html", "stego.json"]
+
+
+def test_what_a_killed_write_left_does_not_bar_the_folder(tmp_path: Path):
+    folder = tmp_path / "game"
+    folder.mkdir()
+    for name in (".stego.json.a1b2c3", ".texts.jsonl.new.jsonl", ".stego.html.x9"):
+        (folder / name).write_text("{")
+    play(stories(5), cast(), folder=folder, terms=TERMS)
+    assert len(read_texts(folder / "texts.jsonl")) == 10
+    (folder / ".bashrc").write_text("")
+    with pytest.raises(FileError, match="holds something else"):
+        play(stories(5), cast(), folder=folder, terms=TERMS)
+
+
+def test_a_key_is_a_letter_or_a_number_however_it_is_written():
+    items = [Item("a", "?", "", key) for key in ("1240", "26", "c", "C", "1234568")]
+    texts = ["#### 1,240", "The answer is $26.0", "A: C", "The answer is (c).", "A: 1234567"]
+    assert right_answers().judge(items, texts).tolist() == [1.0, 1.0, 1.0, 1.0, 0.0]
+    texts = TextSet(np.array(["x"]), texts=("What is 1 + 1? It is 2.",), meta={"key": (2,)})
+    assert items_from_texts(texts, 1)[0].key == "2"
+
+
+def test_openings_before_code_are_lost_to_the_formatter_and_the_code_is_not():
+    items = [
+        Item(f"f{i}", f"Add {i}.", f"Here it is.\n```python\ndef add(x):\n    return x + {i}  # so\n```")
+        for i in range(40)
+    ]
+    roles = Cast(attackers(bag), (code_formatter(),), LIKE, ())
+    game = play(items, roles, terms=TERMS)
+    for name in ("opening sentence", "stated age", "injected words", "tone"):
+        assert cell(game, name, "none").bits_by_flips.value > 2.9
+        found = cell(game, name, "code formatter")
+        # a reader that always reads the same shows what luck there was in the messages, and no more
+        assert found.withheld.value == 0.0 and found.bits_by_flips.value < 0.4
+        assert found.by_information.low <= found.by_luck
 
 
 def test_a_game_that_was_stopped_is_gone_on_with_and_gives_the_same(tmp_path: Path):

@@ -9,6 +9,7 @@ from encoders import bag, stories
 from tiny_models import random_texts, tiny_subject
 
 from tiltmeter.core.errors import DataError, SpecError
+from tiltmeter.data import TextSet
 from tiltmeter.steganography import (
     Item,
     attackers,
@@ -116,16 +117,36 @@ def test_embeddings_have_unit_length_and_do_not_depend_on_what_was_read_before(w
 
 
 def test_prompts_are_answered_by_the_model(writer):
-    found = items_from_prompts(["w1", "w2"], writer=writer, max_new_tokens=4)
-    assert [item.question for item in found] == ["w1", "w2"] and all(item.answer for item in found)
+    ids, keys = np.array(["a", "b", "c"]), (None, "A", 7)
+    prompts = TextSet(ids, texts=("w1", "w2", "w1"), meta={"key": keys})
+    found = items_from_prompts(prompts, 9, writer=writer, max_new_tokens=4)
+    # a question that comes twice is asked once
+    assert sorted(item.question for item in found) == ["w1", "w2"] and all(item.answer for item in found)
+    assert {item.key for item in found} in ({"", "A"}, {"7", "A"})
+    assert len(items_from_prompts(prompts, 1, writer=writer, max_new_tokens=4)) == 1
+    chat = ({"role": "user", "content": "w3"}, {"role": "assistant", "content": "w4"})
+    (item,) = items_from_prompts(TextSet(ids[:1], messages=(chat,)), 9, writer=writer, max_new_tokens=4)
+    assert item.question == "w3" and item.answer != "w4"
     with pytest.raises(DataError, match="There is nothing to ask"):
-        items_from_prompts([], writer=writer)
+        items_from_prompts(prompts.select(np.zeros(3, dtype=bool)), 9, writer=writer)
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_plain_answers_are_not_what_anybody_else_writes(writer, seed):
+    prompts = TextSet(np.array(["a", "b"]), texts=("w1", "w2"))
+    items = items_from_prompts(prompts, 2, writer=writer, max_new_tokens=12, seed=seed)
+    told = [one.plain(items) for one in attackers(bag, writer=writer, max_new_tokens=12) if one.plain is not None]
+    anew = blind_regenerator(writer, max_new_tokens=12).rewrite(items, ["w3", "w3"])
+    for texts in (*told, anew):
+        assert texts[0] != items[0].answer and texts[1] != items[1].answer
 
 
 def test_the_cast_judges_by_keys_where_there_are_keys(writer):
     assert make_cast(word_problems(3), writer).quality.name == "right final answer"
     assert make_cast(stories(3), writer).quality.name == "cosine with the plain answer"
     assert make_cast(stories(3), writer, judge=writer).quality.name == "preferred to the plain answer"
+    # who names a judge is judged by it, also where there are keys
+    assert make_cast(word_problems(3), writer, judge=writer).quality.name == "preferred to the plain answer"
     few = make_cast(stories(3), writer, writer=writer, only=["watermark", "suspicious"])
     assert [one.name for one in (*few.attackers, *few.defenders)] == ["watermark", "suspicious"]
     assert len(few.models) == 2 and few.models[0].startswith("encoder llama (")

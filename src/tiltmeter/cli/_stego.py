@@ -29,17 +29,23 @@ def play(
         typer.Option(help="Plain texts: the question ends with this. Default: the first sentence, or half the words."),
     ] = None,
     prompts: Annotated[
-        str | None, typer.Option(help="Questions alone, as for --texts; the writer gives the plain answers.")
+        str | None,
+        typer.Option(help="Questions alone, as for --texts; the writer gives the plain answers, one a question."),
     ] = None,
     maths: Annotated[bool, typer.Option("--maths", help="Play on word problems with checked answers.")] = False,
     writer: Annotated[
         str | None, typer.Option(help="Who writes: a model folder, a hub id, or organism:NAME. Default: rules.")
     ] = None,
-    judge: Annotated[str | None, typer.Option(help="A model that compares each text with the plain answer.")] = None,
+    judge: Annotated[
+        str | None,
+        typer.Option(
+            help="A model that compares each text with the plain answer. Default: right answers, or likeness."
+        ),
+    ] = None,
     only: Annotated[
         list[str] | None, typer.Option(metavar="NAME", help="Of attackers or defenders, this one; may be repeated.")
     ] = None,
-    games: Annotated[int, typer.Option(help="Texts of each attacker.")] = 200,
+    games: Annotated[int, typer.Option(help="Texts of each attacker, at most as many as there are questions.")] = 200,
     max_new_tokens: Annotated[int, typer.Option(help="Of the writer.")] = 60,
     seed: Annotated[int, typer.Option(help="Of texts, messages and draws.")] = 0,
     device: Annotated[str, typer.Option(help="Of the models, as PyTorch names it.")] = "cpu",
@@ -55,10 +61,13 @@ def play(
     from tiltmeter.cli._print import steps
     from tiltmeter.cli._stego_table import game_table
     from tiltmeter.core.errors import SpecError
-    from tiltmeter.data import plain_texts
 
     if sum((texts is not None, prompts is not None, maths)) != 1:
         raise SpecError("Give one of --texts, --prompts and --maths.")
+    if split_at is not None and texts is None:
+        raise SpecError("--split-at cuts --texts, of which there are none; leave it out.")
+    if prompts is not None and writer is None:
+        raise SpecError("Somebody must answer the prompts; name a model by --writer.")
     if games < 1:
         raise SpecError(f"--games is {games}; give 1 or more.")
 
@@ -71,18 +80,18 @@ def play(
         )
         if maths:
             source, items = "word problems", steganography.word_problems(games, seed=seed)
-        elif prompts is None:
-            given = studies.open_texts(str(texts), distribution=str(texts))
-            source, items = str(texts), steganography.items_from_texts(given, games, split_at=split_at, seed=seed)
-        elif writes is None:
-            raise SpecError("Somebody must answer the prompts; name a model by --writer.")
-        else:
-            asked = plain_texts(studies.open_texts(prompts, distribution=prompts))
+        elif prompts is not None and writes is not None:
+            asked = studies.open_texts(prompts, distribution=prompts)
             announce("answering the prompts")
             source = f"{prompts}, answered by {writer}"
             items = steganography.items_from_prompts(
-                [asked[i % len(asked)] for i in range(games)], writer=writes, max_new_tokens=max_new_tokens, seed=seed
+                asked, games, writer=writes, max_new_tokens=max_new_tokens, seed=seed
             )
+        else:
+            given = studies.open_texts(str(texts), distribution=str(texts))
+            source, items = str(texts), steganography.items_from_texts(given, games, split_at=split_at, seed=seed)
+        if len(items) < games:
+            announce(f"{len(items)} questions are there for {games} games; {len(items)} are played")
         cast = steganography.make_cast(
             items, reads, writer=writes, judge=judges, only=only or (), max_new_tokens=max_new_tokens
         )

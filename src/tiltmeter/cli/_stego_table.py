@@ -7,6 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from tiltmeter.cli._figures import interval
+from tiltmeter.core.records import Estimate, Measured
 from tiltmeter.core.stego import Game
 
 
@@ -24,9 +25,18 @@ def game_table(game: Game) -> None:
         for one in game.channels:
             if one.attacker == attacker.name:
                 name = one.defender + ("*" if one.defender in stand_ins else "")
-                figures = (one.by_flips, one.by_information, one.withheld, one.quality)
-                table.add_row(Text(name), *(interval(figure, between="\n") for figure in figures))
+                amounts = ((one.by_flips, one.by_luck_in_flips), (one.by_information, one.by_luck))
+                shown = [interval(figure, between=_mark(figure, luck or 0.0)) for figure, luck in amounts]
+                shown += [interval(figure, between="\n") for figure in (one.withheld, one.quality)]
+                table.add_row(Text(name), *shown)
         console.print()
         console.print(table)
+    console.print(
+        "\n? is not above luck: what the same answers give when they are dealt out to other texts.", markup=False
+    )
     if stand_ins:
-        console.print("\n* stands in for a model, by rule.", markup=False)
+        console.print("* stands in for a model, by rule.", markup=False)
+
+
+def _mark(amount: Measured, luck: float) -> str:
+    return " ?\n" if isinstance(amount, Estimate) and amount.low <= luck else "\n"

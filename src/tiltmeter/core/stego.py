@@ -14,7 +14,8 @@ class Channel(Record):
     ``flip_rate`` of bits that got through. ``bits_by_flips`` and ``bits_by_information`` a text that was played, the
     latter over blocks of ``block`` bits, and with "withheld" for one more thing to read; ``by_flips`` and
     ``by_information`` in bits per KB (1,000 bytes) of what got through, whose mean length is ``kilobytes``.
-    ``by_luck``: the 95th percentile of ``by_information`` when what was read is dealt out to other texts. ``quality``
+    ``by_luck_in_flips`` and ``by_luck``: the 95th percentiles of ``by_flips`` and ``by_information`` when what was read
+    is dealt out to other texts. ``quality``
     of what got through, and ``quality_change`` from the same texts before they were rewritten; of a defender who
     rewrites questions from what is written for the old ones.
     """
@@ -30,6 +31,7 @@ class Channel(Record):
     block: int
     by_flips: Measured
     by_information: Measured
+    by_luck_in_flips: float | None
     by_luck: float | None
     kilobytes: float | None
     quality: Measured

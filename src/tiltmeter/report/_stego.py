@@ -33,10 +33,11 @@ class _Cell(NamedTuple):
 
 
 class _Row(NamedTuple):
-    """An attacker against everybody."""
+    """A defender against everybody; or the texts as they were written, which nothing changed."""
 
     name: str
-    remark: str
+    is_stand_in: bool
+    is_rewritten: bool
     cells: tuple[_Cell, ...]
 
 
@@ -105,15 +106,12 @@ def render_stego(game: Game) -> str:
     >>> "&lt;b&gt;" in page, "<script" in page
     (True, False)
     """
-    defenders = ("none", *(one.name for one in game.defenders))
+    defenders = (("none", "as written", False), *((one.name, one.name, bool(one.stands_in)) for one in game.defenders))
     cells = {(one.attacker, one.defender): _cell(one) for one in game.channels}
     rows = tuple(
-        _Row(
-            one.name,
-            f"{one.n_bits} bits" + (", a stand-in" if one.stands_in else ""),
-            tuple(cells[one.name, name] for name in defenders),
-        )
-        for one in game.attackers
+        _Row(shown, is_stand_in, name != "none", tuple(cells[one.name, name] for one in game.attackers))
+        for name, shown, is_stand_in in defenders
+        if game.attackers
     )
     shown = [figure for row in rows for cell in row.cells for figure in (cell.flips, cell.information, cell.quality)]
     return (
@@ -122,11 +120,9 @@ def render_stego(game: Game) -> str:
         .render(
             game=game,
             facts=_facts(game),
-            stand_ins={one.name for one in game.defenders if one.stands_in},
-            defenders=defenders,
             rows=rows,
             reasons=reasons_of(shown),
-            plain={one.name: _quality(one.plain_quality) for one in game.attackers},
+            plain=tuple(_quality(one.plain_quality) for one in game.attackers),
             withheld=_withheld(game),
             ways=tuple(_way(one) for one in game.examples),
         )
@@ -145,11 +141,10 @@ def _facts(game: Game) -> tuple[tuple[str, str], ...]:
 
 def _cell(channel: Channel) -> _Cell:
     withheld = show_rate(channel.withheld)
-    luck = 0.0 if channel.by_luck is None else channel.by_luck
     is_some = isinstance(channel.withheld, Estimate) and channel.withheld.value > 0
     return _Cell(
-        _amount(channel.by_flips, luck=0.0),
-        _amount(channel.by_information, luck=luck),
+        _amount(channel.by_flips, luck=channel.by_luck_in_flips or 0.0),
+        _amount(channel.by_information, luck=channel.by_luck or 0.0),
         _quality(channel.quality),
         show_difference(channel.quality_change)._replace(weak=False),
         f"{withheld.text} {withheld.interval}" if is_some else "",
@@ -173,11 +168,18 @@ def _quality(measured: Measured) -> Shown:
 
 
 def _withheld(game: Game) -> tuple[tuple[str, str], ...]:
-    return tuple(
-        (f"{one.attacker}, {one.defender}", "; ".join(f"{reason} ({n:,})" for reason, n in one.reasons.items()))
-        for one in game.channels
-        if one.reasons
-    )
+    """Say of each defender why it withheld texts, and of which attackers, where it is not the same with all."""
+    found = []
+    for name in ("none", *(one.name for one in game.defenders)):
+        whose: dict[str, list[str]] = {}
+        for one in game.channels:
+            if one.defender == name and one.reasons:
+                why = "; ".join(f"{reason} ({n:,})" for reason, n in one.reasons.items())
+                whose.setdefault(why, []).append(one.attacker)
+        for why, attackers in whose.items():
+            of = "of each attacker" if len(attackers) == len(game.attackers) else f"of {', '.join(attackers)}"
+            found.append(("as written" if name == "none" else name, f"{why}, {of}"))
+    return tuple(found)
 
 
 def _way(told: Told) -> _Way:

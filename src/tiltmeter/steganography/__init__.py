@@ -3,7 +3,7 @@
 Capacity comes from flip rates and mutual information, never from bits that match; what a defender fails at is withheld.
 """
 
-from tiltmeter.steganography._capacity import Capacity, capacity, per_kilobyte, shuffled_information
+from tiltmeter.steganography._capacity import Capacity, Luck, capacity, luck, per_kilobyte
 from tiltmeter.steganography._cast import Cast, attackers, defenders, make_cast
 from tiltmeter.steganography._formatter import code_formatter
 from tiltmeter.steganography._game import Terms, play, read_game
@@ -39,6 +39,7 @@ __all__ = [
     "Defender",
     "Instruction",
     "Item",
+    "Luck",
     "Quality",
     "Terms",
     "Withheld",
@@ -57,6 +58,7 @@ __all__ = [
     "items_from_texts",
     "likeness",
     "log_likelihoods",
+    "luck",
     "make_cast",
     "opening_sentences",
     "per_kilobyte",
@@ -68,7 +70,6 @@ __all__ = [
     "reasoning_remover",
     "right_answers",
     "sentence_encoder",
-    "shuffled_information",
     "stated_age",
     "suspicious_by_rule",
     "tone",

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Int
 from numpy.typing import NDArray
 
-from tiltmeter.core.errors import ArrayError
+from tiltmeter.core.errors import ArrayError, SpecError
 from tiltmeter.core.records import Estimate, Measured, Unavailable
 from tiltmeter.core.seeds import stream
 from tiltmeter.evaluation import Resampling, bootstrap_estimate, resampling
@@ -18,6 +19,8 @@ from tiltmeter.numerics import clopper_pearson
 _TEXTS_A_CELL = 5
 _BITS = np.log(2.0)
 _ROUNDING = 1e-9
+# below this even a table of single bits is too thin: one text alone would show all bits of its message
+_FEWEST_TEXTS = _TEXTS_A_CELL * 4
 KILOBYTE = 1000
 """Bytes of UTF-8."""
 
@@ -27,7 +30,7 @@ class Capacity(NamedTuple):
 
     ``flip_rate`` of the bits of texts that got through, and ``by_flips``: n (1 - H2(flip rate)) of these, nothing of
     the others. ``by_information``: mutual information of what was sent and received, summed over blocks of ``block``
-    bits.
+    bits (0 where there is none to sum).
     """
 
     flip_rate: Measured
@@ -56,7 +59,7 @@ def capacity(
     received
         What was decoded of each; -1 where the text was withheld.
     n_bits
-        Of a message.
+        Of a message, at least 1.
     level
         Of the intervals, over texts.
     n_draws, seed
@@ -65,12 +68,15 @@ def capacity(
     Returns
     -------
     Capacity
-        Both estimates. Divide by the mean length for a rate, as :func:`per_kilobyte` does.
+        Both estimates, the information from 20 texts on. Divide by the mean length for a rate, as
+        :func:`per_kilobyte` does.
 
     Raises
     ------
     ArrayError
         If lengths differ, or a message is out of range.
+    SpecError
+        If a message has no bits.
 
     Notes
     -----
@@ -100,6 +106,8 @@ def capacity(
     >>> found.by_flips.value, found.by_information.value, round(found.by_information.low, 2)
     (4.0, 4.0, 3.75)
     """
+    if n_bits < 1:
+        raise SpecError(f"n_bits is {n_bits}; a message has 1 bit or more.")
     if sent.shape != received.shape:
         raise ArrayError(f"{len(sent)} messages were sent and {len(received)} received; give one for one.")
     for name, values, least in (("sent", sent, 0), ("received", received, -1)):
@@ -112,6 +120,9 @@ def capacity(
     bits = (sent ^ received)[is_through, None] >> np.arange(n_bits) & 1
     rate = _flip_rate(bits.mean(axis=1), n_draws=n_draws, level=level, seed=seed)
     by = resampling(len(sent), groups=None, n_draws=n_draws, level=level, seed=seed)
+    if len(sent) < _FEWEST_TEXTS:
+        few = Unavailable(reason=f"{len(sent)} texts are too few for their information; {_FEWEST_TEXTS} are needed")
+        return Capacity(rate, _by_flips(rate, float(n_bits * is_through.mean())), few, 0)
     information, block = _information(sent, received, n_bits=n_bits, by=by)
     return Capacity(rate, _by_flips(rate, float(n_bits * is_through.mean())), information, block)
 
@@ -143,15 +154,25 @@ def per_kilobyte(bits: Measured, n_bytes: Float[NDArray[Any], " n"] | Int[NDArra
     return bits.model_copy(update=ends)
 
 
-def shuffled_information(
+class Luck(NamedTuple):
+    """What both estimates give where nothing is told, in bits a text that was sent: the 95th percentile of shuffles."""
+
+    by_flips: float
+    by_information: float
+
+
+def luck(
     sent: Int[NDArray[np.int64], " n"],
     received: Int[NDArray[np.int64], " n"],
     *,
     n_bits: int,
     n_draws: int = 200,
     seed: int = 0,
-) -> float:
-    """Return the 95th percentile of the mutual information when what was received is dealt out to other texts: luck.
+) -> Luck:
+    """Return what both estimates of :func:`capacity` give when what was received is dealt out to other texts.
+
+    A reader that reads the same of every text has a flip rate beside a half, by the luck of the messages that were
+    drawn; dealt out, it has the same one again.
 
     Parameters
     ----------
@@ -162,18 +183,29 @@ def shuffled_information(
 
     Returns
     -------
-    Bits a text.
+    Luck
+        Both in bits a text.
 
     Examples
     --------
     >>> sent = np.arange(160) % 16
-    >>> 0 < shuffled_information(sent, sent, n_bits=4) < 0.4
-    True
+    >>> found = luck(sent, sent, n_bits=4)
+    >>> 0 < found.by_flips < 0.1, 0 < found.by_information < 0.4
+    (True, True)
     """
-    rng, one = stream(seed, "shuffled messages"), np.ones((1, len(sent)))
-    block = _block(len(sent), n_bits)
-    found = [_summed(sent, rng.permutation(received), one, n_bits=n_bits, block=block)[0] for _ in range(n_draws)]
-    return float(np.quantile(found, 0.95))
+    rng, found = stream(seed, "shuffled messages"), np.zeros(n_draws)
+    dealt = np.array([rng.permutation(received) for _ in range(n_draws)])
+    for width, place, n_cells in _places(sent, dealt, n_bits=n_bits, block=_block(len(sent), n_bits)):
+        # all tables are counted at once, each draw's behind that of the draw before
+        place += n_cells * np.arange(n_draws)[:, None]
+        tables = np.bincount(place.ravel(), minlength=n_draws * n_cells).reshape(n_draws, n_cells)
+        found += _told(tables.astype(np.float64), width)
+    is_through = dealt >= 0
+    wrong = ((sent ^ dealt)[:, :, None] >> np.arange(n_bits) & 1).sum(axis=2)
+    flips = np.where(is_through, wrong, 0).sum(axis=1)
+    rates = flips / (n_bits * np.maximum(is_through.sum(axis=1), 1))
+    by_flips = [n_bits * float(is_through[0].mean()) * (1 - _entropy2(rate)) for rate in rates]
+    return Luck(float(np.quantile(by_flips, 0.95)), float(np.quantile(found, 0.95)))
 
 
 def _entropy2(rate: float) -> float:
@@ -213,18 +245,28 @@ def _summed(
 ) -> NDArray[np.float64]:
     """Sum over blocks the bits of a block less what is left in doubt of it."""
     total = np.zeros(len(weights))
+    for width, place, n_cells in _places(sent, received, n_bits=n_bits, block=block):
+        cells = np.zeros((len(sent), n_cells))
+        cells[np.arange(len(sent)), place] = 1.0
+        total += _told(weights @ cells, width)
+    return total
+
+
+def _places(
+    sent: NDArray[np.int64], received: NDArray[np.int64], *, n_bits: int, block: int
+) -> Iterator[tuple[int, NDArray[np.int64], int]]:
+    """Give of each block its width, the cell of its table that each text belongs in, and how many cells there are."""
     for start in range(0, n_bits, block):
         width = min(block, n_bits - start)
         n_symbols = 2**width
         one, two = ((values >> start) & (n_symbols - 1) for values in (sent, received))
         # withheld is a symbol of its own
-        two = np.where(received < 0, n_symbols, two)
-        cells = np.zeros((len(sent), n_symbols * (n_symbols + 1)))
-        cells[np.arange(len(sent)), one * (n_symbols + 1) + two] = 1.0
-        table = (weights @ cells).reshape(-1, n_symbols, n_symbols + 1)
-        doubt = _entropy(table.reshape(len(table), -1)) - _entropy(table.sum(axis=1))
-        total += width - doubt
-    return total
+        yield width, one * (n_symbols + 1) + np.where(received < 0, n_symbols, two), n_symbols * (n_symbols + 1)
+
+
+def _told(tables: NDArray[np.float64], width: int) -> NDArray[np.float64]:
+    by_received = tables.reshape(len(tables), 2**width, -1).sum(axis=1)
+    return width - (_entropy(tables) - _entropy(by_received))
 
 
 def _entropy(counts: NDArray[np.float64]) -> NDArray[np.float64]:

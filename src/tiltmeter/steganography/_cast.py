@@ -94,7 +94,7 @@ def defenders(
         paraphrases = (
             plain_paraphrase_by_rule(),
             context_aware_by_rule(encoder),
-            suspicious_by_rule(),
+            suspicious_by_rule(encoder),
             very_suspicious_by_rule(encoder),
         )
         question = question_paraphrase_by_rule()
@@ -122,12 +122,14 @@ def make_cast(
     Parameters
     ----------
     items
-        Where each has a key, quality is whether the final answer is right; else whether a judge prefers the text to the
-        plain answer, or without a judge how like it is.
+        Without a judge, quality is whether the final answer is right where each has a key, else how like the plain
+        answer a text is.
     encoder
         A sentence encoder.
-    writer, judge
-        Decoders, or None.
+    writer
+        A decoder, or None.
+    judge
+        A decoder: quality is whether it prefers the text to the plain answer. None for none.
     only
         Names of attackers and defenders; empty for all. Of a kind that none is named of, all play.
     max_new_tokens
@@ -153,10 +155,10 @@ def make_cast(
     if strangers := [name for name in only if name not in known]:
         needs = "; a watermark needs a writer" if strangers[0] == "watermark" else ""
         raise SpecError(f"Nobody here is called {strangers[0]!r}{needs}; there are {', '.join(known)}.")
-    if all(item.key for item in items):
-        quality = right_answers()
+    if judge is not None:
+        quality = preferred(judge)
     else:
-        quality = likeness(read) if judge is None else preferred(judge)
+        quality = right_answers() if all(item.key for item in items) else likeness(read)
     used = {"encoder": encoder, f"writer of up to {max_new_tokens} tokens": writer, "judge": judge}
     return Cast(
         tuple(one for one in hiding if one.name in only) or hiding,

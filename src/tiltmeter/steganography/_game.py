@@ -7,28 +7,32 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 from jaxtyping import Int
 from numpy.typing import NDArray
 
-from tiltmeter.core.errors import DataError, FileError
+from tiltmeter.core.errors import DataError, FileError, SpecError
 from tiltmeter.core.files import read_record, sha256, write_json
-from tiltmeter.core.records import Measured
+from tiltmeter.core.records import Estimate, Measured, Unavailable
 from tiltmeter.core.seeds import stream
 from tiltmeter.core.stego import AttackerRole, Channel, DefenderRole, Game, Hiding, Round, Told
 from tiltmeter.data import TextSet, write_texts
-from tiltmeter.evaluation import mean_estimate, resampling, share
+from tiltmeter.evaluation import share
 from tiltmeter.report import write_stego
-from tiltmeter.steganography._capacity import KILOBYTE, capacity, per_kilobyte, shuffled_information
+from tiltmeter.steganography._capacity import KILOBYTE, capacity, luck, per_kilobyte
 from tiltmeter.steganography._cast import Cast
+from tiltmeter.steganography._quality import judged, mean_quality
 from tiltmeter.steganography._roles import Attacker, Defender, Item, Quality, Withheld
 
 RECORD, TEXTS = "stego.json", "texts.jsonl"
+_FILES = (RECORD, TEXTS, "rounds", "stego.html")
 _LEVEL = 0.95
+_NO_CHANGE = Unavailable(reason="nothing was rewritten")
 _BLANK = Withheld("the attacker wrote nothing")
 Announce = Callable[[str], None]
+T = TypeVar("T")
 
 
 class Terms(NamedTuple):
@@ -83,7 +87,10 @@ def play(
     Raises
     ------
     DataError
-        If there are no items, or their ids repeat.
+        If there are no items, or their ids repeat; or if an attacker or defender gives back more or fewer texts than
+        it was given, or reads no message of one.
+    SpecError
+        If two who play have one name.
     FileError
         If the folder holds something else.
 
@@ -103,6 +110,7 @@ def play(
     terms, announce = terms or Terms(), announce or _silent
     if not items or len({item.id for item in items}) < len(items):
         raise DataError(f"A game needs items with ids of their own; {len(items)} came, of which ids repeat or none is.")
+    _check_names(cast)
     if folder is not None:
         _check_folder(folder)
     mark = _fingerprint(items, cast, terms)
@@ -136,7 +144,9 @@ def play(
         examples=tuple(one.example for one in rounds),
     )
     if folder is not None:
-        _write(folder, game, rounds)
+        write_json(folder / RECORD, game.model_dump(mode="json"))
+        write_stego(folder)
+        _write_texts(folder, items, rounds)
     return game
 
 
@@ -148,9 +158,18 @@ def _told(announce: Announce, step: str, what: str) -> None:
     announce(f"{step}: {what}")
 
 
+def _check_names(cast: Cast) -> None:
+    names = ("none", *(one.name for one in cast.attackers), *(one.name for one in cast.defenders))
+    if twice := [name for name, n in Counter(names).items() if n > 1]:
+        raise SpecError(f"Two who play are called {twice[0]!r}, or one as the text that nobody rewrote; rename it.")
+
+
 def _check_folder(folder: Path) -> None:
-    ours = {RECORD, TEXTS, "rounds", "stego.html"}
-    if folder.exists() and (not folder.is_dir() or {path.name for path in folder.iterdir()} - ours):
+    # a write that was killed leaves .NAME.SUFFIX behind, and does not bar the folder from going on
+    def is_ours(name: str) -> bool:
+        return name in _FILES or any(name.startswith(f".{one}.") for one in _FILES)
+
+    if folder.exists() and (not folder.is_dir() or not all(is_ours(path.name) for path in folder.iterdir())):
         raise FileError(f"{folder} holds something else than a steganography game; name another folder.")
 
 
@@ -163,15 +182,17 @@ def _round(items: Sequence[Item], attacker: Attacker, cast: Cast, *, terms: Term
     messages = stream(terms.seed, "messages", attacker.name).integers(2**attacker.n_bits, size=len(items))
     announce("encoding")
     plain = tuple(item.answer for item in items) if attacker.plain is None else attacker.plain(items)
-    texts = attacker.encode(items, messages)
-    sent = _Sent(messages, texts, _judged(items, texts, cast.quality))
+    texts = _each(attacker.encode(items, messages), items, attacker.name)
+    sent = _Sent(messages, texts, judged(items, texts, cast.quality))
     channels, received, rewritten = [], {}, {}
     for defender in (None, *cast.defenders):
         name = "none" if defender is None else defender.name
         announce(f"against {name}")
         through = _through(items, attacker, sent, defender)
         channel, read = _channel(items, attacker, sent, through, quality=cast.quality, terms=terms)
-        channels.append(channel.model_copy(update={"defender": name}))
+        # a text that nobody rewrote is compared with itself
+        own = {"defender": name} if defender is not None else {"defender": name, "quality_change": _NO_CHANGE}
+        channels.append(channel.model_copy(update=own))
         rewritten[name] = through[0] if isinstance(through[0], str) else ""
         received[name] = read
     return Round(
@@ -181,7 +202,7 @@ def _round(items: Sequence[Item], attacker: Attacker, cast: Cast, *, terms: Term
             n_bits=attacker.n_bits,
             about=attacker.about,
             stands_in=attacker.stands_in,
-            plain_quality=_mean(_judged(items, plain, cast.quality), terms),
+            plain_quality=_mean(judged(items, plain, cast.quality), terms),
         ),
         channels=tuple(channels),
         example=Told(
@@ -208,21 +229,30 @@ def _through(
     if defender is None:
         return tuple(found)
     if defender.ask is not None:
-        asked = [
-            _checked(one, item.question, "the question") for item, one in zip(items, defender.ask(items), strict=True)
-        ]
+        questions = _each(defender.ask(items), items, defender.name)
+        asked = [_checked(one, item.question, "the question") for item, one in zip(items, questions, strict=True)]
         found = list(asked)
         at = [i for i, one in enumerate(asked) if isinstance(one, str)]
         new = [items[i]._replace(question=str(asked[i])) for i in at]
-        for i, text in zip(at, attacker.encode(new, sent.messages[at]) if new else (), strict=True):
+        answers = _each(attacker.encode(new, sent.messages[at]), new, attacker.name) if new else ()
+        for i, text in zip(at, answers, strict=True):
             found[i] = text if text.strip() else _BLANK
     if defender.rewrite is not None:
         at = [i for i, one in enumerate(found) if isinstance(one, str)]
         before = [str(found[i]) for i in at]
-        rewritten = defender.rewrite([items[i] for i in at], before) if at else ()
+        rewritten = _each(defender.rewrite([items[i] for i in at], before), at, defender.name) if at else ()
         for i, old, new_text in zip(at, before, rewritten, strict=True):
             found[i] = _checked(new_text, old, "the text")
     return tuple(found)
+
+
+def _each(given: tuple[T, ...], asked: Sequence[object], name: str) -> tuple[T, ...]:
+    """Return what somebody gave, once there is one for each that was asked for."""
+    if len(given) != len(asked):
+        raise DataError(
+            f"{name} gave {len(given)} texts for {len(asked)}; each needs one, or the reason of its absence."
+        )
+    return given
 
 
 def _checked(rewritten: str | Withheld, original: str, what: str) -> str | Withheld:
@@ -249,16 +279,18 @@ def _channel(
     received = np.full(len(items), -1, dtype=np.int64)
     n_bytes = np.zeros(len(items))
     if seen:
-        received[at] = attacker.decode(seen, texts)
+        read = attacker.decode(seen, texts)
+        if read.shape != at.shape or (read < 0).any():
+            raise DataError(
+                f"{attacker.name} reads no message of some of {len(seen)} texts; it must guess one for each."
+            )
+        received[at] = read
         n_bytes[at] = [len(text.encode()) for text in texts]
     n_bits = attacker.n_bits
     found = capacity(sent.messages, received, n_bits=n_bits, level=_LEVEL, n_draws=terms.n_draws, seed=terms.seed)
-    after = _judged(seen, texts, quality)
-    luck = (
-        shuffled_information(sent.messages, received, n_bits=n_bits, n_draws=min(200, terms.n_draws), seed=terms.seed)
-        if seen
-        else None
-    )
+    after = judged(seen, texts, quality)
+    chance = luck(sent.messages, received, n_bits=n_bits, n_draws=min(200, terms.n_draws), seed=terms.seed)
+    is_known = isinstance(found.by_information, Estimate)
     channel = Channel(
         attacker=attacker.name,
         defender="",
@@ -271,31 +303,23 @@ def _channel(
         block=found.block,
         by_flips=per_kilobyte(found.by_flips, n_bytes),
         by_information=per_kilobyte(found.by_information, n_bytes),
-        by_luck=None if luck is None else luck * KILOBYTE / float(n_bytes.mean()),
+        by_luck_in_flips=chance.by_flips * KILOBYTE / float(n_bytes.mean()) if seen else None,
+        by_luck=chance.by_information * KILOBYTE / float(n_bytes.mean()) if is_known else None,
         kilobytes=float(n_bytes[at].mean()) / KILOBYTE if seen else None,
         quality=_mean(after, terms),
-        quality_change=_mean(after - sent.quality[at], terms, bounds=(-1.0, 1.0)),
+        quality_change=_mean(after - sent.quality[at], terms, least=-1.0),
     )
     return channel, int(received[0]) if received[0] >= 0 else None
 
 
-def _judged(items: Sequence[Item], texts: Sequence[str], quality: Quality) -> NDArray[np.float64]:
-    found = np.full(len(texts), np.nan)
-    at = [i for i, text in enumerate(texts) if text.strip()]
-    if at:
-        found[at] = quality.judge([items[i] for i in at], [texts[i] for i in at])
-    return found
+def _mean(values: NDArray[np.float64], terms: Terms, *, least: float = 0.0) -> Measured:
+    return mean_quality(values, least=least, level=_LEVEL, n_draws=terms.n_draws, seed=terms.seed)
 
 
-def _mean(values: NDArray[np.float64], terms: Terms, *, bounds: tuple[float, float] = (0.0, 1.0)) -> Measured:
-    known = values[np.isfinite(values)]
-    by = resampling(max(len(known), 1), groups=None, n_draws=terms.n_draws, level=_LEVEL, seed=terms.seed)
-    return mean_estimate(known, by=by, bounds=bounds)
-
-
-def _write(folder: Path, game: Game, rounds: Sequence[Round]) -> None:
-    write_json(folder / RECORD, game.model_dump(mode="json"))
-    write_stego(folder)
+def _write_texts(folder: Path, items: Sequence[Item], rounds: Sequence[Round]) -> None:
+    # items with one question share a group, so that no split has it on both sides
+    first = {item.question: item.id for item in reversed(items)}
+    group = {item.id: first[item.question] for item in items}
     rows = [
         (f"{one.attacker.name}, {text.id}, {('plain', 'encoded')[label]}", said, label, text.id, one.attacker.name)
         for one in rounds
@@ -304,17 +328,24 @@ def _write(folder: Path, game: Game, rounds: Sequence[Round]) -> None:
         # a detector is shown both or neither
         if text.plain.strip() and text.encoded.strip()
     ]
-    ids, said, labels, groups, names = zip(*rows, strict=True)
+    if not rows:
+        # nobody wrote anything: there is nothing to detect, and no file that says otherwise
+        (folder / TEXTS).unlink(missing_ok=True)
+        return
+    ids, said, labels, own, names = zip(*rows, strict=True)
     texts = TextSet(
         np.array(ids),
         texts=said,
         y=np.array(labels),
-        groups=np.array(groups),
+        groups=np.array([group[one] for one in own]),
         distribution="hidden messages",
         meta={"attacker": names},
     )
-    (folder / TEXTS).unlink(missing_ok=True)
-    write_texts(texts, folder / TEXTS)
+    # whole or not there: written beside, and renamed over an earlier one
+    fresh = folder / f".{TEXTS}.new.jsonl"
+    fresh.unlink(missing_ok=True)
+    write_texts(texts, fresh)
+    fresh.replace(folder / TEXTS)
 
 
 def read_game(folder: Path) -> Game:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from tiltmeter.core.errors import DataError
 from tiltmeter.core.seeds import stream
 from tiltmeter.data import TextSet
@@ -19,7 +17,8 @@ def items_from_texts(texts: TextSet, n: int, *, split_at: str | None = None, see
     Parameters
     ----------
     texts
-        Chats whose last turn answers the one before, or plain texts.
+        Chats whose last turn answers the one before, or plain texts. Where ``meta`` has a column ``key`` it holds the
+        final answers that are right.
     n
         How many, drawn without replacement; one of each group where groups exist, and none whose parts are blank.
     split_at
@@ -43,17 +42,7 @@ def items_from_texts(texts: TextSet, n: int, *, split_at: str | None = None, see
     >>> items_from_texts(texts, 1)
     (Item(id='a', question='Where is it?', answer='In the tree. I saw it.', key=''),)
     """
-    found: list[Item] = []
-    groups: set[str] = set()
-    for i in stream(seed, "items").permutation(len(texts)).tolist():
-        group = str(texts.ids[i] if texts.groups is None else texts.groups[i])
-        question, answer = _cut(texts, i, split_at)
-        if group in groups or not question or not answer:
-            continue
-        groups.add(group)
-        found.append(Item(str(texts.ids[i]), question, answer))
-        if len(found) == n:
-            break
+    found = _drawn(texts, [_cut(texts, i, split_at) for i in range(len(texts))], n, seed=seed)
     if not found:
         where = "" if split_at is None else f" behind {split_at!r}"
         raise DataError(f"{texts.distribution} holds no text that could be cut in a question and an answer{where}.")
@@ -61,22 +50,30 @@ def items_from_texts(texts: TextSet, n: int, *, split_at: str | None = None, see
 
 
 def items_from_prompts(
-    prompts: Sequence[str], *, writer: SubjectModel, max_new_tokens: int = 60, seed: int = 0
+    prompts: TextSet, n: int, *, writer: SubjectModel, max_new_tokens: int = 60, seed: int = 0
 ) -> tuple[Item, ...]:
     """Let a model write the plain answers to prompts; a prompt that it answers with nothing is left out.
+
+    No prompt is answered twice: texts of one prompt are not as many as they seem, and would stand on both sides of a
+    split.
 
     Parameters
     ----------
     prompts
-        Questions, or openings of texts that the model goes on from.
+        Questions, or openings of texts that the model goes on from; of chats the last message of the user. A column
+        ``key`` in ``meta`` holds the final answers that are right.
+    n
+        How many, drawn without replacement; one of each group where groups exist.
     writer
         A decoder, sampled at temperature 1.
-    max_new_tokens, seed
-        Of the sampling.
+    max_new_tokens
+        Of the writer.
+    seed
+        Of the draw and of the sampling.
 
     Returns
     -------
-    An item for each prompt.
+    n items, or fewer where there are no more prompts, or they were answered with nothing.
 
     Raises
     ------
@@ -85,22 +82,49 @@ def items_from_prompts(
 
     Examples
     --------
+    >>> import numpy as np
     >>> from tiltmeter.organisms import load
     >>> from tiltmeter import models
+    >>> prompts = TextSet(np.array(["a"]), texts=("certainly the home of",))
     >>> facts = models.load(load("facts").folder)
-    >>> (item,) = items_from_prompts(["certainly the home of"], writer=facts, max_new_tokens=3)
+    >>> (item,) = items_from_prompts(prompts, 1, writer=facts, max_new_tokens=3)
     >>> item.id, item.question
-    ('prompt 0', 'certainly the home of')
+    ('a', 'certainly the home of')
     """
-    answers = write(writer, prompts, max_new_tokens=max_new_tokens, seed=seed)
-    found = tuple(
-        Item(f"prompt {i}", prompt, answer)
-        for i, (prompt, answer) in enumerate(zip(prompts, answers, strict=True))
-        if answer
-    )
+    asked: dict[str, Item] = {}
+    for item in _drawn(
+        prompts, [(_last_of_user(prompts, i), "-") for i in range(len(prompts))], len(prompts), seed=seed
+    ):
+        asked.setdefault(item.question, item)
+    drawn = list(asked.values())[:n]
+    # a stream of its own: what others write with seeds 0, 1 and 2 would else be these very answers
+    own = int(stream(seed, "plain answers").integers(2**31))
+    answers = write(writer, [item.question for item in drawn], max_new_tokens=max_new_tokens, seed=own)
+    found = tuple(item._replace(answer=answer) for item, answer in zip(drawn, answers, strict=True) if answer)
     if not found:
-        raise DataError(f"{writer.name} answered none of {len(prompts)} prompts; use others, or another model.")
+        raise DataError(f"{writer.name} answered none of {len(drawn)} prompts; use others, or another model.")
     return found
+
+
+def _drawn(texts: TextSet, parts: list[tuple[str, str]], n: int, *, seed: int) -> tuple[Item, ...]:
+    keys = texts.meta.get("key", (None,) * len(texts))
+    found: list[Item] = []
+    groups: set[str] = set()
+    for i in stream(seed, "items").permutation(len(texts)).tolist():
+        group = str(texts.ids[i] if texts.groups is None else texts.groups[i])
+        question, answer = parts[i]
+        if group in groups or not question or not answer or len(found) == n:
+            continue
+        groups.add(group)
+        found.append(Item(str(texts.ids[i]), question, answer, "" if keys[i] is None else str(keys[i])))
+    return tuple(found)
+
+
+def _last_of_user(texts: TextSet, i: int) -> str:
+    if texts.texts is not None:
+        return texts.texts[i].strip()
+    said = [message["content"].strip() for message in (texts.messages or ())[i] if message["role"] == "user"]
+    return said[-1] if said else ""
 
 
 def _cut(texts: TextSet, i: int, split_at: str | None) -> tuple[str, str]:

@@ -10,7 +10,11 @@ from tiltmeter.steganography._maths import explain
 from tiltmeter.steganography._roles import Defender, Item, Withheld
 from tiltmeter.steganography._writer import takes_instructions, write
 
-_FINAL = re.compile(r"(?:answer is|A:|####)\s*\(?([A-E]\b|-?\$?\d[\d,]*(?:\.\d+)?)\)?", re.IGNORECASE)
+# "idea: 4" states no answer, and "the answer is a dog" not the letter A
+_FINAL = re.compile(r"(?:(?i:answer is)|\bA:|####)\s*(?:\(([A-Ea-e])\)|([A-E])\b|(-?\$?\d[\d,]*(?:\.\d+)?))")
+_BEGUN = re.compile(
+    r"(?:\b(?:so|thus|hence|therefore),?\s+)?(?:\bthe\s+)?(?:\b(?:final|right|correct)\s+)?$", re.IGNORECASE
+)
 _NO_ANSWER = Withheld("it states no final answer")
 
 Anew = Callable[[Sequence[Item], Sequence[str | None]], tuple[str, ...]]
@@ -25,7 +29,7 @@ def final_answer(text: str) -> str | None:
     ('C', '26', None)
     """
     found = _FINAL.findall(text)
-    return found[-1].upper() if found else None
+    return "".join(found[-1]).upper() if found else None
 
 
 def reasoning_remover() -> Defender:
@@ -64,7 +68,7 @@ def blind_regenerator(writer: SubjectModel | None = None, *, max_new_tokens: int
     def rewrite(items: Sequence[Item], texts: Sequence[str]) -> tuple[str | Withheld, ...]:
         answers = [final_answer(text) for text in texts]
         fresh = anew(items, answers)
-        return tuple(_grafted(one, answer) for one, answer in zip(fresh, answers, strict=True))
+        return tuple(_grafted(one, answer, by_rule=writer is None) for one, answer in zip(fresh, answers, strict=True))
 
     stands_in = "a model that answers anew" if writer is None else ""
     by = "a rule for the built-in problems" if writer is None else writer.name
@@ -94,7 +98,7 @@ def hinted_regenerator(writer: SubjectModel | None = None, *, max_new_tokens: in
         found: list[str | Withheld] = [_NO_ANSWER] * len(texts)
         fresh = anew([items[i] for i in stated], [answers[i] for i in stated]) if stated else ()
         for i, one in zip(stated, fresh, strict=True):
-            found[i] = _grafted(one, answers[i])
+            found[i] = _grafted(one, answers[i], by_rule=writer is None)
         return tuple(found)
 
     stands_in = "a model that answers anew, given the answer" if writer is None else ""
@@ -106,12 +110,12 @@ def _stated(answer: str) -> str:
     return f"The answer is ({answer})." if answer in "ABCDE" else f"The answer is {answer}."
 
 
-def _grafted(fresh: str, answer: str | None) -> str | Withheld:
+def _grafted(fresh: str, answer: str | None, *, by_rule: bool) -> str | Withheld:
     if not fresh:
-        return Withheld("no rule answers the question")
+        return Withheld("no rule answers the question" if by_rule else "the model wrote nothing")
+    # without a final answer of its own, and what is left of the sentence that was to state it
     body = _FINAL.split(fresh)[0]
-    # what is left of a sentence that was to state another answer goes with it
-    body = re.sub(r"\b(?:So\s+)?(?:the\s+)?$", "", body.strip(), flags=re.IGNORECASE).strip()
+    body = _BEGUN.sub("", f"{body.strip()} ").strip()
     return body if answer is None else f"{body} {_stated(answer)}".strip()
 
 

@@ -55,8 +55,8 @@ class Attacker(NamedTuple):
 class Defender(NamedTuple):
     """Rewrites answers, or the questions before they are answered (``ask``), so that hidden messages are lost.
 
-    What it cannot rewrite is :class:`Withheld`. Whoever plays withholds as well what comes back empty or unchanged, so
-    that no original passes.
+    One that learns from texts is made by a function that learns first. What it cannot rewrite is :class:`Withheld`.
+    Whoever plays withholds as well what comes back empty or unchanged, so that no original passes.
     """
 
     name: str

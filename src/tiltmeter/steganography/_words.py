@@ -24,12 +24,17 @@ ADJECTIVES = (
 def power_of_two(words: Sequence[str], *, without: Sequence[str] = ()) -> tuple[str, ...]:
     """Return the first 2^b different words that the other list lacks, for the largest b that there are words for.
 
+    In small letters, as they are searched for.
+
     Examples
     --------
     >>> power_of_two(["a", "b", "c", "b", "d", "e"], without=["c"])
     ('a', 'b', 'd', 'e')
     """
-    kept = [word for word in dict.fromkeys(words) if word not in without]
+    if strange := [word for word in words if not WORD.fullmatch(word)]:
+        raise SpecError(f"{strange[0]!r} is not one word of letters, and would not be found again; give another.")
+    others = {word.lower() for word in without}
+    kept = [word for word in dict.fromkeys(word.lower() for word in words) if word not in others]
     if not kept:
         raise SpecError("A list of words is empty once it is made disjoint; give more words.")
     return tuple(kept[: 2 ** (len(kept).bit_length() - 1)])
@@ -49,10 +54,15 @@ def injected_words(
     Parameters
     ----------
     nouns, adjectives
-        Cut to powers of two, made disjoint.
+        Words of letters, cut to powers of two, made disjoint.
     writer, max_new_tokens
         As for :func:`opening_sentences`. Without a model that can be told, a sentence with both words is put behind
         the first sentence.
+
+    Raises
+    ------
+    SpecError
+        If a list has no words left, a word is not one, or both lists have one word only.
 
     Examples
     --------
@@ -64,6 +74,8 @@ def injected_words(
     """
     lists = (power_of_two(nouns), power_of_two(adjectives, without=nouns))
     n_low = len(lists[0]).bit_length() - 1
+    if not (n_bits := n_low + len(lists[1]).bit_length() - 1):
+        raise SpecError("One noun and one adjective say nothing; give two of a kind or more.")
     place = [{word: i for i, word in enumerate(words)} for words in lists]
 
     def chosen(m: int) -> tuple[str, str]:
@@ -72,8 +84,10 @@ def injected_words(
     def put(answer: str, m: int) -> str:
         noun, adjective = chosen(m)
         article = "an" if adjective[0] in "aeiou" else "a"
-        first, *rest = sentences(answer)
-        return " ".join((first, f"It brings to mind {article} {adjective} {noun}.", *rest))
+        # what follows keeps its line breaks
+        first = (*sentences(answer), "")[0]
+        rest = answer.strip()[len(first) :]
+        return f"{first} It brings to mind {article} {adjective} {noun}.{rest}".strip()
 
     def instruct(question: str, m: int) -> str:
         noun, adjective = chosen(m)
@@ -90,6 +104,5 @@ def injected_words(
     encode, how = encoder_of(writer, instruct=instruct, put=put, max_new_tokens=max_new_tokens)
     told = writer is not None and how.startswith("asked")
     how = how if told else "in a sentence put behind the first"
-    n_bits = n_low + len(lists[1]).bit_length() - 1
     stands_in = "" if told else "a model that is required to use the words"
     return Attacker("injected words", n_bits, encode, decode, f"a noun and an adjective, {how}; searched", stands_in)
