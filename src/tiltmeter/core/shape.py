@@ -7,7 +7,7 @@ from typing import Literal
 from tiltmeter.core.records import Measured, Record, Unavailable
 
 SampleKind = Literal["pool", "coordinate", "random direction", "direction", "sample"]
-SetKind = Literal["activations", "weights", "gradients", "rows"]
+SetKind = Literal["activations", "activation gradients", "weights", "gradients", "rows"]
 Looks = Literal["lighter than a normal", "normal", "between", "exponential", "heavier than exponential", "not known"]
 
 CAVEAT = (
@@ -51,7 +51,8 @@ class SampleShape(Record):
     ``on_square`` and ``on_absolute``, R² of the log density on x² and on the distance from the centre. ``power`` is β
     of the generalised normal: 2 is normal, 1 exponential. ``parts`` is k_eff, the kurtosis of one part over that found;
     ``least_parts`` its lower end where the kurtosis may be 0, so that there is no upper one. ``best`` is the family of
-    one piece with the greatest held-out likelihood. ``looks`` is read off the interval of ``power``.
+    one piece with the greatest held-out likelihood, None where too few units are held out to tell. ``looks`` is read
+    off the interval of ``power``.
     """
 
     name: str
@@ -65,7 +66,7 @@ class SampleShape(Record):
     power: Measured
     looks: Looks
     fits: tuple[FamilyFit, ...]
-    best: str
+    best: str | None
     mixture_lead: Measured
     parts: Measured
     least_parts: float | None

@@ -146,7 +146,7 @@ def _sample_rows(one: SampleShape) -> tuple[_Row, _Row]:
     parts = _figure(one.parts) if one.least_parts is None else Shown(f"{one.least_parts:.3g} or more")
     own = _Row(
         one.name,
-        f"{one.looks}; best single family: {one.best.replace('_', ' ')}",
+        f"{one.looks}; best single family: {(one.best or 'not known').replace('_', ' ')}",
         (
             _figure(one.kurtosis),
             _figure(one.kurtosis_inside),
