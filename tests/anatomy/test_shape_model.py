@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from copy import deepcopy
 from html import unescape
 from pathlib import Path
 
@@ -40,11 +41,15 @@ def subject(tiny_model: Path) -> models.SubjectModel:
 
 @pytest.fixture(scope="module")
 def whole(subject: models.SubjectModel) -> ModelShape:
-    direction = Direction(np.eye(16)[3], site=Site(1, "resid_post"), sign=1, method="LDA")
+    # one block is enough to see every kind of matrix
+    model = deepcopy(subject.model)
+    model.model.layers = model.model.layers[:1]
+    model.config.num_hidden_layers = 1
+    direction = Direction(np.eye(16)[3], site=Site(0, "resid_post"), sign=1, method="LDA")
     return model_shape(
-        subject,
+        models.bind(model, subject.tokenizer, name="one block"),
         words(20),
-        sites=["1.resid_post"],
+        sites=["0.resid_post"],
         parts=["activations", "activation_gradients", "weights", "gradients", "spectra"],
         directions={"mine": direction},
         settings=QUICK,

@@ -30,9 +30,8 @@ def test_columns_of_unequal_variance_are_warned_of_and_of_equal_variance_are_not
 
 def test_a_pool_of_normal_columns_is_as_its_null_and_normal_once_standardised():
     rng = np.random.default_rng(1)
-    found = rows_shape(
-        rng.normal(size=(2000, 10)) * np.geomspace(0.3, 3, 10), settings=BARE._replace(n_nulls=8, n_coordinates=3)
-    )
+    X = rng.normal(size=(2000, 10)) * np.geomspace(0.3, 3, 10)
+    found = rows_shape(X, settings=BARE._replace(n_nulls=8, n_coordinates=3))
     raw, standardised, _ = found.pools
     assert value(raw.kurtosis) == pytest.approx(found.scales.excess, rel=0.1) and found.scales.excess > 2
     low, high = raw.null.kurtosis

@@ -222,7 +222,8 @@ def shape_of(
         )
     histogram = log_histogram(wide, units=units.codes)
     kurtosis, inside = (
-        _kurtosis(wide[rows], units.codes[rows], units.by) for rows in (np.ones(len(wide), dtype=bool), histogram.kept)
+        kurtosis_of(wide[rows], units.codes[rows], units.by)
+        for rows in (np.ones(len(wide), dtype=bool), histogram.kept)
     )
     on_square, on_absolute = (
         _straightness(histogram, "square", units.by),
@@ -231,9 +232,9 @@ def shape_of(
     fits, densities = _fit_all(wide, units)
     best = _best(fits)
     mixture_lead = _lead(densities[_MIXTURE] - densities[best or "normal"], units)
-    power = _power(wide, units, level=settings.level)
+    power = power_of(wide, units, level=settings.level)
     mixture = Mixture(fits[-1].lead, mixture_lead, best)
-    parts, least = _parts(kurtosis, settings.part_kurtosis)
+    parts, least = parts_of(kurtosis, settings.part_kurtosis)
     middles = (histogram.edges[:-1] + histogram.edges[1:]) / 2
     density = histogram.counts.sum(axis=0) / (len(wide) * np.diff(histogram.edges))
     return SampleShape(
@@ -294,7 +295,7 @@ def normal_null(n: int, settings: ShapeSettings) -> NullRange:
     return null_range((rng.normal(size=n) for _ in range(settings.n_nulls)), what=f"{n:,} independent normal values")
 
 
-def _kurtosis(x: NDArray[np.float64], codes: NDArray[np.int64], by: Resampling) -> Measured:
+def kurtosis_of(x: NDArray[np.float64], codes: NDArray[np.int64], by: Resampling) -> Measured:
     n_units = by.weights.shape[1]
     sums = power_sums(x, units=codes)
     # a unit whose values were all outliers has none left
@@ -365,7 +366,7 @@ def _lead(difference: NDArray[np.float64], units: Units) -> Measured:
     return bootstrap_estimate(lambda weights: (weights @ total) / (weights @ count), by=units.held_by)
 
 
-def _power(x: NDArray[np.float64], units: Units, *, level: float) -> Measured:
+def power_of(x: NDArray[np.float64], units: Units, *, level: float) -> Measured:
     fitted = fit_family(x, "generalised_normal")
     error, n_units = power_error(fitted, x, units=units.codes)
     if n_units < 8 or not np.isfinite(error):
@@ -395,7 +396,7 @@ def _looks(power: Measured) -> Looks:
     return "normal" if power.high >= 2 else "exponential" if power.low <= 1 else "between"
 
 
-def _parts(kurtosis: Measured, of_one: float) -> tuple[Measured, float | None]:
+def parts_of(kurtosis: Measured, of_one: float) -> tuple[Measured, float | None]:
     if not isinstance(kurtosis, Estimate):
         return kurtosis, None
     if kurtosis.high <= 0:
@@ -404,4 +405,4 @@ def _parts(kurtosis: Measured, of_one: float) -> tuple[Measured, float | None]:
         least = of_one / kurtosis.high
         return Unavailable(reason=f"the kurtosis may be 0: {least:.3g} parts or more, of which there may be any"), least
     ends = {"value": kurtosis.value, "low": kurtosis.high, "high": kurtosis.low}
-    return kurtosis.model_copy(update={key: of_one / value for key, value in ends.items()}), of_one / kurtosis.high
+    return kurtosis.model_copy(update={key: of_one / value for key, value in ends.items()}), None

@@ -10,6 +10,7 @@ from jaxtyping import Int
 from numpy.typing import NDArray
 
 from tiltmeter.core.records import Estimate, Measured
+from tiltmeter.core.shape import family_name
 from tiltmeter.evaluation import Resampling, bootstrap_estimate
 from tiltmeter.numerics import POWER_BOUNDS, power_sums, skewness
 
@@ -67,5 +68,5 @@ def _on_mixture(mixture: Mixture) -> Iterator[str]:
         which = "better than" if over_best.low > 0 else "as well as"
         yield (
             f"A mixture of normals predicts held-out values {which} the best single family "
-            f"({best.replace('_', ' ')}): kinds of values with centres or scales of their own would look like this."
+            f"({family_name(best)}): kinds of values with centres or scales of their own would look like this."
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import PurePath
 from typing import Literal
 
 from tiltmeter.core.records import Measured, Record, Unavailable
@@ -14,6 +15,21 @@ CAVEAT = (
     "A tail heavier than a normal's speaks against a sum of many independent parts of one scale. It does not speak "
     "against many parts: normal values whose scale differs from row to row, or from kind to kind, look exponential too."
 )
+
+
+# what the fits are called where a name alone, with a capital and no underscore, would not do
+_NAMES = {"laplace": "Laplace", "student_t": "Student t", "normal_mixture": "mixture of normals"}
+
+
+def family_name(family: str) -> str:
+    """Return what a family of distributions is called in prose.
+
+    Examples
+    --------
+    >>> family_name("student_t"), family_name("generalised_normal")
+    ('Student t', 'generalised normal')
+    """
+    return _NAMES.get(family, family.replace("_", " "))
 
 
 class FamilyFit(Record):
@@ -87,6 +103,13 @@ class ShapeGroup(Record):
     looks: dict[str, int]
     best: dict[str, int]
     samples: tuple[SampleShape, ...]
+
+    @property
+    def said(self) -> str:
+        """What they look like, and of how many something is to be known before their figures are read."""
+        looks = ", ".join(f"{count} {looks}" for looks, count in self.looks.items())
+        n_warned = sum(bool(one.warnings) for one in self.samples)
+        return f"{looks}; {n_warned} with a warning" if n_warned else looks
 
 
 class Scales(Record):
@@ -171,3 +194,8 @@ class ModelShape(Record):
     sets: tuple[RowsShape, ...]
     spectra: tuple[Spectrum, ...]
     caveat: str = CAVEAT
+
+    @property
+    def short_name(self) -> str:
+        """The model without the folders above it."""
+        return PurePath(self.model).name or self.model
