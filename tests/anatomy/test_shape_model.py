@@ -25,6 +25,8 @@ from tiltmeter.report import render_shape, write_shape
 
 STORIES = Path(__file__).parents[3] / "shared" / "models" / "stories260K"
 QUICK = ShapeSettings(n_nulls=1, n_draws=100, n_coordinates=1, n_random=1)
+KURTOSIS = Estimate(value=0.5, low=0.3, high=0.6, level=0.95, n=20, method="bootstrap over groups, approximate")
+PARTS = KURTOSIS.model_copy(update={"value": 6.0, "low": 5.0, "high": 10.0})
 BARE = QUICK._replace(n_coordinates=0, n_random=0)
 
 
@@ -175,6 +177,16 @@ def test_the_page_shows_figures_nulls_and_the_caveat_and_has_no_script(whole, tm
     assert "<script" not in page and "http://" not in page.replace("http://www.w3.org", "")
     assert "&lt;i&gt;words&lt;/i&gt;" in page and whole.caveat in unescape(page)
     assert page.count("<svg") == sum(len(one.pools) + len(one.directions) for one in sets)
+    # where the kurtosis is above 0 for sure, the number of parts has an interval and no "or more"
+    sure = (
+        whole.sets[0]
+        .pools[0]
+        .model_copy(update={"kurtosis": KURTOSIS, "parts": PARTS, "least_parts": None, "warnings": ("steps",)})
+    )
+    bare = sets[0].model_copy(update={"pools": (sure,), "directions": ()})
+    shown = render_shape(part.model_copy(update={"sets": (bare,)}))
+    assert "[5.00, 10.00]" in shown and "or more" not in shown and "few values or groups carry" in shown
+    assert "<li>all values: steps</li>" in shown
     assert "a normal matrix treated alike" in page and "median and range" in page
     with pytest.raises(FileError, match=r"no shape\.json"):
         write_shape(tmp_path)
@@ -189,7 +201,7 @@ def test_the_command_prints_a_table_a_record_and_writes_a_page(tiny_model, write
     out = tmp_path / "new" / "shape"
     printed = CliRunner().invoke(app, [*arguments, "--out", str(out)], env={"COLUMNS": "160"})
     assert printed.exit_code == 0, printed.output
-    assert "null: a normal matrix" in printed.output and "does not speak against many parts" in printed.output
+    assert "10 nulls: a normal matrix" in printed.output and "does not speak against many parts" in printed.output
     assert "columns standardised" in (out / "shape.html").read_text(encoding="utf-8")
     record = ModelShape.model_validate(json.loads((out / "shape.json").read_text(encoding="utf-8")))
     again = CliRunner().invoke(app, [*arguments, "--json"])

@@ -90,6 +90,13 @@ def test_with_too_few_groups_every_figure_says_so_and_nothing_is_refused():
         rows_shape(X, groups=np.arange(4), settings=QUICK)
 
 
+def test_copies_of_rows_are_said():
+    X = np.random.default_rng(9).normal(size=(300, 4))
+    X[200:] = X[:100]
+    (said,) = (text for text in rows_shape(X, settings=BARE).warnings if "copies" in text)
+    assert said.startswith("Of 300 rows 200 are different")
+
+
 def test_a_column_that_varies_by_roundings_is_constant():
     X = np.random.default_rng(8).normal(size=(300, 4)).astype(np.float32)
     X[:, 1] = 3 + 1e-7 * X[:, 1]

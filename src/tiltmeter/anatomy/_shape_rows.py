@@ -32,6 +32,8 @@ from tiltmeter.numerics import scale_kurtosis, shared_kurtosis
 
 # values of a pool; more rows are left out at random
 _MOST_POOLED = 100_000
+# of the rows, in copies of another; texts that begin alike have the same activations there
+_REPEATED = 0.05
 # p below which columns count as of unequal spread
 _UNEQUAL = 0.01
 _Treatment = Callable[[NDArray[np.float64]], NDArray[np.float64]]
@@ -69,8 +71,8 @@ def rows_shape(
     Returns
     -------
     A warning stands with the pool where the columns' spreads differ, and with the rows where they have scales in
-    common, or where columns are left out of the single ones. Coordinates and random directions are ``Unavailable`` with
-    fewer than 200 rows, or fewer than 8 groups.
+    common, are copies of each other, or where columns were passed over. Coordinates and random directions are
+    ``Unavailable`` with fewer than 200 rows, or fewer than 8 groups.
 
     Raises
     ------
@@ -126,7 +128,7 @@ def rows_shape(
             shape_of(_along(wide, vector, name=each), name=each, kind="direction", units=units, settings=settings)
             for each, vector in (directions or {}).items()
         ),
-        warnings=(*_shared_warning(shared), *_hardly_on(np.flatnonzero(live)[hardly_on])),
+        warnings=(*_shared_warning(shared), *_copies(inner), *_hardly_on(np.flatnonzero(live)[hardly_on])),
     )
 
 
@@ -159,6 +161,16 @@ def _shared_warning(shared: Measured) -> tuple[str, ...]:
         "Columns are large in the same rows. Scales that rows have in common would alone give each column an excess "
         f"kurtosis of {shared.value:.2g} [{shared.low:.2g}, {shared.high:.2g}]; heavy parts that columns have in "
         "common would look the same.",
+    )
+
+
+def _copies(X: NDArray[np.float64]) -> tuple[str, ...]:
+    n_different = len({row.tobytes() for row in X})
+    if 1 - n_different / len(X) < _REPEATED:
+        return ()
+    return (
+        f"Of {len(X):,} rows {n_different:,} are different and the others are exact copies of these, as tokens are of "
+        "texts that begin alike: steps and narrow peaks may be theirs.",
     )
 
 
