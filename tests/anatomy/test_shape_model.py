@@ -49,7 +49,7 @@ def whole(subject: models.SubjectModel) -> ModelShape:
     model.config.num_hidden_layers = 1
     direction = Direction(np.eye(16)[3], site=Site(0, "resid_post"), sign=1, method="LDA")
     return model_shape(
-        models.bind(model, subject.tokenizer, name="one block"),
+        models.bind(model.eval(), subject.tokenizer, name="one block"),
         words(20),
         sites=["0.resid_post"],
         parts=["activations", "activation_gradients", "weights", "gradients", "spectra"],

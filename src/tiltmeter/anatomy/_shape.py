@@ -5,28 +5,26 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from functools import lru_cache
-from typing import Any, Literal, NamedTuple, get_args
+from typing import Any, NamedTuple, get_args
 
 import numpy as np
-from jaxtyping import Bool, Float, Int, Shaped
+from jaxtyping import Bool, Float, Shaped
 from numpy.typing import NDArray
-from scipy import special
 
+from tiltmeter.anatomy._shape_figures import Units, kurtosis_of, looks_of, parts_of, power_of, straightness_of
 from tiltmeter.anatomy._shape_remarks import Mixture, remarks
 from tiltmeter.core.errors import ArrayError, SpecError
 from tiltmeter.core.records import Estimate, Measured, Unavailable
 from tiltmeter.core.seeds import stream
-from tiltmeter.core.shape import FamilyFit, LogCurve, Looks, NullRange, SampleKind, SampleShape
+from tiltmeter.core.shape import FamilyFit, LogCurve, NullRange, SampleKind, SampleShape
 from tiltmeter.evaluation import Resampling, bootstrap_estimate, resampling
 from tiltmeter.numerics import (
     Family,
     FittedFamily,
-    LogHistogram,
     excess_kurtosis,
     fit_family,
     log_density,
     log_histogram,
-    power_error,
     power_sums,
     straightness,
 )
@@ -38,9 +36,6 @@ FEWEST_VALUES = 200
 _MOST_UNITS = 1000
 # values of either half that fits are made and judged on; their error is far below what tells the families apart
 _MOST_FITTED = 10_000
-# the largest share that one unit may have in the sum of fourth powers: with more of it in one, the interval of the
-# kurtosis was seen to hold the truth in 73 to 91 % of samples (benchmarks/shape.py)
-_HEAVY_UNIT = 0.02
 # two values of a column that differ by fewer roundings than these are the same
 _ROUNDINGS = 8
 
@@ -79,15 +74,6 @@ class ShapeSettings(NamedTuple):
 
 
 DEFAULT_SETTINGS = ShapeSettings()
-
-
-class Units(NamedTuple):
-    """Which unit each value belongs to, which values fits are made on, and the draws over all and held-out units."""
-
-    codes: Int[NDArray[Any], " n"]
-    fitted: Bool[NDArray[Any], " n"]
-    by: Resampling
-    held_by: Resampling
 
 
 class Figures(NamedTuple):
@@ -143,8 +129,9 @@ def sample_shape(
     κ comes from fewer parts of heavier tails, or from a scale that varies. About 280 k² independent values tell k parts
     within a fifth, 19 times of 20. Intervals are percentile bootstraps over groups, but for that of β, which is a
     sandwich over them. That of the kurtosis, and so of k_eff, holds less often than it says where tails are heavy and
-    values few; where one unit has more than 2 % of the sum of fourth powers its ``method`` says "approximate". The null
-    knows nothing of groups: where values repeat each other its range is too narrow.
+    values few: below about 6,000 values of a normal, 35,000 of a Laplace, or as many groups, and where one unit has
+    more than 2 % of the sum of fourth powers, its ``method`` says "approximate". The null knows nothing of groups:
+    where values repeat each other its range is too narrow.
 
     Examples
     --------
@@ -182,6 +169,7 @@ def make_units(n: int, groups: Shaped[NDArray[Any], " n"] | None, settings: Shap
     n_units = int(codes.max(initial=-1)) + 1
     if n_units < 2:
         raise ArrayError("All values are of one group; without another there is nothing to judge a fit on.")
+    n_free = n_units
     if n_units > _MOST_UNITS:
         codes, n_units = (rng.permutation(n_units) % _MOST_UNITS)[codes], _MOST_UNITS
     order = rng.permutation(n_units)
@@ -191,7 +179,7 @@ def make_units(n: int, groups: Shaped[NDArray[Any], " n"] | None, settings: Shap
         made = resampling(count, groups=None, n_draws=settings.n_draws, level=settings.level, seed=settings.seed)
         return made._replace(unit="blocks of values" if groups is None else "groups")
 
-    return Units(codes.astype(np.int64), fitted, draws(n_units), draws(n_units - n_units // 2))
+    return Units(codes.astype(np.int64), fitted, draws(n_units), draws(n_units - n_units // 2), n_free)
 
 
 def shape_of(
@@ -221,18 +209,16 @@ def shape_of(
             f"{name} holds one value only in half of its units, or without the 0.1 % outermost; that has no shape."
         )
     histogram = log_histogram(wide, units=units.codes)
-    kurtosis, inside = (
-        kurtosis_of(wide[rows], units.codes[rows], units.by)
-        for rows in (np.ones(len(wide), dtype=bool), histogram.kept)
-    )
+    power = power_of(wide, units, level=settings.level)
+    kurtosis = kurtosis_of(wide, units, power=power)
+    inside = kurtosis_of(wide, units, kept=histogram.kept, power=power)
     on_square, on_absolute = (
-        _straightness(histogram, "square", units.by),
-        _straightness(histogram, "absolute", units.by),
+        straightness_of(histogram, "square", units.by),
+        straightness_of(histogram, "absolute", units.by),
     )
     fits, densities = _fit_all(wide, units)
     best = _best(fits)
     mixture_lead = _lead(densities[_MIXTURE] - densities[best or "normal"], units)
-    power = power_of(wide, units, level=settings.level)
     mixture = Mixture(fits[-1].lead, mixture_lead, best)
     parts, least = parts_of(kurtosis, settings.part_kurtosis)
     middles = (histogram.edges[:-1] + histogram.edges[1:]) / 2
@@ -247,7 +233,7 @@ def shape_of(
         on_square=on_square,
         on_absolute=on_absolute,
         power=power,
-        looks=_looks(power),
+        looks=looks_of(power),
         fits=fits,
         best=best,
         mixture_lead=mixture_lead,
@@ -293,25 +279,6 @@ def normal_null(n: int, settings: ShapeSettings) -> NullRange:
     """Return the range of the figures over normal samples of ``n`` independent values."""
     rng = stream(settings.seed, "normal null", n)
     return null_range((rng.normal(size=n) for _ in range(settings.n_nulls)), what=f"{n:,} independent normal values")
-
-
-def kurtosis_of(x: NDArray[np.float64], codes: NDArray[np.int64], by: Resampling) -> Measured:
-    n_units = by.weights.shape[1]
-    sums = power_sums(x, units=codes)
-    # a unit whose values were all outliers has none left
-    sums = np.pad(sums, ((0, n_units - len(sums)), (0, 0)))
-    found = bootstrap_estimate(lambda weights: excess_kurtosis(sums, weights=weights), by=by)
-    if not isinstance(found, Estimate) or sums[:, 4].max() <= _HEAVY_UNIT * sums[:, 4].sum():
-        return found
-    return found.model_copy(update={"method": f"{found.method.removesuffix(', approximate')}, approximate"})
-
-
-def _straightness(histogram: LogHistogram, of: Literal["square", "absolute"], by: Resampling) -> Measured:
-    def statistic(weights: NDArray[np.float64]) -> NDArray[np.float64]:
-        found = straightness(histogram, weights=weights)
-        return found.square if of == "square" else found.absolute
-
-    return bootstrap_estimate(statistic, by=by, bounds=(0.0, 1.0))
 
 
 def _fit_all(x: NDArray[np.float64], units: Units) -> tuple[tuple[FamilyFit, ...], dict[str, NDArray[np.float64]]]:
@@ -364,45 +331,3 @@ def _lead(difference: NDArray[np.float64], units: Units) -> Measured:
     total = np.bincount(codes, weights=difference[judged], minlength=n_units)
     count = np.bincount(codes, minlength=n_units)
     return bootstrap_estimate(lambda weights: (weights @ total) / (weights @ count), by=units.held_by)
-
-
-def power_of(x: NDArray[np.float64], units: Units, *, level: float) -> Measured:
-    fitted = fit_family(x, "generalised_normal")
-    error, n_units = power_error(fitted, x, units=units.codes)
-    if n_units < 8 or not np.isfinite(error):
-        return Unavailable(reason=f"{n_units} units are too few for the error of β")
-    reach = float(special.stdtrit(n_units - 1, (1 + level) / 2)) * error
-    power = fitted.params[0]
-    return Estimate(
-        value=power,
-        low=power * float(np.exp(-reach)),
-        high=power * float(np.exp(reach)),
-        level=level,
-        n=n_units,
-        method=f"sandwich over {units.by.unit}, on the scale of logarithms",
-    )
-
-
-def _looks(power: Measured) -> Looks:
-    if not isinstance(power, Estimate):
-        return "not known"
-    if power.low > 2:
-        return "lighter than a normal"
-    if power.high < 1:
-        return "heavier than exponential"
-    # an interval that holds both says nothing
-    if power.low <= 1 and power.high >= 2:
-        return "not known"
-    return "normal" if power.high >= 2 else "exponential" if power.low <= 1 else "between"
-
-
-def parts_of(kurtosis: Measured, of_one: float) -> tuple[Measured, float | None]:
-    if not isinstance(kurtosis, Estimate):
-        return kurtosis, None
-    if kurtosis.high <= 0:
-        return Unavailable(reason="the tail is lighter than a normal's, which no number of heavy parts makes"), None
-    if kurtosis.low <= 0:
-        least = of_one / kurtosis.high
-        return Unavailable(reason=f"the kurtosis may be 0: {least:.3g} parts or more, of which there may be any"), least
-    ends = {"value": kurtosis.value, "low": kurtosis.high, "high": kurtosis.low}
-    return kurtosis.model_copy(update={key: of_one / value for key, value in ends.items()}), None

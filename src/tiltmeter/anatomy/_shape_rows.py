@@ -15,7 +15,6 @@ from tiltmeter.anatomy._shape import (
     DEFAULT_SETTINGS,
     FEWEST_VALUES,
     ShapeSettings,
-    Units,
     check_settings,
     has_shape,
     make_units,
@@ -23,6 +22,7 @@ from tiltmeter.anatomy._shape import (
     shape_of,
     varies,
 )
+from tiltmeter.anatomy._shape_figures import Units
 from tiltmeter.core.errors import ArrayError
 from tiltmeter.core.records import Estimate, Measured, Unavailable
 from tiltmeter.core.seeds import stream
