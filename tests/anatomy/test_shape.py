@@ -122,8 +122,8 @@ def test_an_interval_that_rests_on_few_values_or_groups_says_that_it_is_approxim
         return found.method.endswith(", approximate")
 
     # an eleventh of a normal's values carry its fourth powers, a seventieth of a Laplace's
-    assert not is_rough(rng.normal(size=7000)) and is_rough(rng.laplace(size=7000)) and is_rough(rng.normal(size=4000))
-    assert is_rough(rng.normal(size=7000), groups=np.repeat(np.arange(100), 70))
+    assert not is_rough(rng.normal(size=15_000)) and is_rough(rng.laplace(size=15_000))
+    assert is_rough(rng.normal(size=9000)) and is_rough(rng.normal(size=15_000), groups=np.repeat(np.arange(100), 150))
     # a tail that no generalised normal has
     assert is_rough(rng.standard_t(3, size=50_000))
 

@@ -129,7 +129,7 @@ def sample_shape(
     κ comes from fewer parts of heavier tails, or from a scale that varies. About 280 k² independent values tell k parts
     within a fifth, 19 times of 20. Intervals are percentile bootstraps over groups, but for that of β, which is a
     sandwich over them. That of the kurtosis, and so of k_eff, holds less often than it says where tails are heavy and
-    values few: below about 6,000 values of a normal, 35,000 of a Laplace, or as many groups, and where one unit has
+    values few: below about 12,000 values of a normal, 70,000 of a Laplace, or as many groups, and where one unit has
     more than 2 % of the sum of fourth powers, its ``method`` says "approximate". The null knows nothing of groups:
     where values repeat each other its range is too narrow.
 
