@@ -11,7 +11,7 @@ in the sum of fourth powers stands beside: where it is below its median the kurt
 which intervals hold. After ± the simulation's own error. Of k_eff the interval has one end where the kurtosis may be 0,
 and holds if that end is right.
 
-Run with ``python -m benchmarks.shape --part parts``: one and four minutes on one core.
+Run with ``python -m benchmarks.shape --part parts``: about two minutes each on one core.
 """
 
 from __future__ import annotations
