@@ -31,7 +31,7 @@ def panel(one: SampleShape, title: str) -> alt.LayerChart:
         {"x": x, "y": y} for x, y in zip(curve.middles, curve.observed, strict=True) if y is not None
     ]
     lines = [
-        {"x": x, "y": max(y, floor), "fit": NAMES[family]}
+        {"x": x, "y": y if y >= floor else None, "fit": NAMES[family]}
         for family in COLOURS
         for x, y in zip(curve.middles, curve.fitted[family], strict=True)
     ]

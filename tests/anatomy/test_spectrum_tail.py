@@ -48,6 +48,16 @@ def test_the_p_value_has_the_doubt_of_its_draws():
 def test_too_small_or_broken_matrices_say_so():
     small = spectrum_shape(np.random.default_rng(0).normal(size=(10, 300)), kind="weights")
     assert isinstance(small, Unavailable) and "10 singular values" in small.reason
+    # the Q of a QR, as orthogonal starts of training are made
+    orthogonal = np.linalg.qr(np.random.default_rng(0).normal(size=(40, 40)))[0]
+    same = spectrum_shape(orthogonal, kind="weights")
+    assert isinstance(same, Unavailable) and "orthogonal" in same.reason
+    with pytest.raises(ArrayError, match="give a matrix"):
+        spectrum_shape(np.ones(40))
+    with pytest.raises(SpecError, match="-1 shuffled"):
+        spectrum_shape(np.ones((40, 40)), n_nulls=-1)
+    with pytest.raises(SpecError, match="level"):
+        tail_shape(np.arange(1.0, 50.0), level=1.0, rng=np.random.default_rng(0))
     with pytest.raises(ArrayError, match="finite"):
         spectrum_shape(np.full((30, 30), np.nan))
     with pytest.raises(SpecError, match="draws"):

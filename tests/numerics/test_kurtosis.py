@@ -6,14 +6,15 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from tiltmeter.numerics import excess_kurtosis, power_sums, scale_kurtosis, shared_kurtosis
+from tiltmeter.numerics import excess_kurtosis, power_sums, scale_kurtosis, shared_kurtosis, skewness
 
 
-def test_excess_kurtosis_is_scipys_for_any_centre_and_scale():
+def test_skewness_and_excess_kurtosis_are_scipys_for_any_centre_and_scale():
     x = np.random.default_rng(0).gamma(2.0, size=500)
     for moved in (x, 1e4 + x, 1e-3 * x, 1e3 * x):
-        found = excess_kurtosis(power_sums(moved, units=np.arange(500)))[0]
-        assert found == pytest.approx(stats.kurtosis(moved), rel=1e-6)
+        sums = power_sums(moved, units=np.arange(500))
+        assert excess_kurtosis(sums)[0] == pytest.approx(stats.kurtosis(moved), rel=1e-6)
+        assert skewness(sums)[0] == pytest.approx(stats.skew(moved), rel=1e-6)
 
 
 def test_a_weighting_is_the_kurtosis_of_the_units_so_often_repeated():

@@ -46,3 +46,12 @@ def test_a_weighting_counts_units_so_often():
     total = (weights[0][:, None] * histogram.counts).sum(axis=0)
     alone = histogram._replace(counts=total[None].astype(np.int64))
     assert straightness(histogram, weights=weights).square[0] == pytest.approx(straightness(alone).square[0])
+
+
+def test_scale_changes_nothing_and_two_points_are_no_line():
+    x = np.random.default_rng(4).laplace(size=2000)
+    units, scales = np.arange(2000), (1e-200, 1.0, 1e200)
+    figures = [straightness(log_histogram(scale * x, units=units)).square[0] for scale in scales]
+    assert figures == pytest.approx([figures[1]] * 3)
+    two = straightness(log_histogram(np.repeat([0.0, 1.0], 200), units=np.arange(400)))
+    assert np.isnan(two.square[0]) and np.isnan(two.absolute[0])

@@ -92,7 +92,7 @@ def test_values_without_a_power_law_are_refused(x):
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("seed", range(3))
 def test_the_package_powerlaw_finds_the_same_tail(seed):
-    powerlaw = pytest.importorskip("powerlaw", reason="needs the package powerlaw (extra bench)")
+    powerlaw = pytest.importorskip("powerlaw", reason="needs the package powerlaw (extra dev)")
     x = bent(800, seed=seed)
     found = fit_power_law(x)
     theirs = powerlaw.Fit(x, xmin=found.start, discrete=False, verbose=False)
@@ -104,7 +104,7 @@ def test_the_package_powerlaw_finds_the_same_tail(seed):
     assert ratio == pytest.approx(compare_tail(x, found, rival="exponential").ratio * found.n_tail, rel=0.02)
 
 
-@pytest.mark.skipif(not REFERENCE.is_dir(), reason="needs the package powerlaw (extra bench), which brings the data")
+@pytest.mark.skipif(not REFERENCE.is_dir(), reason="needs the package powerlaw (extra dev), which brings the data")
 @pytest.mark.parametrize(
     # table 6.1 of the paper: exponent and its error, start and its error, values in the tail, p
     ("name", "alpha", "start", "n_tail", "p"),

@@ -3,6 +3,7 @@
 Functions on arrays first; those that read a model take one that :func:`tiltmeter.models.load` opened.
 """
 
+from tiltmeter.anatomy._activation_gradients import GradientRows, activation_gradients
 from tiltmeter.anatomy._coherence_nulls import (
     CoherenceSettings,
     Compared,
@@ -46,6 +47,7 @@ __all__ = [
     "EditEffects",
     "EffectSettings",
     "Family",
+    "GradientRows",
     "Judge",
     "LabelledRows",
     "Located",
@@ -65,6 +67,7 @@ __all__ = [
     "Trained",
     "WeightSvd",
     "WorldKind",
+    "activation_gradients",
     "audit_dictionaries",
     "coherence",
     "compare_coherence",

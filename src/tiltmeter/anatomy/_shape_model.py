@@ -1,15 +1,16 @@
-"""The shape of a model: its activations on some texts, its weights, their gradients, and the spectra of all three."""
+"""The shape of a model: its activations on some texts, its weights, the gradients by both, and all their spectra."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Literal, NamedTuple, get_args
+from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tiltmeter.activations import collect
-from tiltmeter.anatomy._shape import DEFAULT_SETTINGS, FEWEST_VALUES, ShapeSettings, check_settings
+from tiltmeter.anatomy._activation_gradients import activation_gradients
+from tiltmeter.anatomy._shape import DEFAULT_SETTINGS, FEWEST_VALUES, ShapeSettings, check_settings, varies
 from tiltmeter.anatomy._shape_rows import rows_shape
 from tiltmeter.anatomy._spectrum_tail import spectrum_shape
 from tiltmeter.anatomy._weight_gradients import weight_gradients, weight_matrices
@@ -18,9 +19,9 @@ from tiltmeter.core.direction import Direction
 from tiltmeter.core.errors import SpecError
 from tiltmeter.core.shape import ModelShape, RowsShape, SetKind, Spectrum
 from tiltmeter.data import TextSet
-from tiltmeter.models import Sites, SubjectModel, encode
+from tiltmeter.models import Encoded, Sites, SubjectModel, encode
 
-Part = Literal["activations", "weights", "gradients", "spectra"]
+Part = Literal["activations", "activation_gradients", "weights", "gradients", "spectra"]
 PARTS: tuple[Part, ...] = get_args(Part)
 
 
@@ -30,7 +31,7 @@ class _Set(NamedTuple):
     name: str
     kind: SetKind
     X: NDArray[np.floating]
-    groups: NDArray[np.str_] | None
+    groups: NDArray[Any] | None
 
 
 def model_shape(
@@ -51,12 +52,13 @@ def model_shape(
         A decoder, if gradients are asked for; else any model.
     texts
         What it reads. All tokens that the span rule names count, but for the first position, where models park
-        attention. Tokens of a text, or of a group where texts have groups, are resampled together.
+        attention. Tokens of a text, or of a group where texts have groups, are resampled together; where there are no
+        groups, texts of the same tokens count as one.
     sites
         Where activations are read; see :func:`tiltmeter.activations.collect`.
     parts
-        Which of ``"activations"``, ``"weights"``, ``"gradients"`` and ``"spectra"`` (of whichever of the others are
-        asked for).
+        Which of ``"activations"``, ``"activation_gradients"`` (at the same sites), ``"weights"``, ``"gradients"`` (by
+        each weight) and ``"spectra"`` (of whichever of the others are asked for).
     directions
         Directions by name, each with a site among these: the activations are projected on them.
     settings
@@ -67,7 +69,8 @@ def model_shape(
     Returns
     -------
     A set each site, each matrix, and the gains of all norms as wide as the model, a row each. Matrices of fewer than
-    8 rows or columns that vary, or fewer than 200 entries, are left out.
+    8 rows or columns that vary, fewer than 200 entries, or nine tenths of them the same are left out; of a gradient,
+    rows of zeros are (embeddings of tokens that no text holds).
 
     Raises
     ------
@@ -78,8 +81,9 @@ def model_shape(
 
     Notes
     -----
-    Weights and gradients are tested by entry, with the rows of the matrix as units. The gradient is that of the mean
-    loss over the next tokens of all texts. Cost: some seconds a set.
+    Weights and their gradients are tested by entry, with the rows of the matrix as units. Gradients are those of the
+    mean loss over the next tokens of all texts; by an activation, all that follows from it is counted, later tokens
+    too, and the last token of a text, on which nothing depends, is left out. Cost: some seconds a set.
 
     Examples
     --------
@@ -96,6 +100,7 @@ def model_shape(
     if wrong or not set(parts) - {"spectra"}:
         raise SpecError(f"parts is {list(parts)}; give some of {', '.join(PARTS)}, and not spectra alone.")
     encoded = encode(subject, texts, skip_first=1)
+    owners = texts.groups if texts.groups is not None else _owners(encoded)
     along: dict[str, dict[str, NDArray[np.floating]]] = {}
     for name, direction in (directions or {}).items():
         along.setdefault(str(direction.site), {})[name] = direction.vector
@@ -106,10 +111,11 @@ def model_shape(
         raise SpecError(f"Directions stand at {', '.join(strange)}, where no activations are read; name the site.")
     sets: list[RowsShape] = []
     spectra: list[Spectrum] = []
-    for one in _sets(subject, texts, read=read, parts=parts):
+    for one in _sets(subject, encoded, owners=owners, read=read, sites=sites, parts=parts):
         if announce is not None:
             announce(f"{one.kind} {one.name}")
-        looked_at = settings if one.kind == "activations" else settings._replace(n_coordinates=0, n_random=0)
+        is_matrix = one.kind in ("weights", "gradients")
+        looked_at = settings._replace(n_coordinates=0, n_random=0) if is_matrix else settings
         sets.append(
             rows_shape(
                 one.X,
@@ -137,20 +143,35 @@ def model_shape(
 
 
 def _sets(
-    subject: SubjectModel, texts: TextSet, *, read: Mapping[str, Activations], parts: Sequence[Part]
+    subject: SubjectModel,
+    encoded: Encoded,
+    *,
+    owners: NDArray[Any],
+    read: Mapping[str, Activations],
+    sites: Sites,
+    parts: Sequence[Part],
 ) -> Iterator[_Set]:
     for site, rows in read.items():
-        owners = rows.groups if rows.groups is not None else rows.ids
-        counts = np.ones(len(rows), dtype=np.int64) if rows.offsets is None else np.diff(rows.offsets)
-        yield _Set(site, "activations", rows.X, np.repeat(owners, counts))
+        yield _Set(site, "activations", rows.X, np.repeat(owners, encoded.n_read))
+    if "activation_gradients" in parts:
+        for site, (X, text) in activation_gradients(subject, encoded, sites=sites).items():
+            yield _Set(site, "activation gradients", X, owners[text])
     if "weights" in parts:
         for name, weight in {**weight_matrices(subject), "gains of the norms": _gains(subject)}.items():
             if _is_testable(weight):
                 yield _Set(name, "weights", weight, None)
     if "gradients" in parts:
-        for name, gradient in weight_gradients(subject, texts).items():
-            if _is_testable(gradient):
-                yield _Set(name, "gradients", gradient, None)
+        for name, gradient in weight_gradients(subject, encoded).items():
+            # the embedding of a token that no text holds has none
+            seen = gradient[gradient.any(axis=1)]
+            if _is_testable(seen):
+                yield _Set(name, "gradients", seen, None)
+
+
+def _owners(encoded: Encoded) -> NDArray[np.int64]:
+    """Return a number for each text, one for all of the same tokens: a text says nothing new the second time."""
+    first: dict[bytes, int] = {}
+    return np.array([first.setdefault(encoded.row(i)[0].tobytes(), i) for i in range(len(encoded))])
 
 
 def _gains(subject: SubjectModel) -> NDArray[np.float64]:
@@ -165,5 +186,10 @@ def _gains(subject: SubjectModel) -> NDArray[np.float64]:
 
 
 def _is_testable(W: NDArray[np.float64]) -> bool:
-    """Say whether a matrix has entries enough, in columns and rows that vary."""
-    return W.size >= FEWEST_VALUES and min(W.shape) >= 8 and int((np.ptp(W, axis=0) > 0).sum()) >= 8
+    """Say whether a matrix has entries enough, in columns and rows that vary, and not nearly all of them the same."""
+    return (
+        W.size >= FEWEST_VALUES
+        and min(W.shape) >= 8
+        and int(varies(W).sum()) >= 8
+        and float((np.median(W) == W).mean()) < 0.9
+    )

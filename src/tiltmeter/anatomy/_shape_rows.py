@@ -15,12 +15,14 @@ from tiltmeter.anatomy._shape import (
     DEFAULT_SETTINGS,
     FEWEST_VALUES,
     ShapeSettings,
-    Units,
     check_settings,
+    has_shape,
     make_units,
     null_range,
     shape_of,
+    varies,
 )
+from tiltmeter.anatomy._shape_figures import Units
 from tiltmeter.core.errors import ArrayError
 from tiltmeter.core.records import Estimate, Measured, Unavailable
 from tiltmeter.core.seeds import stream
@@ -30,6 +32,8 @@ from tiltmeter.numerics import scale_kurtosis, shared_kurtosis
 
 # values of a pool; more rows are left out at random
 _MOST_POOLED = 100_000
+# of the rows, in copies of another; texts that begin alike have the same activations there
+_REPEATED = 0.05
 # p below which columns count as of unequal spread
 _UNEQUAL = 0.01
 _Treatment = Callable[[NDArray[np.float64]], NDArray[np.float64]]
@@ -67,18 +71,21 @@ def rows_shape(
     Returns
     -------
     A warning stands with the pool where the columns' spreads differ, and with the rows where they have scales in
-    common. Coordinates and random directions are ``Unavailable`` with fewer than 200 rows.
+    common, are copies of each other, or where columns were passed over. Coordinates and random directions are
+    ``Unavailable`` with fewer than 200 rows, or fewer than 8 groups.
 
     Raises
     ------
     ArrayError
-        If there is one column only, or all values, a direction or the values along it are the same or not finite.
+        If there is one column only, rows have one group only, or all values, a direction or the values along it are
+        the same or not finite.
 
     Notes
     -----
-    Constant columns are left out. A random direction is a normal vector on the columns as they are, so that loud
-    columns lead it. A row of d values that is standardised has an excess kurtosis of -6 / (d + 2) even if it is normal:
-    that pool is to be read beside its null.
+    Constant columns are left out, those that vary by roundings of their dtype too. Of the single ones those are passed
+    over that hold one value only in half of the units, such as neurons that are hardly ever on. A random direction is a
+    normal vector on the columns as they are, so that loud columns lead it. A row of d values that is standardised has
+    an excess kurtosis of -6 / (d + 2) even if it is normal: that pool is to be read beside its null.
 
     Examples
     --------
@@ -91,10 +98,12 @@ def rows_shape(
     'Columns of unequal spread are pooled (standard deviations 0.968 to 6.12)'
     """
     check_settings(settings)
+    if X.ndim != 2:
+        raise ArrayError(f"{name} has shape {X.shape}; give a matrix, or one sample to sample_shape.")
     if not np.isfinite(X).all():
         raise ArrayError(f"Some values of {name} are not finite.")
     wide = X.astype(np.float64)
-    live = np.ptp(wide, axis=0) > 1e-12 * np.abs(wide).max(axis=0, initial=0.0)
+    live = varies(X)
     if live.sum() < 2:
         raise ArrayError(f"{name} has {int(live.sum())} columns that vary; a test of rows needs two or more.")
     units = make_units(len(wide), groups, settings)
@@ -102,7 +111,7 @@ def rows_shape(
     scales = _scales(inner, units)
     shared = _shared(inner, units)
     rng = stream(settings.seed, "shape rows")
-    picked = np.sort(rng.permutation(inner.shape[1])[: settings.n_coordinates])
+    picked, hardly_on = _picked(inner, rng.permutation(inner.shape[1]), units=units, n=settings.n_coordinates)
     coordinates = {str(np.flatnonzero(live)[j]): inner[:, j] for j in picked}
     random = {str(j + 1): inner @ rng.normal(size=inner.shape[1]) for j in range(settings.n_random)}
     return RowsShape(
@@ -119,7 +128,7 @@ def rows_shape(
             shape_of(_along(wide, vector, name=each), name=each, kind="direction", units=units, settings=settings)
             for each, vector in (directions or {}).items()
         ),
-        warnings=_shared_warning(shared),
+        warnings=(*_shared_warning(shared), *_copies(inner), *_hardly_on(np.flatnonzero(live)[hardly_on])),
     )
 
 
@@ -153,6 +162,34 @@ def _shared_warning(shared: Measured) -> tuple[str, ...]:
         f"kurtosis of {shared.value:.2g} [{shared.low:.2g}, {shared.high:.2g}]; heavy parts that columns have in "
         "common would look the same.",
     )
+
+
+def _copies(X: NDArray[np.float64]) -> tuple[str, ...]:
+    n_different = len({row.tobytes() for row in X})
+    if 1 - n_different / len(X) < _REPEATED:
+        return ()
+    return (
+        f"Of {len(X):,} rows {n_different:,} are different and the others are exact copies of these, as tokens are of "
+        "texts that begin alike: steps and narrow peaks may be theirs.",
+    )
+
+
+def _picked(X: NDArray[np.float64], order: NDArray[np.int64], *, units: Units, n: int) -> tuple[list[int], list[int]]:
+    """Take columns in this order until there are n that have a shape; return them, and those that had none."""
+    picked: list[int] = []
+    without: list[int] = []
+    for j in order.tolist():
+        if len(picked) == n:
+            break
+        (picked if has_shape(X[:, j], units) else without).append(j)
+    return sorted(picked), sorted(without)
+
+
+def _hardly_on(columns: NDArray[np.int64]) -> tuple[str, ...]:
+    if not len(columns):
+        return ()
+    named = ", ".join(map(str, columns[:10])) + (", …" if len(columns) > 10 else "")
+    return (f"Of the columns that were drawn, these hold hardly more than one value and were passed over: {named}.",)
 
 
 def _pools(
@@ -220,17 +257,19 @@ def _group(
         shape_of(x, name=name, kind=kind, units=units, settings=settings).model_copy(update={"curve": None})
         for name, x in samples.items()
     )
+    figures = {figure: [getattr(one, figure) for one in found] for figure in _FIGURES}
+    for measured in figures.values():
+        if isinstance(missing := measured[0], Unavailable) and not any(isinstance(one, Estimate) for one in measured):
+            return missing
     return ShapeGroup(
         kind=kind,
-        **{figure: _spread(getattr(one, figure) for one in found) for figure in _FIGURES},
+        **{figure: _spread(measured) for figure, measured in figures.items()},
         looks=dict(Counter(one.looks for one in found)),
-        best=dict(Counter(one.best for one in found)),
+        best=dict(Counter(one.best or "not known" for one in found)),
         samples=found,
     )
 
 
 def _spread(figures: Iterable[Measured]) -> tuple[float, float, float]:
     values = [one.value for one in figures if isinstance(one, Estimate)]
-    if not values:
-        raise ArrayError("There are too few independent units (groups or rows) for a test of shape; it needs 8.")
     return float(np.min(values)), float(np.median(values)), float(np.max(values))

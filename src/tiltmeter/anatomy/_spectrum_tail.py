@@ -44,7 +44,9 @@ def tail_shape(
     Raises
     ------
     ArrayError
-        If there are too few values, or one is not positive.
+        If there are too few values, fewer than three different ones, or one is not positive.
+    SpecError
+        If there are too few draws, or the level does not lie between 0 and 1.
 
     Notes
     -----
@@ -64,6 +66,8 @@ def tail_shape(
     """
     if n_draws < 100:
         raise SpecError(f"{n_draws} draws are too few for a p-value; give 100 or more.")
+    if not 0 < level < 1:
+        raise SpecError(f"The level is {level:g}; it must lie between 0 and 1.")
     if len(x) < _FEWEST:
         raise ArrayError(f"{len(x)} values are too few for a power law in their tail; it needs {_FEWEST}.")
     found = fit_power_law(x)
@@ -112,7 +116,7 @@ def spectrum_shape(
         A weight matrix, a gradient, or rows of activations, whose columns are then centred first: their squared
         singular values are the eigenvalues of the covariance, times the number of rows.
     name, kind
-        What the record calls it. ``"activations"`` are centred.
+        What the record calls it. Weights and gradients of weights are not centred, all else is.
     n_nulls
         Shuffled matrices. Of a weight or gradient all entries change places, which keeps how they are distributed; of
         rows each column is shuffled by itself, which keeps what each column is by itself.
@@ -123,12 +127,14 @@ def spectrum_shape(
 
     Returns
     -------
-    ``Unavailable`` if fewer than 20 singular values are not 0.
+    ``Unavailable`` if fewer than 20 singular values are not 0, or all are the same (an orthogonal matrix).
 
     Raises
     ------
     ArrayError
-        If a value is not finite.
+        If it is no matrix, or a value is not finite.
+    SpecError
+        If there are fewer than no nulls, too few draws, or the level does not lie between 0 and 1.
 
     Notes
     -----
@@ -143,13 +149,19 @@ def spectrum_shape(
     >>> found.n, len(found.nulls), found.tail.n_tail <= 40
     (40, 1, True)
     """
+    if W.ndim != 2:
+        raise ArrayError(f"{name} has shape {W.shape}; give a matrix.")
+    if n_nulls < 0:
+        raise SpecError(f"{n_nulls} shuffled matrices cannot be; give 0 or more.")
     if not np.isfinite(W).all():
         raise ArrayError(f"Some values of {name} are not finite.")
     wide = W.astype(np.float64)
-    by_column = kind in ("activations", "rows")
+    by_column = kind not in ("weights", "gradients")
     values = _squared(wide, is_centred=by_column)
     if len(values) < _FEWEST:
         return Unavailable(reason=f"{name} has {len(values)} singular values that are not 0; the test needs {_FEWEST}")
+    if values.min() > (1 - _ROUNDING) * values.max():
+        return Unavailable(reason=f"all singular values of {name} are the same, as an orthogonal matrix has them")
     rng = stream(seed, "spectrum", name)
     tail = tail_shape(values, n_draws=n_draws, level=level, rng=rng)
     shuffled = []

@@ -17,7 +17,10 @@ def shape(
     ] = None,
     part: Annotated[
         list[str] | None,
-        typer.Option(help="activations, weights, gradients, spectra; may be repeated. Else activations alone."),
+        typer.Option(
+            help="activations, activation_gradients, weights, gradients (by weights), spectra; may be repeated. Else "
+            "activations alone."
+        ),
     ] = None,
     direction: Annotated[
         list[Path] | None,

@@ -17,7 +17,8 @@ def shapes(found: ModelShape) -> None:
     console = Console(highlight=False)
     for one in found.sets:
         console.print(_shape_table(one))
-        for said in (*one.warnings, *(text for pool in one.pools for text in pool.warnings)):
+        single = (*one.pools, *one.directions)
+        for said in (*one.warnings, *(f"{each.name}: {text}" for each in single for text in each.warnings)):
             console.print(Text(f"- {said}"))
         console.print()
     if found.spectra:
@@ -36,7 +37,7 @@ def _shape_table(one: RowsShape) -> Table:
     for group in (one.coordinates, one.random):
         if isinstance(group, ShapeGroup):
             figures = (group.kurtosis, group.on_square, group.on_absolute, group.power)
-            looks = ", ".join(f"{count} {name}" for name, count in group.looks.items())
+            looks = group.said
             middles = (f"{middle:.2f}\n{low:.2f} to {high:.2f}" for low, middle, high in figures)
             table.add_row(f"{len(group.samples)} {group.kind}s", *middles, "", looks)
             _add_null(table, group.samples[0].null)
@@ -52,7 +53,9 @@ def _add_sample(table: Table, one: SampleShape) -> None:
 
 def _add_null(table: Table, null: NullRange) -> None:
     ranges = (null.kurtosis, null.on_square, null.on_absolute, null.power)
-    table.add_row(Text(f"  null: {null.what}"), *(f"{low:.2f} to {high:.2f}" for low, high in ranges), "", "")
+    table.add_row(
+        Text(f"  {null.n_draws} nulls: {null.what}"), *(f"{low:.2f} to {high:.2f}" for low, high in ranges), "", ""
+    )
 
 
 def _spectra_table(spectra: Sequence[Spectrum]) -> Table:

@@ -2,18 +2,34 @@
 
 from __future__ import annotations
 
+from pathlib import PurePath
 from typing import Literal
 
 from tiltmeter.core.records import Measured, Record, Unavailable
 
 SampleKind = Literal["pool", "coordinate", "random direction", "direction", "sample"]
-SetKind = Literal["activations", "weights", "gradients", "rows"]
+SetKind = Literal["activations", "activation gradients", "weights", "gradients", "rows"]
 Looks = Literal["lighter than a normal", "normal", "between", "exponential", "heavier than exponential", "not known"]
 
 CAVEAT = (
     "A tail heavier than a normal's speaks against a sum of many independent parts of one scale. It does not speak "
     "against many parts: normal values whose scale differs from row to row, or from kind to kind, look exponential too."
 )
+
+
+# what the fits are called where a name alone, with a capital and no underscore, would not do
+_NAMES = {"laplace": "Laplace", "student_t": "Student t", "normal_mixture": "mixture of normals"}
+
+
+def family_name(family: str) -> str:
+    """Return what a family of distributions is called in prose.
+
+    Examples
+    --------
+    >>> family_name("student_t"), family_name("generalised_normal")
+    ('Student t', 'generalised normal')
+    """
+    return _NAMES.get(family, family.replace("_", " "))
 
 
 class FamilyFit(Record):
@@ -51,7 +67,8 @@ class SampleShape(Record):
     ``on_square`` and ``on_absolute``, R² of the log density on x² and on the distance from the centre. ``power`` is β
     of the generalised normal: 2 is normal, 1 exponential. ``parts`` is k_eff, the kurtosis of one part over that found;
     ``least_parts`` its lower end where the kurtosis may be 0, so that there is no upper one. ``best`` is the family of
-    one piece with the greatest held-out likelihood. ``looks`` is read off the interval of ``power``.
+    one piece with the greatest held-out likelihood, None where too few units are held out to tell. ``looks`` is read
+    off the interval of ``power``.
     """
 
     name: str
@@ -65,7 +82,7 @@ class SampleShape(Record):
     power: Measured
     looks: Looks
     fits: tuple[FamilyFit, ...]
-    best: str
+    best: str | None
     mixture_lead: Measured
     parts: Measured
     least_parts: float | None
@@ -86,6 +103,13 @@ class ShapeGroup(Record):
     looks: dict[str, int]
     best: dict[str, int]
     samples: tuple[SampleShape, ...]
+
+    @property
+    def said(self) -> str:
+        """What they look like, and of how many something is to be known before their figures are read."""
+        looks = ", ".join(f"{count} {looks}" for looks, count in self.looks.items())
+        n_warned = sum(bool(one.warnings) for one in self.samples)
+        return f"{looks}; {n_warned} with a warning" if n_warned else looks
 
 
 class Scales(Record):
@@ -170,3 +194,8 @@ class ModelShape(Record):
     sets: tuple[RowsShape, ...]
     spectra: tuple[Spectrum, ...]
     caveat: str = CAVEAT
+
+    @property
+    def short_name(self) -> str:
+        """The model without the folders above it."""
+        return PurePath(self.model).name or self.model

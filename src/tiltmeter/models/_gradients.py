@@ -26,7 +26,7 @@ def gradients(
     tokens: Int[Tensor, "b t"],
     *,
     sites: Sites,
-    at: Int[Tensor, " b"],
+    at: Int[Tensor, " b"] | None,
     objective: Callable[[Tensor], Tensor],
     mask: Bool[Tensor, "b t"] | None = None,
     reduce: Reduce | None = None,
@@ -46,10 +46,11 @@ def gradients(
     sites
         ``"all"`` or a list; see :meth:`SubjectModel.resolve_sites`.
     at
-        The position of each text at which the next token is predicted. Logits are computed there alone.
+        The position of each text at which the next token is predicted. Logits are computed there alone. None for all
+        positions.
     objective
-        Turns the logits at that position, shape (b, v), into one number a text, shape (b,); no text may have a part in
-        another's.
+        Turns the logits at that position, shape (b, v), or those at all, shape (b, t, v), into one number a text, shape
+        (b,); no text may have a part in another's.
     mask
         False at padding, which may be on either side; None if there is none.
     reduce
@@ -97,8 +98,9 @@ def gradients(
     places = tuple(dict.fromkeys(Site(site.layer, site.point) for site in wanted))
     with torch.inference_mode(mode=False), torch.enable_grad(), frozen_weights(subject), ExitStack() as stack:
         # what was made in inference mode has no part in a graph, tokens and masks neither
-        tokens, at, mask = tokens.clone(), at.clone(), None if mask is None else mask.clone()
-        stack.callback(head.register_forward_pre_hook(keep_position(at)).remove)
+        tokens, mask = tokens.clone(), None if mask is None else mask.clone()
+        if at is not None:
+            stack.callback(head.register_forward_pre_hook(keep_position(at.clone())).remove)
         seen = stack.enter_context(_tracked(subject._blocks, places, points=subject.family.points))
         logits = model(**subject._inputs(tokens, mask), use_cache=False, return_dict=True).logits
         for place in places:
@@ -107,7 +109,8 @@ def gradients(
                     f"Site {place} of {subject.name} was never reached by a forward; has a module's forward been "
                     "replaced?"
                 )
-        found = torch.autograd.grad(objective(logits[:, 0]).sum(), [seen[place] for place in places], allow_unused=True)
+        figures = objective(logits if at is None else logits[:, 0])
+        found = torch.autograd.grad(figures.sum(), [seen[place] for place in places], allow_unused=True)
     whole = {
         place: (torch.zeros_like(seen[place]) if gradient is None else gradient).reshape(*tokens.shape, -1).detach()
         for place, gradient in zip(places, found, strict=True)

@@ -3,8 +3,16 @@
 from tiltmeter.numerics._bootstrap import bootstrap_weights
 from tiltmeter.numerics._distributions import Family, FittedFamily, fit_family, log_density
 from tiltmeter.numerics._grid import share_on_grid
+from tiltmeter.numerics._distributions import POWER_BOUNDS, Family, FittedFamily, fit_family, log_density
 from tiltmeter.numerics._intervals import clopper_pearson
-from tiltmeter.numerics._kurtosis import ScaleKurtosis, excess_kurtosis, power_sums, scale_kurtosis, shared_kurtosis
+from tiltmeter.numerics._kurtosis import (
+    ScaleKurtosis,
+    excess_kurtosis,
+    power_sums,
+    scale_kurtosis,
+    shared_kurtosis,
+    skewness,
+)
 from tiltmeter.numerics._log_histogram import LogHistogram, Straightness, log_histogram, straightness
 from tiltmeter.numerics._mahalanobis import Ellipsoids, fit_ellipsoids, squared_mahalanobis
 from tiltmeter.numerics._medians import GeometricMedian, TukeyMedian, geometric_median, tukey_median
@@ -24,6 +32,7 @@ from tiltmeter.numerics._solve import solve_positive
 from tiltmeter.numerics._within import ClassMeans, WithinCovariance, class_means, within_covariance
 
 __all__ = [
+    "POWER_BOUNDS",
     "ClassMeans",
     "Ellipsoids",
     "Family",
@@ -63,6 +72,7 @@ __all__ = [
     "scale_kurtosis",
     "share_on_grid",
     "shared_kurtosis",
+    "skewness",
     "solve_positive",
     "squared_mahalanobis",
     "straightness",

@@ -26,7 +26,7 @@ _SCIPY = {
 _N_NORMALS = 5
 # beyond these a t is a normal, and a generalised normal a spike or a box
 _LEAST_DEGREES, _MOST_DEGREES = 0.2, 1e5
-_LEAST_POWER, _MOST_POWER = 0.1, 20.0
+POWER_BOUNDS = (0.1, 20.0)
 
 
 class FittedFamily(NamedTuple):
@@ -146,7 +146,7 @@ def _generalised(z: NDArray[np.float64]) -> tuple[float, float, float]:
             log_scale = (np.log(power) + np.log(np.exp(power * logs).mean())) / power
             return float(log_scale + special.gammaln(1 / power) - np.log(power) + 1 / power)
 
-        bounds = (np.log(_LEAST_POWER), np.log(_MOST_POWER))
+        bounds = (np.log(POWER_BOUNDS[0]), np.log(POWER_BOUNDS[1]))
         return float(np.exp(optimize.minimize_scalar(loss, bounds=bounds, options={"xatol": 1e-4}).x))
 
     centre = 0.0

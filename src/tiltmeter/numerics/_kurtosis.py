@@ -1,4 +1,4 @@
-"""Excess kurtosis: of weighted units, of what unequal scales alone would make, and of scales that rows share."""
+"""Skewness and excess kurtosis: of weighted units, of what unequal scales alone make, and of scales that rows share."""
 
 from __future__ import annotations
 
@@ -64,6 +64,32 @@ def excess_kurtosis(
         variance = two - one**2
         fourth = four - 4 * one * three + 6 * one**2 * two - 3 * one**4
         return np.asarray(np.where(variance > 0, fourth / variance**2 - 3, np.nan))
+
+
+def skewness(
+    sums: Float[NDArray[Any], "n 5"], *, weights: Float[NDArray[Any], "b n"] | None = None
+) -> Float[NDArray[Any], " b"]:
+    """Return the skewness of the pooled units, m3 / m2^1.5 with central moments, under each weighting.
+
+    0 for whatever is symmetric, 2 for an exponential on one side. NaN where no variance is left.
+
+    Parameters
+    ----------
+    sums, weights
+        As for :func:`excess_kurtosis`.
+
+    Examples
+    --------
+    >>> x = np.array([0.0, 0.0, 0.0, 4.0])
+    >>> round(float(skewness(power_sums(x, units=np.arange(4)))[0]), 3)
+    1.155
+    """
+    weights = np.ones((1, len(sums))) if weights is None else weights
+    total = weights @ sums
+    with np.errstate(invalid="ignore", divide="ignore"):
+        one, two, three = (total[:, power] / total[:, 0] for power in (1, 2, 3))
+        variance = two - one**2
+        return np.asarray(np.where(variance > 0, (three - 3 * one * two + 2 * one**3) / variance**1.5, np.nan))
 
 
 def scale_kurtosis(X: Float[NDArray[Any], "n d"]) -> ScaleKurtosis:

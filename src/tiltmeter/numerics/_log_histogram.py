@@ -78,7 +78,8 @@ def straightness(histogram: LogHistogram, *, weights: Float[NDArray[Any], "b n"]
     Notes
     -----
     Bins count alike, so that tails weigh as much as the middle: that is the point of the picture, and what makes the
-    figure noisy where a tail's bins hold few values. A comparison by held-out likelihood has no such choice in it.
+    figure noisy where a tail's bins hold few values. A comparison by held-out likelihood has no such choice in it. NaN
+    where fewer than three bins hold something: a line goes through any two points.
 
     Examples
     --------
@@ -90,6 +91,8 @@ def straightness(histogram: LogHistogram, *, weights: Float[NDArray[Any], "b n"]
     counts = histogram.counts
     total = counts.sum(axis=0, keepdims=True).astype(np.float64) if weights is None else weights @ counts
     middles = (histogram.edges[:-1] + histogram.edges[1:]) / 2 - histogram.centre
+    # R² knows no scale, and squares of very small or large values would
+    middles = middles / np.abs(middles).max()
     filled = total > 0
     logs = np.log(np.where(filled, total, 1.0))
     return Straightness(_r2(logs, middles**2, filled), _r2(logs, np.abs(middles), filled))
@@ -101,4 +104,6 @@ def _r2(
     n = filled.sum(axis=1, keepdims=True)
     dx = np.where(filled, x - (filled * x).sum(axis=1, keepdims=True) / n, 0.0)
     dy = np.where(filled, y - (filled * y).sum(axis=1, keepdims=True) / n, 0.0)
-    return np.asarray((dx * dy).sum(axis=1) ** 2 / ((dx**2).sum(axis=1) * (dy**2).sum(axis=1)))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        r2 = (dx * dy).sum(axis=1) ** 2 / ((dx**2).sum(axis=1) * (dy**2).sum(axis=1))
+    return np.asarray(np.where(n[:, 0] > 2, r2, np.nan))

@@ -9,7 +9,16 @@ import altair as alt
 from markupsafe import Markup
 
 from tiltmeter.core.records import Estimate, Measured, Unavailable
-from tiltmeter.core.shape import ModelShape, RowsShape, SampleShape, ShapeGroup, Spectrum, TailShape
+from tiltmeter.core.shape import (
+    ModelShape,
+    NullRange,
+    RowsShape,
+    SampleShape,
+    ShapeGroup,
+    Spectrum,
+    TailShape,
+    family_name,
+)
 from tiltmeter.report._charts import chart_of, spec_of
 from tiltmeter.report._format import Shown, asked, decimal, missing, p_value, reasons_of
 from tiltmeter.report._page import write_page
@@ -102,6 +111,7 @@ def render_shape(record: ModelShape) -> str:
     (True, False)
     """
     spectra = tuple(row for one in record.spectra for row in _spectrum_rows(one))
+    sections = tuple(_section(one) for one in record.sets)
     facts = (
         ("model", record.model),
         ("texts", f"{record.texts}: {record.n_texts:,} texts, {record.n_tokens:,} tokens"),
@@ -115,8 +125,9 @@ def render_shape(record: ModelShape) -> str:
         .render(
             record=record,
             facts=facts,
-            sections=tuple(_section(one) for one in record.sets),
-            key=tuple((name.replace("_", " "), colour) for name, colour in _DRAWN.items()),
+            sections=sections,
+            is_weak=any(cell.weak for one in sections for row in one.rows for cell in row.cells),
+            key=tuple((family_name(name), colour) for name, colour in _DRAWN.items()),
             spectra=spectra,
             spectra_reasons=reasons_of([cell for row in spectra for cell in row.cells]),
         )
@@ -143,13 +154,13 @@ def _section(found: RowsShape) -> _Section:
 
 def _sample_rows(one: SampleShape) -> tuple[_Row, _Row]:
     null = one.null
-    parts = _figure(one.parts) if one.least_parts is None else Shown(f"{one.least_parts:.3g} or more")
+    parts = _figure(one.parts, may_be_weak=True) if one.least_parts is None else Shown(f"{one.least_parts:.3g} or more")
     own = _Row(
         one.name,
-        f"{one.looks}; best single family: {one.best.replace('_', ' ')}",
+        f"{one.looks}; best single family: {family_name(one.best or 'not known')}",
         (
-            _figure(one.kurtosis),
-            _figure(one.kurtosis_inside),
+            _figure(one.kurtosis, may_be_weak=True),
+            _figure(one.kurtosis_inside, may_be_weak=True),
             _figure(one.on_square, digits=3),
             _figure(one.on_absolute, digits=3),
             _figure(one.power),
@@ -157,21 +168,20 @@ def _sample_rows(one: SampleShape) -> tuple[_Row, _Row]:
         ),
     )
     ranges = (null.kurtosis, null.kurtosis_inside, null.on_square, null.on_absolute, null.power)
-    beside = _Row("null", null.what, (*(_range(*each) for each in ranges), Shown("")), is_null=True)
+    beside = _Row(_nulls(null), null.what, (*(_range(*each) for each in ranges), Shown("")), is_null=True)
     return own, beside
 
 
 def _group_rows(name: str, group: ShapeGroup | Unavailable) -> tuple[_Row, ...]:
     if isinstance(group, Unavailable):
         return (_Row(name, "", (missing(group.reason),) * 6),)
-    said = ", ".join(f"{count} {looks}" for looks, count in group.looks.items())
     figures = (group.kurtosis, group.kurtosis_inside, group.on_square, group.on_absolute, group.power)
     cells = tuple(Shown(decimal(middle), f"{decimal(low)} to {decimal(high)}") for low, middle, high in figures)
     null = group.samples[0].null
     ranges = (null.kurtosis, null.kurtosis_inside, null.on_square, null.on_absolute, null.power)
     return (
-        _Row(f"{len(group.samples)} {name}, median and range", said, (*cells, Shown(""))),
-        _Row("null", null.what, (*(_range(*each) for each in ranges), Shown("")), is_null=True),
+        _Row(f"{len(group.samples)} {name}, median and range", group.said, (*cells, Shown(""))),
+        _Row(_nulls(null), null.what, (*(_range(*each) for each in ranges), Shown("")), is_null=True),
     )
 
 
@@ -187,7 +197,7 @@ def _tail_cells(tail: TailShape) -> tuple[Shown, ...]:
     return (_figure(tail.alpha), Shown(str(tail.n_tail)), _figure(tail.p), *rivals)
 
 
-def _figure(measured: Measured, *, digits: int = 2) -> Shown:
+def _figure(measured: Measured, *, digits: int = 2, may_be_weak: bool = False) -> Shown:
     if not isinstance(measured, Estimate):
         return missing(measured.reason)
 
@@ -195,7 +205,12 @@ def _figure(measured: Measured, *, digits: int = 2) -> Shown:
         return (decimal(value) if digits == 2 else f"{value:.{digits}f}").replace("-", "−")
 
     note = f"{asked(measured.level)} interval by {measured.method}, n = {measured.n:,}"
-    return Shown(text(measured.value), f"[{text(measured.low)}, {text(measured.high)}]", note)
+    weak = may_be_weak and measured.method.endswith("approximate")
+    return Shown(text(measured.value), f"[{text(measured.low)}, {text(measured.high)}]", note, weak=weak)
+
+
+def _nulls(null: NullRange) -> str:
+    return "null" if null.n_draws == 1 else f"{null.n_draws} nulls"
 
 
 def _range(low: float, high: float) -> Shown:
@@ -218,7 +233,9 @@ def _picture(one: SampleShape, *, label: str) -> Markup:
     layers = [chart_of("observed").mark_point(size=14, filled=True, color="var(--ink)", aria=False).encode(x=x, y=y)]
     for family, colour in _DRAWN.items():
         rows[family] = [
-            {"x": x, "y": max(y, floor)} for x, y in zip(one.curve.middles, one.curve.fitted[family], strict=True)
+            # a line ends where it leaves the picture
+            {"x": x, "y": y if y >= floor else None}
+            for x, y in zip(one.curve.middles, one.curve.fitted[family], strict=True)
         ]
         layers.append(chart_of(family).mark_line(color=colour, strokeWidth=1.5, aria=False).encode(x=x, y=y))
     return to_svg(spec_of(alt.layer(*layers).properties(width=280, height=170), rows), label)
