@@ -14,10 +14,15 @@ from safetensors import SafetensorError
 from safetensors.torch import load as from_safetensors
 
 from tiltmeter.anatomy._dictionary import Dictionary
-from tiltmeter.core.errors import ArrayError, FileError, FormatError
+from tiltmeter.core.errors import FileError, FormatError
 from tiltmeter.core.files import read_json, sha256
 
 _Arrays = dict[str, NDArray[Any]]
+
+
+def is_dictionary(folder: Path) -> bool:
+    """Say whether a folder has the head of a dictionary, be it readable or not."""
+    return any((folder / name).exists() for name in ("dictionary.json", "cfg.json", "config.json"))
 
 
 def read_dictionary(folder: str | Path) -> Dictionary:
@@ -65,7 +70,9 @@ def read_dictionary(folder: str | Path) -> Dictionary:
             return _from_saelens(path)
         if (path / "config.json").exists():
             return _from_dictionary_learning(path)
-    except (KeyError, TypeError, AttributeError, ArrayError, SafetensorError) as error:
+    except FormatError:
+        raise
+    except (KeyError, TypeError, AttributeError, ValueError, SafetensorError) as error:
         raise FormatError(f"{path} lacks a part of a dictionary or holds a wrong one ({error}).") from error
     raise FormatError(f"{path} holds no dictionary.json, cfg.json (SAELens) or config.json (dictionary_learning).")
 
