@@ -18,6 +18,8 @@ from tiltmeter.core.errors import FileError, FormatError
 from tiltmeter.core.files import read_json, sha256
 
 _Arrays = dict[str, NDArray[Any]]
+# of dictionary_learning
+_CLASSES = ("AutoEncoder", "AutoEncoderNew", "AutoEncoderTopK", "BatchTopKSAE", "JumpReluAutoEncoder")
 
 
 def is_dictionary(folder: Path) -> bool:
@@ -116,6 +118,8 @@ def _saelens_kind(told: Mapping[str, Any], path: Path) -> tuple[Any, int | None]
 def _from_dictionary_learning(path: Path) -> Dictionary:
     told = read_json(path / "config.json")["trainer"]
     kind = told.get("dict_class", "AutoEncoder")
+    if kind not in _CLASSES:
+        raise FormatError(f"{path} is of the class {kind}; read are {', '.join(_CLASSES)}.")
     content, found = _tensors(path / "ae.pt")
     facts = {"from": "dictionary_learning", "class": kind, "layer": told.get("layer"), "seed": told.get("seed")}
     if kind == "JumpReluAutoEncoder":
@@ -128,12 +132,11 @@ def _from_dictionary_learning(path: Path) -> Dictionary:
     if kind == "AutoEncoderNew":
         made = {"encoder": encoder, "encoder_bias": bias, "decoder": decoder, "decoder_bias": found["decoder.bias"]}
         return _dictionary(made, kind="relu", facts=facts, of=content)
-    if kind not in ("AutoEncoder", "AutoEncoderTopK", "BatchTopKSAE"):
-        raise FormatError(
-            f"{path} is of the class {kind}; read are AutoEncoder, AutoEncoderNew, AutoEncoderTopK, BatchTopKSAE and "
-            "JumpReluAutoEncoder."
-        )
     centre = found["bias" if kind == "AutoEncoder" else "b_dec"]
+    if kind == "AutoEncoder":
+        # as the library does on reading: atoms of norm 1, and latents in their units
+        norms = np.linalg.norm(decoder, axis=1)
+        encoder, bias, decoder = encoder * norms[:, None], bias * norms, decoder / norms[:, None]
     made = {"encoder": encoder, "encoder_bias": bias - encoder @ centre, "decoder": decoder, "decoder_bias": centre}
     if kind == "AutoEncoderTopK":
         return _dictionary(made, kind="topk", k=int(found["k"]), facts=facts, of=content)

@@ -75,7 +75,8 @@ def audit(found: DictionaryAudit) -> None:
         f"\n{found.level:.0%} intervals over {found.n_units:,} {found.unit} or over atoms; {found.n_train:,} rows to "
         f"train on, {found.n_test:,} to judge on. Random: as many directions in use, with a fitted decoder; linear: as "
         "many principal components; noise: Gaussian, of the same mean and covariance. Of MMCS, turned: the other's "
-        "atoms, turned as a whole at random; random: as many random directions; on noise: the same sizes trained on noise.",
+        "atoms, turned as a whole at random; random: as many random directions; on noise: the same sizes, trained on "
+        "noise.",
         markup=False,
     )
 
