@@ -17,10 +17,10 @@ from tiltmeter.report._page import write_page
 from tiltmeter.report._svg import to_svg
 from tiltmeter.report._write import environment
 
-# what is drawn, with its colour and, of a null, its dashes; in each figure the dictionary itself comes first
+# the columns of the table in their order, and what is drawn, with its colour and its dashes
 _FVU = {
-    "test_fvu": ("test rows", "var(--m0)", ""),
     "train_fvu": ("training rows", "var(--m2)", "6 2"),
+    "test_fvu": ("test rows", "var(--m0)", ""),
     "noise_fvu": ("the same dictionary on noise", "var(--m1)", "4 3"),
     "random_fvu": ("random directions, fitted decoder", "var(--m3)", "4 3"),
     "linear_fvu": ("as many principal components", "var(--m6)", "2 3"),
@@ -32,6 +32,10 @@ _MMCS = {
     "larger_noise": ("twins trained on noise", "var(--m3)", "4 3"),
     "twin": ("to other seeds of this size", "var(--m2)", "6 2"),
 }
+
+
+# what lies below is drawn there: a logarithm has no place for 0, and nobody asks how much less than this is left
+_FLOOR = 0.001
 
 
 class _Line(NamedTuple):
@@ -106,7 +110,8 @@ def render_dictionaries(record: DictionaryAudit) -> str:
     (True, False)
     """
     found = record.dictionaries
-    lines = tuple(_line(one) for one in found)
+    has_truth = any(isinstance(one.truth, Estimate) for one in found)
+    lines = tuple(_line(one, has_truth=has_truth) for one in found)
     drawn = tuple(_picture(found, keys, label) for keys, label in ((_FVU, "FVU"), (_MMCS, "MMCS")))
     facts = (
         ("rows to train on", f"{record.n_train:,} of width {record.d}"),
@@ -121,14 +126,14 @@ def render_dictionaries(record: DictionaryAudit) -> str:
             facts=facts,
             lines=lines,
             reasons=reasons_of([cell for line in lines for cell in line.cells]),
-            has_truth=any(isinstance(one.truth, Estimate) for one in found),
+            has_truth=has_truth,
             pictures=drawn,
             keys=tuple(tuple(_Key(*key) for key in keys.values()) for keys in (_FVU, _MMCS)),
         )
     )
 
 
-def _line(one: DictionaryFigures) -> _Line:
+def _line(one: DictionaryFigures, *, has_truth: bool) -> _Line:
     known = "" if one.trained_on == "these rows" else f"trained on {one.trained_on}"
     remark = ", ".join(part for part in (f"{one.n_latents:,} latents", known) if part)
     explained = tuple(_figure(getattr(one, name), digits=3) for name in _FVU)
@@ -136,9 +141,10 @@ def _line(one: DictionaryFigures) -> _Line:
     in_use = (_figure(one.l0, digits=1), _figure(one.noise_l0, digits=1), live)
     alike = (
         _figure(one.larger), _chance(one.larger_turned), _chance(one.larger_chance), _figure(one.larger_noise),
-        _figure(one.twin), _chance(one.twin_turned), _figure(one.truth), _chance(one.truth_chance),
+        _figure(one.twin), _chance(one.twin_turned),
     )  # fmt: skip
-    return _Line(one.name, remark, (*explained, *in_use, *alike))
+    planted = (_figure(one.truth), _chance(one.truth_chance)) if has_truth else ()
+    return _Line(one.name, remark, (*explained, *in_use, *alike, *planted))
 
 
 def _figure(measured: Measured, *, digits: int = 2) -> Shown:
@@ -177,7 +183,11 @@ def _picture(found: tuple[DictionaryFigures, ...], keys: dict[str, tuple[str, st
         return Markup("")
     values = [point["value"] for points in rows.values() for point in points]
     is_log = label == "FVU"
-    scale: dict[str, Any] = {"type": "log"} if is_log else {"domain": [min(0.0, *values), 1.0]}
+    if is_log:
+        scale: dict[str, Any] = {"type": "log", "domain": [min(0.5 * min(values), 0.1), max(1.0, *values)]}
+    else:
+        scale = {"domain": [min(0.0, *values), 1.0]}
+    ticks = [tick for tick in (0.001, 0.01, 0.1, 1.0) if tick >= scale["domain"][0]] if is_log else alt.Undefined
     sizes = sorted({one.n_latents for one in found})
     x = alt.X(
         "latents:Q",
@@ -185,7 +195,12 @@ def _picture(found: tuple[DictionaryFigures, ...], keys: dict[str, tuple[str, st
         scale=alt.Scale(type="log", base=2, domain=[sizes[0] / 1.2, sizes[-1] * 1.2], nice=False),
         axis=alt.Axis(values=sizes, grid=False, format="d"),
     )
-    y = alt.Y("value:Q", title=f"{label}, logarithmic" if is_log else label, scale=alt.Scale(**scale))
+    y = alt.Y(
+        "value:Q",
+        title=f"{label}, logarithmic" if is_log else label,
+        scale=alt.Scale(**scale, nice=False),
+        axis=alt.Axis(values=ticks, format="~g"),
+    )
     layers = []
     for name in rows:
         _, colour, dashes = keys[name]
@@ -194,14 +209,13 @@ def _picture(found: tuple[DictionaryFigures, ...], keys: dict[str, tuple[str, st
         layers.append(line.encode(x=x, y=y, detail="seed:N"))
         point = chart_of(name).mark_point(color=colour, filled=True, size=24, opacity=1)
         layers.append(point.encode(x=x, y=y, description="note:N"))
-    return to_svg(spec_of(alt.layer(*layers).properties(width=360, height=230), rows), f"{label} by number of latents")
+    return to_svg(spec_of(alt.layer(*layers).properties(width=350, height=230), rows), f"{label} by number of latents")
 
 
 def _values(found: tuple[DictionaryFigures, ...], name: str) -> Iterator[tuple[DictionaryFigures, float]]:
     for one in found:
         figure = getattr(one, name)
         if isinstance(figure, Estimate):
-            # a logarithm has no place for an exact reconstruction
-            yield one, max(figure.value, 1e-6) if name.endswith("fvu") else figure.value
+            yield one, max(figure.value, _FLOOR) if name.endswith("fvu") else figure.value
         elif isinstance(figure, Chance):
             yield one, figure.mean
