@@ -166,28 +166,10 @@ def _chance(found: Chance | None) -> Shown:
 
 def _picture(found: tuple[DictionaryFigures, ...], keys: dict[str, tuple[str, str, str]], label: str) -> Markup:
     """Draw figures over the number of latents: a point a dictionary, and a line through those of one seed."""
-    rows = {
-        name: [
-            {
-                "latents": one.n_latents,
-                "value": value,
-                "seed": str(one.seed),
-                "note": printable(f"{one.name}, {words}: {value:.3f}"),
-            }
-            for one, value in _values(found, name)
-        ]
-        for name, (words, _, _) in keys.items()
-    }
-    rows = {name: points for name, points in rows.items() if points}
-    if not rows:
+    known = {name: tuple(_values(found, name)) for name in keys}
+    values = [value for pairs in known.values() for _, value in pairs]
+    if not values:
         return Markup("")
-    values = [point["value"] for points in rows.values() for point in points]
-    is_log = label == "FVU"
-    if is_log:
-        scale: dict[str, Any] = {"type": "log", "domain": [min(0.5 * min(values), 0.1), max(1.0, *values)]}
-    else:
-        scale = {"domain": [min(0.0, *values), 1.0]}
-    ticks = [tick for tick in (0.001, 0.01, 0.1, 1.0) if tick >= scale["domain"][0]] if is_log else alt.Undefined
     sizes = sorted({one.n_latents for one in found})
     x = alt.X(
         "latents:Q",
@@ -195,21 +177,37 @@ def _picture(found: tuple[DictionaryFigures, ...], keys: dict[str, tuple[str, st
         scale=alt.Scale(type="log", base=2, domain=[sizes[0] / 1.2, sizes[-1] * 1.2], nice=False),
         axis=alt.Axis(values=sizes, grid=False, format="d"),
     )
-    y = alt.Y(
-        "value:Q",
-        title=f"{label}, logarithmic" if is_log else label,
-        scale=alt.Scale(**scale, nice=False),
-        axis=alt.Axis(values=ticks, format="~g"),
-    )
+    y = _fvu_axis(values) if label == "FVU" else _cosine_axis(values)
+    rows: dict[str, list[dict[str, Any]]] = {}
     layers = []
-    for name in rows:
-        _, colour, dashes = keys[name]
+    for name, (words, colour, dashes) in keys.items():
+        rows[name] = [
+            {
+                "latents": one.n_latents,
+                "value": value,
+                "seed": str(one.seed),
+                "note": printable(f"{one.name}, {words}: {value:.3f}"),
+            }
+            for one, value in known[name]
+        ]
         dash = [int(part) for part in dashes.split()]
         line = chart_of(name).mark_line(color=colour, strokeWidth=1.5, strokeDash=dash, aria=False)
         layers.append(line.encode(x=x, y=y, detail="seed:N"))
         point = chart_of(name).mark_point(color=colour, filled=True, size=24, opacity=1)
         layers.append(point.encode(x=x, y=y, description="note:N"))
     return to_svg(spec_of(alt.layer(*layers).properties(width=350, height=230), rows), f"{label} by number of latents")
+
+
+def _fvu_axis(values: list[float]) -> alt.Y:
+    least = min(0.5 * min(values), 0.1)
+    ticks = [tick for tick in (0.001, 0.01, 0.1, 1.0) if tick >= least]
+    scale = alt.Scale(type="log", domain=[least, max(1.0, *values)], nice=False)
+    return alt.Y("value:Q", title="FVU, logarithmic", scale=scale, axis=alt.Axis(values=ticks, format="~g"))
+
+
+def _cosine_axis(values: list[float]) -> alt.Y:
+    scale = alt.Scale(domain=[min(0.0, *values), 1.0], nice=False)
+    return alt.Y("value:Q", title="MMCS", scale=scale, axis=alt.Axis(format="~g"))
 
 
 def _values(found: tuple[DictionaryFigures, ...], name: str) -> Iterator[tuple[DictionaryFigures, float]]:
