@@ -22,9 +22,10 @@ from tiltmeter.anatomy import (
     train_dictionary,
     train_family,
 )
+from tiltmeter.anatomy._dictionary_conclusions import dictionary_conclusions
 from tiltmeter.anatomy._dictionary_metrics import linear_error, lots, row_figures, unexplained
 from tiltmeter.anatomy._sparse_autoencoder import rows_hash
-from tiltmeter.core.dictionaries import DictionaryRecipe
+from tiltmeter.core.dictionaries import Chance, DictionaryFigures, DictionaryRecipe
 from tiltmeter.core.errors import ArrayError, FileError, FormatError, SpecError
 from tiltmeter.core.records import Estimate, Unavailable
 
@@ -204,6 +205,41 @@ def test_few_rows_leave_a_gap_between_training_and_test():
     one = audit.dictionaries[0]
     assert one.test_fvu.low > one.train_fvu.high and one.test_fvu.value > 1.5 * one.train_fvu.value
     assert any("Too few rows" in said for said in audit.conclusions)
+
+
+def judged(by_seed, *, noise=None):
+    """Figures of dictionaries whose MMCS to the next larger is given by seed and size; the largest has none."""
+    base = Estimate(value=0.1, low=0.1, high=0.1, n=9, method="none")
+    nothing = Unavailable(reason="none")
+    chance = Chance(mean=0.4, low=0.4, high=0.4, n_draws=1)
+    return tuple(
+        DictionaryFigures(
+            name=f"{size}-{seed}", n_latents=size, seed=seed, trained_on="these rows", train_fvu=base, test_fvu=base,
+            noise_fvu=base, random_fvu=base, linear_fvu=base, l0=base, noise_l0=base, live=size,
+            larger=nothing if value is None else base.model_copy(update={"value": value}), larger_chance=chance,
+            larger_turned=None if value is None else chance,
+            larger_noise=nothing if noise is None else base.model_copy(update={"value": noise}), twin=nothing,
+            twin_chance=None, twin_turned=None, truth=nothing, truth_chance=None,
+        )
+        for size in (8, 16, 32, 64)
+        for seed, value in ((seed, values.get(size)) for seed, values in by_seed.items())
+    )  # fmt: skip
+
+
+def test_a_peak_is_told_with_the_seeds_that_have_it_and_an_end_is_no_peak():
+    first, second = {8: 0.6, 16: 0.9, 32: 0.7}, {8: 0.6, 16: 0.8, 32: 0.85}
+    said = " ".join(dictionary_conclusions(judged({0: first, 1: first, 2: second})))
+    assert "greatest at 16 latents: 0.87" in said and "turned at random have 0.40" in said
+    assert "Of 3 seeds 2 peak there" in said
+    assert "rests on one seed" in " ".join(dictionary_conclusions(judged({0: first})))
+    rising = {8: 0.6, 16: 0.7, 32: 0.8}
+    assert "it is no peak" in " ".join(dictionary_conclusions(judged({0: rising})))
+
+
+def test_a_match_as_good_as_that_of_twins_of_noise_is_no_finding():
+    found = {8: 0.6, 16: 0.9, 32: 0.7}
+    assert "may be all that they share" in " ".join(dictionary_conclusions(judged({0: found}, noise=0.88)))
+    assert "all that they share" not in " ".join(dictionary_conclusions(judged({0: found}, noise=0.6)))
 
 
 def test_what_cannot_be_compared_says_so_and_dead_latents_are_counted(small):

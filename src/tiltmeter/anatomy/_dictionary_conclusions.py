@@ -65,9 +65,9 @@ def _matches(found: Sequence[DictionaryFigures]) -> list[str]:
     said += f" and dictionaries of noise {noise:.2f}." if noise is not None else "."
     if noise is not None and by_size[peak] - noise <= _NEAR:
         said += " So near to those of noise the covariance of the rows may be all that they share."
-    if len(by_size) > 1 and peak in (min(by_size), max(by_size)):
-        said += " That is the end of the sizes that were tried, so that it is no peak."
-    elif len(by_size) > 1:
+    if len(by_size) < 3 or peak in (min(by_size), max(by_size)):
+        said += " That is an end of the sizes that were tried, so that it is no peak."
+    else:
         said += _agreement(found, peak)
     return [said]
 
