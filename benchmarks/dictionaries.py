@@ -7,7 +7,7 @@ our steps, but for TopK, where it clips gradients and starts at the median; SAEL
 another penalty. Rows are those of the sparse toy world, 4,096 features of which 20 are active.
 
 ``--part toys``: dictionaries of 8 to 256 latents on five worlds in 32 dimensions (the square has two), several seeds of
-world and training, 200,000 rows and 1,000. 15 seconds for each world, seed and number of rows.
+world and training, ``--rows`` of them. 15 seconds for each world, seed and number of rows.
 
 Run with ``python -m benchmarks.dictionaries --part throughput``; peers need
 ``python -m benchmarks.peers.install dictionary-learning sae-lens`` once.
@@ -40,7 +40,7 @@ from tiltmeter.anatomy import (
     toy_world,
     train_dictionary,
 )
-from tiltmeter.core.dictionaries import DictionaryAudit, DictionaryRecipe
+from tiltmeter.core.dictionaries import Chance, DictionaryAudit, DictionaryRecipe
 from tiltmeter.core.records import Estimate, Measured
 
 D, F, BATCH = 512, 4096, 1024
@@ -122,29 +122,44 @@ def over_seeds(found: Sequence[Measured]) -> str:
     return f"{np.mean(known):.3f} [{min(known):.3f}, {max(known):.3f}]"
 
 
+def mean_of(found: Sequence[Chance | None]) -> str:
+    """The mean over seeds of what chance gives."""
+    known = [one.mean for one in found if one is not None]
+    return f"{np.mean(known):.3f}" if known else "–"
+
+
+def above(found: Sequence[Measured], nulls: Sequence[Chance | None]) -> str:
+    """The mean over seeds of a figure minus its null, with the least and the greatest."""
+    pairs = zip(found, nulls, strict=True)
+    known = [one.value - null.mean for one, null in pairs if isinstance(one, Estimate) and null is not None]
+    return f"{np.mean(known):+.3f} [{min(known):+.3f}, {max(known):+.3f}]" if known else "–"
+
+
 def toys(*, seeds: Sequence[int], worlds: Sequence[WorldKind], numbers: Sequence[int], sizes: Sequence[int]) -> None:
     for kind in worlds:
         for n in numbers:
             audits = [toy_audit(kind, n, sizes=sizes, seed=seed) for seed in seeds]
             print(f"\n{kind}, N = {n:,}, seeds {', '.join(map(str, seeds))}\n")
             print(
-                "| latents | train FVU | test FVU | random | linear | L0 | live | to larger | chance "
-                "| to truth | chance |"
+                "| latents | train FVU | test FVU | random | linear | L0 | live | to larger | turned | above it "
+                "| random | to truth | random |"
             )
-            print("| --- " * 11 + "|")
+            print("| --- " * 13 + "|")
             for i, size in enumerate(sizes):
                 rows = [audit.dictionaries[i] for audit in audits]
-                chance = [one.larger_chance.mean for one in rows if one.larger_chance]
-                planted = [one.truth_chance.mean for one in rows if one.truth_chance]
                 live = [one.live for one in rows]
-                print(
-                    f"| {size} | {over_seeds([one.train_fvu for one in rows])} "
-                    f"| {over_seeds([one.test_fvu for one in rows])} | {over_seeds([one.random_fvu for one in rows])} "
-                    f"| {over_seeds([one.linear_fvu for one in rows])} | {over_seeds([one.l0 for one in rows])} "
-                    f"| {min(live)} to {max(live)} | {over_seeds([one.larger for one in rows])} "
-                    f"| {f'{np.mean(chance):.3f}' if chance else '–'} | {over_seeds([one.truth for one in rows])} "
-                    f"| {f'{np.mean(planted):.3f}' if planted else '–'} |"
-                )
+                cells = [
+                    *(over_seeds([getattr(one, name) for one in rows])
+                      for name in ("train_fvu", "test_fvu", "random_fvu", "linear_fvu", "l0")),
+                    f"{min(live)} to {max(live)}",
+                    over_seeds([one.larger for one in rows]),
+                    mean_of([one.larger_turned for one in rows]),
+                    above([one.larger for one in rows], [one.larger_turned for one in rows]),
+                    mean_of([one.larger_chance for one in rows]),
+                    over_seeds([one.truth for one in rows]),
+                    mean_of([one.truth_chance for one in rows]),
+                ]  # fmt: skip
+                print(f"| {size} | {' | '.join(cells)} |")
             print(f"\nOf seed {seeds[0]}: {' '.join(audits[0].conclusions)}", flush=True)
 
 

@@ -19,7 +19,7 @@ import torch
 
 from tiltmeter import activations, anatomy, data, models, organisms
 from tiltmeter.core.activations import Activations
-from tiltmeter.core.dictionaries import DictionaryAudit, DictionaryRecipe, LatentProbes
+from tiltmeter.core.dictionaries import Chance, DictionaryAudit, DictionaryRecipe, LatentProbes
 from tiltmeter.core.records import Measured
 
 SIZES, SEEDS = (64, 128, 256), (0, 1)
@@ -30,6 +30,11 @@ def figure(found: Measured, *, digits: int = 2) -> str:
     if found.kind == "unavailable":
         return "–"
     return f"{found.value:.{digits}f} [{found.low:.{digits}f}, {found.high:.{digits}f}]"
+
+
+def chance(found: Chance | None) -> str:
+    """Write the mean of random draws."""
+    return "–" if found is None else f"{found.mean:.2f}"
 
 
 def divided(acts: Activations) -> tuple[Activations, Activations]:
@@ -45,9 +50,10 @@ def audited(
 ) -> tuple[anatomy.Family, DictionaryAudit]:
     """Train all dictionaries on the tokens of some texts, and audit them on those of others."""
     train, test = divided(acts)
-    of_text = test.ids if test.groups is None else test.groups
-    groups = np.repeat(of_text, np.diff(test.offsets))
-    rows = anatomy.DictionaryRows(train.X, test.X, groups=groups)
+    known, fresh = (
+        np.repeat(side.ids if side.groups is None else side.groups, np.diff(side.offsets)) for side in (train, test)
+    )
+    rows = anatomy.DictionaryRows(train.X, test.X, groups=fresh, train_groups=known)
     family = anatomy.train_family(rows, sizes, recipe=recipe, seeds=SEEDS, site=acts.site)
     return family, anatomy.audit_dictionaries(family.dictionaries, rows, trained_on_noise=family.on_noise)
 
@@ -56,16 +62,16 @@ def show(found: DictionaryAudit) -> None:
     """Print a table, a row a dictionary, and the conclusions."""
     print(f"{found.n_train:,} tokens to train on, {found.n_test:,} to judge on in {found.n_units} {found.unit}\n")
     print(
-        "| dictionary | train FVU | test FVU | on noise | random | linear | L0 | live | to larger | random | noise |",
+        "| dictionary | train FVU | test FVU | on noise | random | linear | L0 | live | to larger | turned | random |",
         end="",
     )
-    print(" other seed | random |\n" + "| --- " * 13 + "|")
+    print(" noise | other seed | turned |\n" + "| --- " * 14 + "|")
     for one in found.dictionaries:
         cells = [figure(one.train_fvu, digits=3), figure(one.test_fvu, digits=3)]
         cells += [figure(rival, digits=3) for rival in (one.noise_fvu, one.random_fvu, one.linear_fvu)]
         cells += [figure(one.l0, digits=1), f"{one.live}"]
-        cells += [figure(one.larger), f"{one.larger_chance.mean:.2f}" if one.larger_chance else "–"]
-        cells += [figure(one.larger_noise), figure(one.twin), f"{one.twin_chance.mean:.2f}" if one.twin_chance else "–"]
+        cells += [figure(one.larger), chance(one.larger_turned), chance(one.larger_chance), figure(one.larger_noise)]
+        cells += [figure(one.twin), chance(one.twin_turned)]
         print(f"| {one.name} | {' | '.join(cells)} |")
     print("\n" + "\n".join(f"- {said}" for said in found.conclusions) + "\n", flush=True)
 

@@ -14,15 +14,18 @@ from tiltmeter.anatomy import (
     gaussian_like,
     mmcs,
     mmcs_chance,
+    mmcs_turned,
     open_rows,
     random_dictionary,
-    read_family,
+    read_dictionaries,
     toy_world,
     train_dictionary,
     train_family,
 )
+from tiltmeter.anatomy._dictionary_conclusions import dictionary_conclusions
 from tiltmeter.anatomy._dictionary_metrics import linear_error, lots, row_figures, unexplained
-from tiltmeter.core.dictionaries import DictionaryRecipe
+from tiltmeter.anatomy._sparse_autoencoder import rows_hash
+from tiltmeter.core.dictionaries import Chance, DictionaryFigures, DictionaryRecipe
 from tiltmeter.core.errors import ArrayError, FileError, FormatError, SpecError
 from tiltmeter.core.records import Estimate, Unavailable
 
@@ -122,6 +125,23 @@ def test_chance_is_high_in_two_dimensions_and_low_in_many():
         mmcs_chance(0, 4, d=2)
 
 
+def test_turned_atoms_lie_to_each_other_as_before_and_to_others_by_chance():
+    rng = np.random.default_rng(9)
+    axes = np.linalg.qr(rng.normal(size=(32, 32)))[0]
+    found = mmcs_turned(axes, [axes], n_draws=40)
+    # a direction's greatest coordinate on an orthonormal basis, drawn here directly
+    drawn = rng.normal(size=(20_000, 32))
+    expected = (drawn / np.linalg.norm(drawn, axis=1, keepdims=True)).max(axis=1).mean()
+    assert found.mean == pytest.approx(expected, abs=0.006)
+    # an orthonormal basis covers the sphere better than as many directions that know nothing of each other
+    assert found.mean > mmcs_chance(32, 32, d=32, n_draws=40).mean + 0.004
+    pair = np.array([[1.0, 0.0], [-1.0, 0.0]])
+    mirrored = mmcs_turned(pair, [pair], n_draws=2000)
+    assert mirrored.mean == pytest.approx(2 / np.pi, abs=0.02) and 0 <= mirrored.low < 0.01 < 0.99 < mirrored.high
+    with pytest.raises(ArrayError, match="none may be empty"):
+        mmcs_turned(axes, [])
+
+
 def test_principal_components_leave_what_a_loop_leaves():
     rng = np.random.default_rng(4)
     train, test = rng.normal(size=(50, 4)) * [3, 2, 1, 0.5], rng.normal(size=(20, 4))
@@ -169,7 +189,7 @@ def test_the_match_with_the_larger_dictionary_peaks_where_the_features_are_as_ma
 def test_the_match_on_noise_is_that_of_random_directions():
     audit = trained(toy_world("noise", 12_000), (32, 64, 128), n_train=10_000)
     for one in audit.dictionaries[:-1]:
-        assert abs(one.larger.value - one.larger_chance.mean) < 0.03
+        assert abs(one.larger.value - one.larger_turned.mean) < 0.03
     assert any("No size has an MMCS" in said for said in audit.conclusions)
 
 
@@ -187,6 +207,41 @@ def test_few_rows_leave_a_gap_between_training_and_test():
     assert any("Too few rows" in said for said in audit.conclusions)
 
 
+def judged(by_seed, *, noise=None):
+    """Figures of dictionaries whose MMCS to the next larger is given by seed and size; the largest has none."""
+    base = Estimate(value=0.1, low=0.1, high=0.1, n=9, method="none")
+    nothing = Unavailable(reason="none")
+    chance = Chance(mean=0.4, low=0.4, high=0.4, n_draws=1)
+    return tuple(
+        DictionaryFigures(
+            name=f"{size}-{seed}", n_latents=size, seed=seed, trained_on="these rows", train_fvu=base, test_fvu=base,
+            noise_fvu=base, random_fvu=base, linear_fvu=base, l0=base, noise_l0=base, live=size,
+            larger=nothing if value is None else base.model_copy(update={"value": value}), larger_chance=chance,
+            larger_turned=None if value is None else chance,
+            larger_noise=nothing if noise is None else base.model_copy(update={"value": noise}), twin=nothing,
+            twin_chance=None, twin_turned=None, truth=nothing, truth_chance=None,
+        )
+        for size in (8, 16, 32, 64)
+        for seed, value in ((seed, values.get(size)) for seed, values in by_seed.items())
+    )  # fmt: skip
+
+
+def test_a_peak_is_told_with_the_seeds_that_have_it_and_an_end_is_no_peak():
+    first, second = {8: 0.6, 16: 0.9, 32: 0.7}, {8: 0.6, 16: 0.8, 32: 0.85}
+    said = " ".join(dictionary_conclusions(judged({0: first, 1: first, 2: second})))
+    assert "greatest at 16 latents: 0.87" in said and "turned at random have 0.40" in said
+    assert "Of 3 seeds 2 peak there" in said
+    assert "rests on one seed" in " ".join(dictionary_conclusions(judged({0: first})))
+    rising = {8: 0.6, 16: 0.7, 32: 0.8}
+    assert "it is no peak" in " ".join(dictionary_conclusions(judged({0: rising})))
+
+
+def test_a_match_as_good_as_that_of_twins_of_noise_is_no_finding():
+    found = {8: 0.6, 16: 0.9, 32: 0.7}
+    assert "may be all that they share" in " ".join(dictionary_conclusions(judged({0: found}, noise=0.88)))
+    assert "all that they share" not in " ".join(dictionary_conclusions(judged({0: found}, noise=0.6)))
+
+
 def test_what_cannot_be_compared_says_so_and_dead_latents_are_counted(small):
     silent = Dictionary(small.encoder, np.full(12, -1e6), small.decoder, small.decoder_bias)
     rows = np.random.default_rng(8).normal(size=(60, 5))
@@ -200,6 +255,62 @@ def test_what_cannot_be_compared_says_so_and_dead_latents_are_counted(small):
         audit_dictionaries({}, DictionaryRows(rows[:30], rows[30:]))
     with pytest.raises(ArrayError, match="width 5"):
         audit_dictionaries({"one": small}, DictionaryRows(rows[:30, :4], rows[30:, :4]))
+
+
+def test_only_the_rows_it_was_trained_on_give_a_training_fvu(short):
+    X = toy_world("sparse", 400).X
+    made = {"one": train_dictionary(X[:300], 16, recipe=short).dictionary}
+    ours, shifted = (
+        audit_dictionaries(made, DictionaryRows(X[i : 300 + i], X[300 + i :]), n_draws=100) for i in (0, 1)
+    )
+    assert ours.dictionaries[0].trained_on == "these rows" and isinstance(ours.dictionaries[0].train_fvu, Estimate)
+    assert shifted.dictionaries[0].trained_on == "other rows"
+    assert isinstance(shifted.dictionaries[0].train_fvu, Unavailable)
+    assert any("may be among those judged on: one" in said for said in shifted.conclusions)
+
+
+def test_training_groups_widen_the_interval_of_the_training_fvu(small):
+    rng = np.random.default_rng(10)
+    rows = np.repeat(rng.normal(size=(30, 5)), 20, axis=0) + 0.01 * rng.normal(size=(600, 5))
+    of_text = np.repeat(np.arange(30), 20)
+    known = Dictionary(*small.arrays().values(), provenance={"rows_sha256": rows_hash(rows)})
+    grouped, loose = (
+        audit_dictionaries({"one": known}, DictionaryRows(rows, rows, train_groups=groups), n_draws=200).dictionaries[0]
+        for groups in (of_text, None)
+    )
+    assert grouped.train_fvu.n == 30 and loose.train_fvu.n == 600
+    assert grouped.train_fvu.high - grouped.train_fvu.low > 2 * (loose.train_fvu.high - loose.train_fvu.low)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"test": np.full((9, 5), np.nan)}, "9 of the 9 rows to judge"),
+        ({"train": np.ones((9, 5))}, "equal"),
+        ({"train": np.zeros((9, 0)), "test": np.zeros((9, 0))}, "two or more of one width"),
+        ({"test": np.zeros((1, 5))}, "two or more of one width"),
+        ({"groups": np.arange(3)}, "3 groups of 9 rows"),
+        ({"truth": np.eye(3)}, "Planted directions"),
+    ],
+)
+def test_rows_that_nothing_can_be_judged_on_are_refused(small, change, words):
+    rows = np.random.default_rng(11).normal(size=(18, 5))
+    given = DictionaryRows(rows[:9], rows[9:])._replace(**change)
+    with pytest.raises(ArrayError, match=words):
+        audit_dictionaries({"one": small}, given, n_draws=100)
+
+
+def test_fewer_rows_than_dimensions_and_a_constant_column_give_figures(short):
+    rows = np.random.default_rng(12).normal(size=(24, 40)).astype(np.float32)
+    rows[:, 3] = 7.0
+    longer = short.model_copy(update={"steps": 400, "learning_rate": 1e-2})
+    made = {str(f): train_dictionary(rows[:12], f, recipe=longer).dictionary for f in (8, 16)}
+    audit = audit_dictionaries(made, DictionaryRows(rows[:12], rows[12:]), n_draws=100)
+    for one in audit.dictionaries:
+        known = (one.train_fvu, one.test_fvu, one.noise_fvu, one.random_fvu, one.linear_fvu, one.l0)
+        assert all(isinstance(figure, Estimate) and np.isfinite(figure.value) for figure in known)
+        # twelve rows are learned by heart
+        assert one.test_fvu.value > one.train_fvu.value
 
 
 def test_a_family_goes_on_where_it_was_stopped_and_is_read_again(tmp_path, short):
@@ -216,12 +327,25 @@ def test_a_family_goes_on_where_it_was_stopped_and_is_read_again(tmp_path, short
     again = []
     family = train_family(rows, [8, 16], recipe=short, out=tmp_path, progress=lambda name, *_: again.append(name))
     assert "8-seed-0" in started and "8-seed-0" not in again
-    read = read_family(tmp_path)
+    read = read_dictionaries([tmp_path])
     assert list(family.dictionaries) == ["8-seed-0", "16-seed-0"] and set(read.on_noise) == set(family.on_noise)
     with pytest.raises(FormatError, match="another recipe"):
         train_family(rows, [8, 16], recipe=short.model_copy(update={"penalty": 0.1}), out=tmp_path)
     with pytest.raises(SpecError, match="sizes"):
         train_family(rows, [8, 8], recipe=short)
+    with pytest.raises(SpecError, match="smallest size is 8"):
+        train_family(rows, [16, 8], recipe=short.model_copy(update={"kind": "topk", "k": 12}))
+
+
+def test_twins_of_noise_are_compared_under_their_own_names(short):
+    rows = DictionaryRows(toy_world("noise", 300).X, toy_world("noise", 60, seed=1).X)
+    family = train_family(rows, [8, 16], recipe=short)
+    audit = audit_dictionaries(family.dictionaries, rows, trained_on_noise=family.on_noise, n_draws=100)
+    small, large = (family.on_noise[name].atoms for name in ("8-seed-0", "16-seed-0"))
+    assert audit.dictionaries[0].larger_noise.value == pytest.approx(mmcs(small, large).value)
+    renamed = {f"another/{name}": one for name, one in family.on_noise.items()}
+    apart = audit_dictionaries(family.dictionaries, rows, trained_on_noise=renamed, n_draws=100)
+    assert "no twins" in apart.dictionaries[0].larger_noise.reason
 
 
 def test_rows_of_a_file_are_divided_and_what_is_no_rows_is_refused(tmp_path):
@@ -234,5 +358,7 @@ def test_rows_of_a_file_are_divided_and_what_is_no_rows_is_refused(tmp_path):
         open_rows(tmp_path / "words.npy")
     with pytest.raises(FileError, match="does not exist"):
         open_rows(tmp_path / "nowhere")
+    with pytest.raises(SpecError, match="between 0 and 1"):
+        open_rows(tmp_path / "rows.npy", test_share=float("nan"))
     with pytest.raises(SpecError, match="one side"):
         open_rows(tmp_path / "rows.npy", test_share=0.001)

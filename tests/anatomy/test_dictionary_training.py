@@ -9,7 +9,7 @@ import torch
 from tiltmeter.anatomy import toy_world, train_dictionary
 from tiltmeter.anatomy._dictionary_step import Weights, gradients
 from tiltmeter.core.dictionaries import DictionaryRecipe
-from tiltmeter.core.errors import ArrayError, FormatError
+from tiltmeter.core.errors import ArrayError, FormatError, SpecError
 
 BANDWIDTH = 0.3
 
@@ -181,3 +181,8 @@ def test_a_recipe_of_topk_without_k_is_refused():
         DictionaryRecipe(kind="topk")
     with pytest.raises(ValueError, match="k goes with the kind"):
         DictionaryRecipe(kind="relu", k=3)
+
+
+def test_topk_of_more_than_there_are_is_refused():
+    with pytest.raises(SpecError, match="k is 9, and there are 8 latents"):
+        train_dictionary(toy_world("noise", 50).X, 8, recipe=DictionaryRecipe(kind="topk", k=9, steps=1))

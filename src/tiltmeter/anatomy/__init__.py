@@ -16,8 +16,9 @@ from tiltmeter.anatomy._coherence_nulls import (
 )
 from tiltmeter.anatomy._dictionary import Dictionary
 from tiltmeter.anatomy._dictionary_audit import DictionaryRows, audit_dictionaries
-from tiltmeter.anatomy._dictionary_family import Family, OnFamily, read_family, train_family
-from tiltmeter.anatomy._dictionary_metrics import gaussian_like, mmcs, mmcs_chance, random_dictionary
+from tiltmeter.anatomy._dictionary_family import Family, OnFamily, read_dictionaries, train_family
+from tiltmeter.anatomy._dictionary_matches import mmcs, mmcs_chance, mmcs_turned
+from tiltmeter.anatomy._dictionary_metrics import gaussian_like, random_dictionary
 from tiltmeter.anatomy._dictionary_rows import OpenedRows, open_rows
 from tiltmeter.anatomy._edit_effects import EditEffects, EffectSettings, Moved, edit_effects
 from tiltmeter.anatomy._foreign_dictionaries import read_dictionary
@@ -82,14 +83,15 @@ __all__ = [
     "locate",
     "mmcs",
     "mmcs_chance",
+    "mmcs_turned",
     "model_shape",
     "open_rows",
     "outermost",
     "p_of_directions",
     "random_coherence",
     "random_dictionary",
+    "read_dictionaries",
     "read_dictionary",
-    "read_family",
     "read_word_vectors",
     "rows_shape",
     "sample_shape",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Shaped
@@ -11,35 +11,35 @@ from numpy.typing import NDArray
 
 from tiltmeter.anatomy._dictionary import Dictionary
 from tiltmeter.anatomy._dictionary_conclusions import dictionary_conclusions
+from tiltmeter.anatomy._dictionary_matches import live_atoms, mmcs, mmcs_chance, mmcs_turned
 from tiltmeter.anatomy._dictionary_metrics import (
     Lots,
     gaussian_like,
     linear_error,
-    live_atoms,
     lots,
     mean_count,
-    mmcs,
-    mmcs_chance,
     random_dictionary,
     row_figures,
     unexplained,
 )
+from tiltmeter.anatomy._sparse_autoencoder import rows_hash
 from tiltmeter.core.dictionaries import Chance, DictionaryAudit, DictionaryFigures
 from tiltmeter.core.errors import ArrayError, SpecError
 from tiltmeter.core.records import Estimate, Measured, Unavailable
 
-# rows on which a random dictionary's decoder is fitted, and of noise
+# training rows that are judged on and that rivals are fitted on, and rows of noise
 _MOST_ROWS = 20_000
 _MOST_LATENTS = 8192
 
 
 class DictionaryRows(NamedTuple):
-    """Rows to judge on: those that were trained on, others, their groups (or None), and the planted directions."""
+    """Rows that were trained on, others to judge on, planted directions, and groups of either (None: each row)."""
 
     train: Float[NDArray[Any], "n d"]
     test: Float[NDArray[Any], "m d"]
     groups: Shaped[NDArray[Any], " m"] | None = None
     truth: Float[NDArray[Any], "g d"] | None = None
+    train_groups: Shaped[NDArray[Any], " n"] | None = None
 
 
 class _Read(NamedTuple):
@@ -69,8 +69,8 @@ def audit_dictionaries(
     rows
         What is judged on.
     trained_on_noise
-        Dictionaries of the same sizes that were trained alike on :func:`gaussian_like` rows, for the MMCS of those; of
-        dictionaries trained elsewhere there are none.
+        Dictionaries that were trained alike on :func:`gaussian_like` rows, each under the name of its twin, for the
+        MMCS of those; of dictionaries trained elsewhere there are none.
     n_draws
         Of the bootstrap of FVU and L0 over rows, or groups where there are any.
     level
@@ -87,13 +87,15 @@ def audit_dictionaries(
     SpecError
         If there is no dictionary.
     ArrayError
-        If a dictionary reads rows of another width, or there are fewer than two rows.
+        If a dictionary reads rows of another width, there are fewer than two rows on a side, one is not finite, those
+        of training are all equal, or groups are not as many as rows.
 
     Notes
     -----
     A latent is live if it is above zero on a test row. MMCS is between live atoms. Of several dictionaries of the next
-    larger size the mean is taken. Intervals are over rows and atoms, not over trainings: for that, train several seeds
-    and look at ``twin`` and at the figures of each.
+    larger size the mean is taken. Of more than 20,000 training rows as many are looked at, evenly spaced. Intervals are
+    over rows and atoms, not over trainings: for that, train several seeds and look at ``twin`` and at the figures of
+    each.
 
     References
     ----------
@@ -115,7 +117,7 @@ def audit_dictionaries(
     d = rows.train.shape[1]
     by = lots(len(rows.test), groups=rows.groups, n_draws=n_draws, level=level, seed=seed)
     read = [_opened(name, one, rows.test) for name, one in sorted(dictionaries.items(), key=_by_size)]
-    on_noise = [_opened(name, one, rows.test) for name, one in sorted((trained_on_noise or {}).items(), key=_by_size)]
+    on_noise = {name: _opened(name, one, rows.test) for name, one in (trained_on_noise or {}).items()}
     judge = _Judge(rows, by, noise=gaussian_like(rows.train, min(len(rows.test), _MOST_ROWS), seed=seed), seed=seed)
     found = tuple(judge.figures(one, read, on_noise) for one in read)
     return DictionaryAudit(
@@ -137,24 +139,27 @@ class _Judge:
 
     def __init__(self, rows: DictionaryRows, by: Lots, *, noise: Float[NDArray[Any], "n d"], seed: int) -> None:
         self.rows, self.by, self.noise, self.seed = rows, by, noise, seed
-        self.train = rows.train[:_MOST_ROWS]
+        # evenly spaced: rows may come sorted by text or by class
+        at = np.linspace(0, len(rows.train) - 1, min(len(rows.train), _MOST_ROWS)).astype(np.int64)
+        self.train, self.rows_sha256 = rows.train[at], rows_hash(rows.train)
         n_draws, level = len(by.by.weights), by.by.level
-        self.by_train = lots(len(self.train), groups=None, n_draws=n_draws, level=level, seed=seed)
+        groups = None if rows.train_groups is None else rows.train_groups[at]
+        self.by_train = lots(len(at), groups=groups, n_draws=n_draws, level=level, seed=seed)
         self.by_noise = lots(len(noise), groups=None, n_draws=n_draws, level=level, seed=seed)
 
-    def figures(self, one: _Read, all_read: Sequence[_Read], on_noise: Sequence[_Read]) -> DictionaryFigures:
+    def figures(self, one: _Read, all_read: Sequence[_Read], on_noise: Mapping[str, _Read]) -> DictionaryFigures:
         size = one.dictionary.n_latents
-        on_test, on_train, noisy = (row_figures(one.dictionary, X) for X in (self.rows.test, self.train, self.noise))
+        on_test, noisy = (row_figures(one.dictionary, X) for X in (self.rows.test, self.noise))
         larger = _of_next_size(all_read, size)
         twins = [other for other in all_read if other.dictionary.n_latents == size and other.name != one.name]
-        noise_here = [other for other in on_noise if other.dictionary.n_latents == size]
         k = max(1, round(float(on_test.active.mean())))
         truth = [] if self.rows.truth is None else [self.rows.truth]
         return DictionaryFigures(
             name=one.name,
             n_latents=size,
             seed=one.seed,
-            train_fvu=unexplained(on_train.error, on_train.spread, by=self.by_train),
+            trained_on=self._trained_on(one.dictionary),
+            train_fvu=self._train(one.dictionary),
             test_fvu=unexplained(on_test.error, on_test.spread, by=self.by),
             noise_fvu=unexplained(noisy.error, noisy.spread, by=self.by_noise),
             random_fvu=self._random(size, k, on_test.spread),
@@ -164,12 +169,27 @@ class _Judge:
             live=len(one.atoms),
             larger=self._cosines(one.atoms, [other.atoms for other in larger], "there is no larger dictionary"),
             larger_chance=self._chance(len(one.atoms), [len(other.atoms) for other in larger]),
-            larger_noise=self._noise(noise_here, _of_next_size(on_noise, size)),
+            larger_turned=self._turned(one.atoms, [other.atoms for other in larger]),
+            larger_noise=self._noise(one, larger, on_noise),
             twin=self._cosines(one.atoms, [other.atoms for other in twins], "there is no other seed of this size"),
             twin_chance=self._chance(len(one.atoms), [len(other.atoms) for other in twins]),
+            twin_turned=self._turned(one.atoms, [other.atoms for other in twins]),
             truth=self._truth(one.atoms, truth),
             truth_chance=self._chance(len(truth[0]), [len(one.atoms)]) if truth else None,
         )
+
+    def _trained_on(self, one: Dictionary) -> Literal["these rows", "other rows", "unknown rows"]:
+        kept = one.provenance.get("rows_sha256")
+        if kept is None:
+            return "unknown rows"
+        return "these rows" if kept == self.rows_sha256 else "other rows"
+
+    def _train(self, one: Dictionary) -> Measured:
+        trained_on = self._trained_on(one)
+        if trained_on != "these rows":
+            return Unavailable(reason=f"it was trained on {trained_on}")
+        found = row_figures(one, self.train)
+        return unexplained(found.error, found.spread, by=self.by_train)
 
     def _cosines(self, atoms: NDArray[Any], others: Sequence[NDArray[Any]], without: str) -> Measured:
         if not others:
@@ -181,14 +201,23 @@ class _Judge:
             return Unavailable(reason="nothing was planted, or what was is not known")
         return mmcs(truth[0], atoms, level=self.by.by.level, seed=self.seed)
 
-    def _noise(self, small: Sequence[_Read], large: Sequence[_Read]) -> Measured:
-        pairs = [mmcs(one.atoms, other.atoms, seed=self.seed) for one in small for other in large]
-        return _mean(pairs) if pairs else Unavailable(reason="no dictionaries of both sizes were trained on noise")
+    def _noise(self, one: _Read, larger: Sequence[_Read], on_noise: Mapping[str, _Read]) -> Measured:
+        if not larger:
+            return Unavailable(reason="there is no larger dictionary")
+        twins = [on_noise[other.name].atoms for other in larger if other.name in on_noise]
+        if one.name not in on_noise or len(twins) < len(larger):
+            return Unavailable(reason="there are no twins of it and of the next larger that were trained on noise")
+        return self._cosines(on_noise[one.name].atoms, twins, "")
 
     def _chance(self, n_atoms: int, others: Sequence[int]) -> Chance | None:
         if not n_atoms or not others or not min(others):
             return None
         return mmcs_chance(n_atoms, round(float(np.mean(others))), d=self.train.shape[1], seed=self.seed)
+
+    def _turned(self, atoms: NDArray[Any], others: Sequence[NDArray[Any]]) -> Chance | None:
+        if not len(atoms) or not others or not min(map(len, others)):
+            return None
+        return mmcs_turned(atoms, others, seed=self.seed)
 
     def _random(self, size: int, k: int, spread: NDArray[np.float64]) -> Measured:
         if size > _MOST_LATENTS:
@@ -224,11 +253,25 @@ def _by_size(item: tuple[str, Dictionary]) -> tuple[int, str]:
 def _check(dictionaries: Mapping[str, Dictionary], rows: DictionaryRows) -> None:
     if not dictionaries:
         raise SpecError("There is no dictionary to audit; give one or more.")
+    check_rows(rows)
     d = rows.train.shape[1]
     for name, one in dictionaries.items():
         if one.decoder.shape[1] != d:
             raise ArrayError(f"Dictionary {name} reads rows of width {one.decoder.shape[1]}; these have {d}.")
-    if min(len(rows.train), len(rows.test)) < 2 or rows.test.shape[1] != d:
-        raise ArrayError(f"Rows have shapes {rows.train.shape} and {rows.test.shape}; give two or more of one width.")
-    if rows.truth is not None and rows.truth.shape[1] != d:
-        raise ArrayError(f"Planted directions have shape {rows.truth.shape}; rows have width {d}.")
+
+
+def check_rows(rows: DictionaryRows) -> None:
+    """Refuse rows on which nothing can be learned or judged."""
+    shapes = f"{rows.train.shape} and {rows.test.shape}"
+    if min(len(rows.train), len(rows.test)) < 2 or not 0 < rows.train.shape[1] == rows.test.shape[1]:
+        raise ArrayError(f"Rows to train and to judge on have shapes {shapes}; give two or more of one width.")
+    for what, X in (("train", rows.train), ("judge", rows.test)):
+        if wrong := int((~np.isfinite(X).all(axis=1)).sum()):
+            raise ArrayError(f"{wrong:,} of the {len(X):,} rows to {what} on are not finite; leave these out.")
+    if (rows.train == rows.train[0]).all():
+        raise ArrayError("All rows to train on are equal; there is nothing to learn from them.")
+    for groups, X in ((rows.train_groups, rows.train), (rows.groups, rows.test)):
+        if groups is not None and len(groups) != len(X):
+            raise ArrayError(f"There are {len(groups)} groups of {len(X)} rows; give each row the group it belongs to.")
+    if rows.truth is not None and rows.truth.shape[1] != rows.train.shape[1]:
+        raise ArrayError(f"Planted directions have shape {rows.truth.shape}; rows have width {rows.train.shape[1]}.")

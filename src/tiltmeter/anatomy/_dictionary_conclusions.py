@@ -10,7 +10,7 @@ import numpy as np
 from tiltmeter.core.dictionaries import Chance, DictionaryFigures
 from tiltmeter.core.records import Estimate, Measured
 
-# MMCS nearer to its chance than this says nothing: dictionaries of isotropic noise come so near
+# MMCS nearer to that of turned atoms than this says nothing: dictionaries of isotropic noise come so near
 _NEAR = 0.03
 # a chance so high leaves no room for a finding
 _NO_ROOM = 0.9
@@ -26,7 +26,7 @@ def dictionary_conclusions(found: Sequence[DictionaryFigures]) -> tuple[str, ...
     >>> dictionary_conclusions(())
     ()
     """
-    said = [_loss(found), *_matches(found), *_nulls(found), _gap(found), _dead(found)]
+    said = [_loss(found), *_matches(found), *_nulls(found), _gap(found), _dead(found), *_unknown(found)]
     return tuple(one for one in said if one)
 
 
@@ -45,30 +45,47 @@ def _loss(found: Sequence[DictionaryFigures]) -> str:
 
 def _matches(found: Sequence[DictionaryFigures]) -> list[str]:
     by_size = _by_size(found, "larger")
+    nulls = {size: _turned(found, size) for size in by_size}
     if not by_size:
         return []
-    chance = {one.n_latents: one.larger_chance.mean for one in found if one.larger_chance is not None}
-    excess = {size: value - chance[size] for size, value in by_size.items() if size in chance}
-    if not excess:
-        return []
-    if min(chance.values()) > _NO_ROOM:
+    if min(nulls.values()) > _NO_ROOM:
         return [
-            f"MMCS to the next larger dictionary means nothing here: random directions have "
-            f"{min(chance.values()):.2f} or more."
+            "MMCS to the next larger dictionary means nothing here: the same atoms turned at random have "
+            f"{min(nulls.values()):.2f} or more."
         ]
-    near = [size for size, value in excess.items() if value <= _NEAR]
-    if len(near) == len(excess):
+    if all(value - nulls[size] <= _NEAR for size, value in by_size.items()):
         return [
-            f"No size has an MMCS to the next larger one that is more than {_NEAR} above that of random directions."
+            f"No size has an MMCS to the next larger one that is more than {_NEAR} above that of the same atoms turned "
+            "at random."
         ]
     peak = max(by_size, key=lambda size: by_size[size])
-    said = f"MMCS to the next larger dictionary is greatest at {peak} latents: {by_size[peak]:.2f}"
     noise = _by_size(found, "larger_noise").get(peak)
-    beside = f", where random directions have {chance[peak]:.2f}"
-    beside += f" and dictionaries of noise {noise:.2f}." if noise is not None else "."
-    if len(by_size) > 1 and peak in (min(by_size), max(by_size)):
-        beside += " That is the end of the sizes that were tried, so that it is no peak."
-    return [said + beside]
+    said = f"MMCS to the next larger dictionary is greatest at {peak} latents: {by_size[peak]:.2f}"
+    said += f", where the same atoms turned at random have {nulls[peak]:.2f}"
+    said += f" and dictionaries of noise {noise:.2f}." if noise is not None else "."
+    if noise is not None and by_size[peak] - noise <= _NEAR:
+        said += " So near to those of noise the covariance of the rows may be all that they share."
+    if len(by_size) < 3 or peak in (min(by_size), max(by_size)):
+        said += " That is an end of the sizes that were tried, so that it is no peak."
+    else:
+        said += _agreement(found, peak)
+    return [said]
+
+
+def _turned(found: Sequence[DictionaryFigures], size: int) -> float:
+    # where there is an MMCS both sides have live atoms, so that turned ones have one, too
+    return float(np.mean([one.larger_turned.mean for one in found if one.n_latents == size and one.larger_turned]))
+
+
+def _agreement(found: Sequence[DictionaryFigures], peak: int) -> str:
+    """Say how many of the seeds have their own peak there."""
+    peaks: dict[int, tuple[float, int]] = {}
+    for one in found:
+        if one.seed is not None and isinstance(one.larger, Estimate):
+            peaks[one.seed] = max(peaks.get(one.seed, (-1.0, 0)), (one.larger.value, one.n_latents))
+    if len(peaks) < 2:
+        return " It rests on one seed."
+    return f" Of {len(peaks)} seeds {sum(size == peak for _, size in peaks.values())} peak there by themselves."
 
 
 def _nulls(found: Sequence[DictionaryFigures]) -> list[str]:
@@ -79,11 +96,11 @@ def _nulls(found: Sequence[DictionaryFigures]) -> list[str]:
     ):
         worse = [one.name for one in found if _is_no_better(one.test_fvu, getattr(one, name))]
         if worse:
-            said.append(f"No better than {words}, by test FVU at equal L0: {', '.join(worse)}.")
+            said.append(f"Not shown to be better than {words}, by test FVU with as many in use: {', '.join(worse)}.")
     blind = [one.name for one in found if _is_no_better(one.test_fvu, one.noise_fvu)]
     if blind:
         said.append(f"Explained as little of the rows as of Gaussian noise of their covariance: {', '.join(blind)}.")
-    alone = [one.name for one in found if _is_chance(one.twin, one.twin_chance)]
+    alone = [one.name for one in found if _is_chance(one.twin, one.twin_turned)]
     if alone:
         said.append(f"Another seed finds other atoms, as far as MMCS can tell: {', '.join(alone)}.")
     return said
@@ -110,6 +127,15 @@ def _gap(found: Sequence[DictionaryFigures]) -> str:
 def _dead(found: Sequence[DictionaryFigures]) -> str:
     dead = [f"{one.name} ({one.n_latents - one.live} of {one.n_latents})" for one in found if one.live < one.n_latents]
     return f"Latents that are never above zero on the test rows: {', '.join(dead)}." if dead else ""
+
+
+def _unknown(found: Sequence[DictionaryFigures]) -> list[str]:
+    said = []
+    if others := [one.name for one in found if one.trained_on == "other rows"]:
+        said.append(f"Trained on other rows, some of which may be among those judged on: {', '.join(others)}.")
+    if unknown := [one.name for one in found if one.trained_on == "unknown rows"]:
+        said.append(f"On which rows these were trained is not known: {', '.join(unknown)}.")
+    return said
 
 
 def _by_size(found: Sequence[DictionaryFigures], name: str) -> dict[int, float]:

@@ -10,14 +10,18 @@ from jaxtyping import Float
 from numpy.typing import NDArray
 
 from tiltmeter.anatomy._dictionary import Dictionary
-from tiltmeter.anatomy._dictionary_audit import DictionaryRows
+from tiltmeter.anatomy._dictionary_audit import DictionaryRows, check_rows
 from tiltmeter.anatomy._dictionary_metrics import gaussian_like
-from tiltmeter.anatomy._sparse_autoencoder import train_dictionary, training_identity
+from tiltmeter.anatomy._foreign_dictionaries import is_dictionary, read_dictionary
+from tiltmeter.anatomy._sparse_autoencoder import rows_hash, train_dictionary, training_identity
 from tiltmeter.core.dictionaries import DictionaryRecipe
 from tiltmeter.core.errors import FormatError, SpecError
 from tiltmeter.core.site import Site
 
 OnFamily = Callable[[str, int, int, float], None]
+
+# before the name of a twin's folder
+_NOISE = "noise-"
 
 
 class Family(NamedTuple):
@@ -64,7 +68,9 @@ def train_family(
     Raises
     ------
     SpecError
-        If no size or seed is given, or one stands twice.
+        If no size or seed is given, one stands twice, or ``k`` of TopK is more than the smallest size.
+    ArrayError
+        If rows are too few, not finite or all equal.
     FormatError
         If the folder holds a dictionary of another recipe or of other rows.
 
@@ -79,6 +85,9 @@ def train_family(
     for what, given in (("sizes", sizes), ("seeds", seeds)):
         if not given or len(set(given)) < len(given) or min(given) < (1 if what == "sizes" else 0):
             raise SpecError(f"The {what} are {list(given)}; give one or more different ones.")
+    if recipe.k is not None and recipe.k > min(sizes):
+        raise SpecError(f"k is {recipe.k}, and the smallest size is {min(sizes)}; keep no more latents than there are.")
+    check_rows(rows)
     found = Family({}, {})
     noise = gaussian_like(rows.train, len(rows.train))
     trainer = _Trainer(recipe, None if out is None else Path(out), site, progress)
@@ -86,36 +95,47 @@ def train_family(
         for seed in seeds:
             name = f"{size}-seed-{seed}"
             found.dictionaries[name] = trainer.member(rows.train, size, seed=seed, name=name)
-            found.on_noise[name] = trainer.member(noise, size, seed=seed, name=f"noise-{name}")
+            found.on_noise[name] = trainer.member(noise, size, seed=seed, name=f"{_NOISE}{name}")
     return found
 
 
-def read_family(out: str | Path) -> Family:
-    """Read what :func:`train_family` kept in a folder.
+def read_dictionaries(folders: Sequence[str | Path]) -> Family:
+    """Read dictionaries, trained here or elsewhere, from folders that are one or hold several in folders of their own.
 
     Parameters
     ----------
-    out
-        The folder.
+    folders
+        Each as :func:`train_family` keeps several or :func:`read_dictionary` reads one.
+
+    Returns
+    -------
+    The dictionaries by name: of the only folder of several the names in it, else the paths.
 
     Raises
     ------
+    FileError
+        If a folder is not there.
     FormatError
-        If there is no dictionary in it, or one is damaged.
+        If there is no dictionary in one, only some that were trained on noise, or one is damaged.
 
     Examples
     --------
-    >>> read_family("nowhere")
+    >>> read_dictionaries(["nowhere"])
     Traceback (most recent call last):
-    tiltmeter.core.errors.FormatError: nowhere holds no dictionary that was trained here.
+    tiltmeter.core.errors.FileError: nowhere is no folder; give the folder of a dictionary.
     """
     found = Family({}, {})
-    for path in sorted(Path(out).glob("*/dictionary.json")):
-        name = path.parent.name
-        kept = found.on_noise if name.startswith("noise-") else found.dictionaries
-        kept[name.removeprefix("noise-")] = Dictionary.load(path.parent)
+    for folder in dict.fromkeys(map(Path, folders)):
+        members = [] if is_dictionary(folder) else sorted(path for path in folder.glob("*/") if is_dictionary(path))
+        if not members:
+            found.dictionaries[str(folder)] = read_dictionary(folder)
+        for path in members:
+            is_noise = path.name.startswith(_NOISE)
+            name = path.name.removeprefix(_NOISE)
+            kept = found.on_noise if is_noise else found.dictionaries
+            kept[name if len(folders) == 1 else str(folder / name)] = read_dictionary(path)
     if not found.dictionaries:
-        raise FormatError(f"{out} holds no dictionary that was trained here.")
+        raise FormatError(f"{', '.join(map(str, folders))}: there are only dictionaries that were trained on noise.")
     return found
 
 
@@ -132,8 +152,8 @@ class _Trainer(NamedTuple):
         folder = None if self.out is None else self.out / name
         if folder is not None and folder.exists():
             kept = Dictionary.load(folder)
-            same = kept.provenance.get("identity") == training_identity(X, size, recipe=self.recipe, seed=seed)
-            if not same:
+            identity = training_identity(rows_hash(X), size, recipe=self.recipe, seed=seed)
+            if kept.provenance.get("identity") != identity:
                 raise FormatError(f"{folder} is of another recipe or other rows; name another folder or remove it.")
             return kept
         tell = self.progress

@@ -1,20 +1,18 @@
-"""What a dictionary explains, how many latents it takes, and whether another one has the same atoms."""
+"""What a dictionary explains and how many latents it takes, and what noise and random directions would."""
 
 from __future__ import annotations
 
 from typing import Any, NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Float, Shaped
+from jaxtyping import Float, Shaped
 from numpy.typing import NDArray
 from scipy import linalg
 
 from tiltmeter.anatomy._dictionary import Dictionary
-from tiltmeter.core.dictionaries import Chance
-from tiltmeter.core.errors import ArrayError
 from tiltmeter.core.records import Measured, Unavailable
 from tiltmeter.core.seeds import stream
-from tiltmeter.evaluation import Resampling, bootstrap_estimate, mean_estimate, resampling
+from tiltmeter.evaluation import Resampling, bootstrap_estimate, resampling
 
 # so many units at most are resampled: of more rows, chance makes as many lots
 _MOST_UNITS = 2000
@@ -72,7 +70,7 @@ def row_figures(dictionary: Dictionary, X: Float[NDArray[Any], "n d"]) -> RowFig
     ([0.0, 4.0], [4.0, 4.0], [2.0, 1.0])
     """
     blocks = [
-        (np.square(rows - dictionary.decode(codes)).sum(axis=1), (codes > 0).sum(axis=1))
+        (np.square(rows - dictionary.decode(codes), dtype=np.float64).sum(axis=1), (codes > 0).sum(axis=1))
         for rows, codes in dictionary.blocks(X)
     ]
     spread = np.square(X - X.mean(axis=0, dtype=np.float64)).sum(axis=1)
@@ -114,108 +112,6 @@ def mean_count(count: Float[NDArray[Any], " n"], *, by: Lots) -> Measured:
     """
     top, bottom = by.sums(count), by.sums(np.ones(len(count)))
     return bootstrap_estimate(lambda weights: (weights @ top) / (weights @ bottom), by=by.by, bounds=(0.0, np.inf))
-
-
-def greatest_cosines(
-    atoms: Float[NDArray[Any], "f d"], others: Float[NDArray[Any], "g d"]
-) -> Float[NDArray[Any], " f"]:
-    """Return the greatest cosine of each unit atom with any of the others; a cosine of -1 is no match.
-
-    Examples
-    --------
-    >>> greatest_cosines(np.array([[1.0, 0.0], [0.0, 1.0]]), np.array([[1.0, 0.0], [0.0, -1.0]])).tolist()
-    [1.0, 0.0]
-    """
-    return np.asarray((atoms @ others.T).max(axis=1))
-
-
-def mmcs(
-    atoms: Float[NDArray[Any], "f d"], others: Float[NDArray[Any], "g d"], *, level: float = 0.95, seed: int = 0
-) -> Measured:
-    """Estimate the mean over atoms of the greatest cosine with any of the others (MMCS), resampling atoms.
-
-    It says nothing by itself: see :func:`mmcs_chance`.
-
-    Parameters
-    ----------
-    atoms, others
-        Unit rows. The figure is of the first: it is another one when they change places.
-    level, seed
-        Of the interval and its draws, which know nothing of the luck of a training.
-
-    Returns
-    -------
-    ``Unavailable`` where one of the two is empty, or there are fewer than eight atoms.
-
-    References
-    ----------
-    Sharkey, Braun and Millidge (2022), "Taking features out of superposition with sparse autoencoders".
-
-    Examples
-    --------
-    >>> mmcs(np.eye(8), np.eye(8)).value
-    1.0
-    """
-    if not len(atoms) or not len(others):
-        return Unavailable(reason="a dictionary of which no latent is live has no atoms to compare")
-    by = resampling(len(atoms), groups=None, n_draws=500, level=level, seed=seed)._replace(unit="atoms")
-    return mean_estimate(greatest_cosines(atoms, others), by=by, bounds=(-1.0, 1.0))
-
-
-def mmcs_chance(n_atoms: int, n_others: int, *, d: int, n_draws: int = 10, seed: int = 0) -> Chance:
-    """Return the MMCS of as many random directions in as many dimensions: what knowing nothing gives.
-
-    Parameters
-    ----------
-    n_atoms, n_others
-        How many directions on either side.
-    d
-        Dimensions.
-    n_draws
-        How often both sides are drawn.
-    seed
-        Of the draws.
-
-    Returns
-    -------
-    Mean, least and greatest of the draws.
-
-    Raises
-    ------
-    ArrayError
-        If there are no directions or no draws.
-
-    Examples
-    --------
-    >>> round(mmcs_chance(64, 128, d=2).mean, 2), round(mmcs_chance(64, 128, d=256).mean, 2)
-    (1.0, 0.16)
-    """
-    if min(n_atoms, n_others, d, n_draws) < 1:
-        raise ArrayError(
-            f"{n_atoms} and {n_others} directions in {d} dimensions, {n_draws} draws: each must be 1 or more."
-        )
-    rng = stream(seed, "mmcs", n_atoms, n_others, d)
-    draws = [
-        float(greatest_cosines(_directions(n_atoms, d, rng), _directions(n_others, d, rng)).mean())
-        for _ in range(n_draws)
-    ]
-    return Chance(mean=float(np.mean(draws)), low=min(draws), high=max(draws), n_draws=n_draws)
-
-
-def _directions(n: int, d: int, rng: np.random.Generator) -> Float[NDArray[Any], "n d"]:
-    drawn = rng.normal(size=(n, d)).astype(np.float32)
-    return np.asarray(drawn / np.linalg.norm(drawn, axis=1, keepdims=True))
-
-
-def live_atoms(dictionary: Dictionary, live: Bool[NDArray[Any], " f"]) -> Float[NDArray[Any], "g d"]:
-    """Return the unit atoms of the latents that are live.
-
-    Examples
-    --------
-    >>> live_atoms(Dictionary(np.eye(2), np.zeros(2), 2 * np.eye(2), np.zeros(2)), np.array([True, False])).tolist()
-    [[1.0, 0.0]]
-    """
-    return np.asarray(dictionary.atoms[live])
 
 
 def gaussian_like(X: Float[NDArray[Any], "n d"], n: int, *, seed: int = 0) -> Float[NDArray[Any], "m d"]:

@@ -42,12 +42,12 @@ def open_rows(source: str | Path, *, site: str | None = None, test_share: float 
 
     Returns
     -------
-    Rows, with the groups of those that are judged on.
+    Rows, with the groups of both sides.
 
     Raises
     ------
     SpecError
-        If the site is missing or not one of the store, or the share leaves nothing on a side.
+        If the site is missing or not one of the store, or the share is not between 0 and 1 or leaves nothing on a side.
     FileError, FormatError
         If the source is not there, damaged or no array of rows.
 
@@ -60,6 +60,8 @@ def open_rows(source: str | Path, *, site: str | None = None, test_share: float 
     >>> opened.rows.train.shape, opened.rows.test.shape
     ((7, 10), (3, 10))
     """
+    if not 0 < test_share < 1:
+        raise SpecError(f"The test share is {test_share:g}; it lies between 0 and 1.")
     path = Path(source)
     if path.is_file():
         if site is not None:
@@ -71,8 +73,8 @@ def open_rows(source: str | Path, *, site: str | None = None, test_share: float 
     held_out = _held_out(np.arange(len(X)) if groups is None else groups, share=test_share, seed=seed)
     if held_out.all() or not held_out.any():
         raise SpecError(f"A test share of {test_share:g} leaves one side without rows; there are too few groups.")
-    rows = DictionaryRows(X[~held_out], X[held_out], groups=None if groups is None else groups[held_out])
-    return OpenedRows(rows, found)
+    sides = (None, None) if groups is None else (groups[~held_out], groups[held_out])
+    return OpenedRows(DictionaryRows(X[~held_out], X[held_out], groups=sides[1], train_groups=sides[0]), found)
 
 
 def _from_file(path: Path) -> NDArray[Any]:

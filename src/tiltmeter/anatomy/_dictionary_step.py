@@ -77,5 +77,5 @@ def gradients(weights: Weights, x: Tensor, *, recipe: DictionaryRecipe, bandwidt
 
 def _largest(pre: Tensor, k: int) -> Tensor:
     """Keep the k largest of each row, and of these what is positive."""
-    found = pre.topk(min(k, pre.shape[1]), dim=1, sorted=False)
+    found = pre.topk(k, dim=1, sorted=False)
     return torch.zeros_like(pre).scatter_(1, found.indices, found.values.relu_())

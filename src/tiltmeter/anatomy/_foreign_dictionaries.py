@@ -14,10 +14,17 @@ from safetensors import SafetensorError
 from safetensors.torch import load as from_safetensors
 
 from tiltmeter.anatomy._dictionary import Dictionary
-from tiltmeter.core.errors import ArrayError, FileError, FormatError
+from tiltmeter.core.errors import FileError, FormatError
 from tiltmeter.core.files import read_json, sha256
 
 _Arrays = dict[str, NDArray[Any]]
+# of dictionary_learning
+_CLASSES = ("AutoEncoder", "AutoEncoderNew", "AutoEncoderTopK", "BatchTopKSAE", "JumpReluAutoEncoder")
+
+
+def is_dictionary(folder: Path) -> bool:
+    """Say whether a folder has the head of a dictionary, be it readable or not."""
+    return any((folder / name).exists() for name in ("dictionary.json", "cfg.json", "config.json"))
 
 
 def read_dictionary(folder: str | Path) -> Dictionary:
@@ -46,8 +53,9 @@ def read_dictionary(folder: str | Path) -> Dictionary:
     Notes
     -----
     Read are SAELens's architectures ``standard``, ``topk`` and ``jumprelu`` (also as versions before 6 wrote them), and
-    ``AutoEncoder``, ``AutoEncoderNew``, ``AutoEncoderTopK``, ``JumpReluAutoEncoder`` and ``BatchTopKSAE`` of
-    dictionary_learning. Of ``ae.pt`` only tensors are read, and only from PyTorch's zip format: no code in it runs.
+    of dictionary_learning ``AutoEncoder`` (with atoms of norm 1, as that library reads it), ``AutoEncoderNew``,
+    ``AutoEncoderTopK``, ``JumpReluAutoEncoder`` and ``BatchTopKSAE``. Of ``ae.pt`` only tensors are read, and only from
+    PyTorch's zip format: no code in it runs.
 
     Examples
     --------
@@ -65,7 +73,9 @@ def read_dictionary(folder: str | Path) -> Dictionary:
             return _from_saelens(path)
         if (path / "config.json").exists():
             return _from_dictionary_learning(path)
-    except (KeyError, TypeError, AttributeError, ArrayError, SafetensorError) as error:
+    except FormatError:
+        raise
+    except (KeyError, TypeError, AttributeError, ValueError, SafetensorError) as error:
         raise FormatError(f"{path} lacks a part of a dictionary or holds a wrong one ({error}).") from error
     raise FormatError(f"{path} holds no dictionary.json, cfg.json (SAELens) or config.json (dictionary_learning).")
 
@@ -81,16 +91,15 @@ def _from_saelens(path: Path) -> Dictionary:
     norm = told.get("normalize_activations", "none")
     if norm not in ("none", None):
         raise FormatError(
-            f"{path} normalises activations at run time ({norm}), which no fixed dictionary can; fold it in with "
-            "SAELens and save it again."
+            f"{path} normalises activations at run time ({norm}), which no fixed dictionary can; a constant factor can "
+            "be folded in with SAELens and saved again."
         )
     encoder, decoder, bias = found["W_enc"].T, found["W_dec"], found["b_enc"]
     if told.get("apply_b_dec_to_input", True):
         bias = bias - encoder @ found["b_dec"]
     threshold = found["threshold"] if kind == "jumprelu" else None
     if kind == "topk" and told.get("rescale_acts_by_decoder_norm", False):
-        norms = np.linalg.norm(decoder, axis=1)
-        encoder, bias, decoder = encoder * norms[:, None], bias * norms, decoder / norms[:, None]
+        encoder, bias, decoder = _of_unit_norm(encoder, bias, decoder)
     made = {"encoder": encoder, "encoder_bias": bias, "decoder": decoder, "decoder_bias": found["b_dec"]}
     hook = told.get("hook_name") or (told.get("metadata") or {}).get("hook_name")
     return _dictionary(made, kind=kind, k=k, threshold=threshold, facts={"from": "SAELens", "hook": hook}, of=content)
@@ -109,6 +118,8 @@ def _saelens_kind(told: Mapping[str, Any], path: Path) -> tuple[Any, int | None]
 def _from_dictionary_learning(path: Path) -> Dictionary:
     told = read_json(path / "config.json")["trainer"]
     kind = told.get("dict_class", "AutoEncoder")
+    if kind not in _CLASSES:
+        raise FormatError(f"{path} is of the class {kind}; read are {', '.join(_CLASSES)}.")
     content, found = _tensors(path / "ae.pt")
     facts = {"from": "dictionary_learning", "class": kind, "layer": told.get("layer"), "seed": told.get("seed")}
     if kind == "JumpReluAutoEncoder":
@@ -121,13 +132,13 @@ def _from_dictionary_learning(path: Path) -> Dictionary:
     if kind == "AutoEncoderNew":
         made = {"encoder": encoder, "encoder_bias": bias, "decoder": decoder, "decoder_bias": found["decoder.bias"]}
         return _dictionary(made, kind="relu", facts=facts, of=content)
-    if kind not in ("AutoEncoder", "AutoEncoderTopK", "BatchTopKSAE"):
-        raise FormatError(
-            f"{path} is of the class {kind}; read are AutoEncoder, AutoEncoderNew, AutoEncoderTopK, BatchTopKSAE and "
-            "JumpReluAutoEncoder."
-        )
     centre = found["bias" if kind == "AutoEncoder" else "b_dec"]
-    made = {"encoder": encoder, "encoder_bias": bias - encoder @ centre, "decoder": decoder, "decoder_bias": centre}
+    if kind == "AutoEncoder":
+        # as the library does on reading: atoms of norm 1, and latents in their units
+        encoder, bias, decoder = _of_unit_norm(encoder, bias - encoder @ centre, decoder)
+    else:
+        bias = bias - encoder @ centre
+    made = {"encoder": encoder, "encoder_bias": bias, "decoder": decoder, "decoder_bias": centre}
     if kind == "AutoEncoderTopK":
         return _dictionary(made, kind="topk", k=int(found["k"]), facts=facts, of=content)
     if kind == "BatchTopKSAE":
@@ -135,6 +146,14 @@ def _from_dictionary_learning(path: Path) -> Dictionary:
         shared = np.full(len(bias), float(found["threshold"]), dtype=np.float32)
         return _dictionary(made, kind="jumprelu", threshold=shared, facts=facts, of=content)
     return _dictionary(made, kind="relu", facts=facts, of=content)
+
+
+def _of_unit_norm(
+    encoder: NDArray[Any], bias: NDArray[Any], decoder: NDArray[Any]
+) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
+    """Bring atoms to norm 1 and latents into their units; an atom of norm 0 becomes a latent that is never above it."""
+    norms = np.linalg.norm(decoder, axis=1)
+    return encoder * norms[:, None], bias * norms, decoder / np.where(norms > 0, norms, 1.0)[:, None]
 
 
 def _tensors(path: Path) -> tuple[bytes, _Arrays]:

@@ -19,7 +19,7 @@ from torch import Tensor
 from tiltmeter.anatomy._dictionary import Dictionary
 from tiltmeter.anatomy._dictionary_step import Weights, gradients
 from tiltmeter.core.dictionaries import DictionaryRecipe
-from tiltmeter.core.errors import ArrayError, FormatError
+from tiltmeter.core.errors import ArrayError, FormatError, SpecError
 from tiltmeter.core.files import write_bytes
 from tiltmeter.core.seeds import stream
 from tiltmeter.core.site import Site
@@ -83,6 +83,8 @@ def train_dictionary(
     ------
     ArrayError
         If there are fewer than two rows, one is not finite, all are equal, or the loss is not finite.
+    SpecError
+        If ``k`` of TopK is more than the latents.
     FormatError
         If the checkpoint is damaged or is of another training.
 
@@ -108,14 +110,17 @@ def train_dictionary(
     >>> trained.dictionary.decoder.shape, trained.losses[-1] < trained.losses[0]
     ((8, 4), True)
     """
-    if len(X) < 2 or not np.isfinite(X).all():
+    if len(X) < 2 or not X.size or not np.isfinite(X).all():
         raise ArrayError(f"X has shape {X.shape}; a dictionary needs two finite rows or more.")
+    if recipe.k is not None and recipe.k > n_latents:
+        raise SpecError(f"k is {recipe.k}, and there are {n_latents} latents; keep no more than there are.")
     rms = float(np.sqrt(np.mean(np.square(X, dtype=np.float64))))
     if rms == 0 or (X == X[0]).all():
         raise ArrayError("All rows are equal; there is nothing to learn from them.")
     scale = rms if recipe.scaled else 1.0
     rows = torch.from_numpy(np.asarray(X / scale, dtype=np.float32))
-    identity = training_identity(X, n_latents, recipe=recipe, seed=seed)
+    rows_sha256 = rows_hash(X)
+    identity = training_identity(rows_sha256, n_latents, recipe=recipe, seed=seed)
     run = _Run(_start(rows, n_latents, seed=seed, jump=_JUMP * rms / scale), recipe, bandwidth=_JUMP * rms / scale)
     steps, losses = run.resume(checkpoint, identity=identity)
     for step, batch in _batches(len(rows), recipe=recipe, seed=seed, first=run.done):
@@ -131,7 +136,13 @@ def train_dictionary(
             run.keep(checkpoint, identity=identity, course=(steps, losses))
     if checkpoint is not None:
         checkpoint.unlink(missing_ok=True)
-    provenance = {"recipe": recipe.model_dump(mode="json"), "seed": seed, "n_rows": len(X), "identity": identity}
+    provenance = {
+        "recipe": recipe.model_dump(mode="json"),
+        "seed": seed,
+        "n_rows": len(X),
+        "rows_sha256": rows_sha256,
+        "identity": identity,
+    }
     dictionary = _in_own_units(run.weights, recipe=recipe, scale=scale, site=site, provenance=provenance)
     return Trained(dictionary, tuple(steps), tuple(losses))
 
@@ -215,10 +226,15 @@ def _batches(n: int, *, recipe: DictionaryRecipe, seed: int, first: int) -> Iter
         yield step, torch.from_numpy(order[at * size : (at + 1) * size])
 
 
-def training_identity(X: Float[NDArray[Any], "n d"], n_latents: int, *, recipe: DictionaryRecipe, seed: int) -> str:
+def rows_hash(X: Float[NDArray[Any], "n d"]) -> str:
+    """Return the hash of rows, by which it is known again what a dictionary was trained on."""
+    return hashlib.sha256(f"{X.shape} {X.dtype}".encode() + np.ascontiguousarray(X).tobytes()).hexdigest()
+
+
+def training_identity(rows_sha256: str, n_latents: int, *, recipe: DictionaryRecipe, seed: int) -> str:
     """Return the hash of everything that decides what a training ends with."""
-    told = json.dumps([n_latents, recipe.model_dump(mode="json"), seed, X.shape, str(X.dtype), torch.__version__])
-    return hashlib.sha256(told.encode() + np.ascontiguousarray(X).tobytes()).hexdigest()
+    told = json.dumps([n_latents, recipe.model_dump(mode="json"), seed, rows_sha256, torch.__version__])
+    return hashlib.sha256(told.encode()).hexdigest()
 
 
 def _in_own_units(
@@ -232,7 +248,7 @@ def _in_own_units(
         decoder,
         (scale * centre).astype(np.float32),
         kind=recipe.kind,
-        k=None if recipe.k is None else min(recipe.k, len(bias)),
+        k=recipe.k,
         threshold=(scale * np.exp(log_threshold)).astype(np.float32) if recipe.kind == "jumprelu" else None,
         site=site,
         provenance=provenance,

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
+
+if TYPE_CHECKING:
+    from tiltmeter.core.dictionaries import DictionaryAudit
 
 dictionary_app = typer.Typer(
     help="Sparse dictionaries of activations, beside what random directions and noise would show.",
@@ -24,7 +26,8 @@ _SplitSeed = Annotated[int, typer.Option(help="Of the division into rows to trai
 def train(
     rows: _Rows,
     out: Annotated[
-        Path, typer.Option(help="The folder of the dictionaries; what it holds already is not trained again.")
+        Path,
+        typer.Option(help="The folder of the dictionaries, the record and its page; what is there is kept."),
     ],
     site: _SiteOption = None,
     sizes: Annotated[str, typer.Option(help="Numbers of latents.")] = "64,128,256",
@@ -44,15 +47,21 @@ def train(
 
     Example: tiltmeter anatomy dictionary train acts --site 2.resid_post --sizes 64,128,256 --out dictionaries
     """
+    from pydantic import ValidationError
+
     from tiltmeter import anatomy
     from tiltmeter.cli import _dictionary_tables
     from tiltmeter.core.dictionaries import DictionaryRecipe
     from tiltmeter.core.errors import SpecError
-    from tiltmeter.core.files import write_json
 
     if (k is None) != (kind != "topk"):
         raise SpecError("--k goes with --kind topk, which needs it.")
-    recipe = DictionaryRecipe(kind=kind, penalty=penalty, k=k, steps=steps, batch_size=batch_size)
+    try:
+        recipe = DictionaryRecipe(kind=kind, penalty=penalty, k=k, steps=steps, batch_size=batch_size)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        option = "--" + str(first["loc"][0]).replace("_", "-")
+        raise SpecError(f"{option} is {first['input']}: {first['msg'][0].lower()}{first['msg'][1:]}.") from None
     opened = anatomy.open_rows(rows, site=site, test_share=test_share, seed=split_seed)
     with _dictionary_tables.training() as tell:
         family = anatomy.train_family(
@@ -65,46 +74,49 @@ def train(
             progress=tell,
         )
     found = anatomy.audit_dictionaries(family.dictionaries, opened.rows, trained_on_noise=family.on_noise)
-    write_json(out / "audit.json", found.model_dump(mode="json"))
-    if as_json:
-        print(json.dumps(found.model_dump(mode="json"), indent=2, ensure_ascii=False))
-    else:
-        _dictionary_tables.audit(found)
+    _shown(found, out, as_json=as_json)
 
 
 @dictionary_app.command()
 def audit(
     dictionaries: Annotated[
-        list[Path], typer.Argument(help="Folders: of tiltmeter, SAELens or dictionary_learning, or of several of them.")
+        list[Path],
+        typer.Argument(help="Folders of tiltmeter, SAELens or dictionary_learning, or folders that hold several."),
     ],
     rows: Annotated[Path, typer.Option(help="A store as tiltmeter collect writes it, or a .npy file of rows.")],
     site: _SiteOption = None,
     test_share: _Share = 0.2,
     split_seed: _SplitSeed = 0,
+    out: Annotated[Path | None, typer.Option(help="A folder for the page, audit.html, and the record.")] = None,
     as_json: _Json = False,
 ) -> None:
     """Judge dictionaries that were trained here or elsewhere on rows, each figure beside its nulls.
 
-    Example: tiltmeter anatomy dictionary audit some_sae another_sae --rows acts --site 2.resid_post
+    Example: tiltmeter anatomy dictionary audit some_sae another_sae --rows acts --site 2.resid_post --out audit
     """
     from tiltmeter import anatomy
-    from tiltmeter.cli import _dictionary_tables
 
-    known: dict[str, anatomy.Dictionary] = {}
-    on_noise: dict[str, anatomy.Dictionary] = {}
-    for folder in dictionaries:
-        if any(folder.glob("*/dictionary.json")):
-            family = anatomy.read_family(folder)
-            known |= family.dictionaries
-            on_noise |= family.on_noise
-        else:
-            known[str(folder)] = anatomy.read_dictionary(folder)
+    family = anatomy.read_dictionaries(dictionaries)
     opened = anatomy.open_rows(rows, site=site, test_share=test_share, seed=split_seed)
-    found = anatomy.audit_dictionaries(known, opened.rows, trained_on_noise=on_noise)
+    found = anatomy.audit_dictionaries(family.dictionaries, opened.rows, trained_on_noise=family.on_noise)
+    _shown(found, out, as_json=as_json)
+
+
+def _shown(found: DictionaryAudit, out: Path | None, *, as_json: bool) -> None:
+    """Keep the record and its page in the folder, if there is one, and print either the record or tables."""
+    from tiltmeter.cli import _dictionary_tables
+    from tiltmeter.core.files import write_json
+    from tiltmeter.report import write_dictionaries
+
+    if out is not None:
+        write_json(out / "audit.json", found.model_dump(mode="json"))
+        write_dictionaries(out)
     if as_json:
-        print(json.dumps(found.model_dump(mode="json"), indent=2, ensure_ascii=False))
-    else:
-        _dictionary_tables.audit(found)
+        print(found.model_dump_json(indent=2))
+        return
+    _dictionary_tables.audit(found)
+    if out is not None:
+        print(f"\nPage: {(out / 'audit.html').resolve()}")
 
 
 def _numbers(option: str, listed: str) -> list[int]:

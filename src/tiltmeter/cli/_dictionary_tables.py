@@ -49,7 +49,7 @@ def audit(found: DictionaryAudit) -> None:
     alike = Table(title="Mean greatest cosine (MMCS), with what chance gives", title_justify="left", box=None)
     for column in ("dictionary", "train", "test", "on noise", "random", "linear", "L0", "live"):
         explained.add_column(column, justify="left" if column == "dictionary" else "right")
-    for column in ("dictionary", "to the next larger", "random", "trained on noise", "to other seeds", "random"):
+    for column in ("dictionary", "to the next larger", "turned", "random", "on noise", "to other seeds", "turned"):
         alike.add_column(column, justify="left" if column == "dictionary" else "right")
     for one in found.dictionaries:
         fractions = (one.train_fvu, one.test_fvu, one.noise_fvu, one.random_fvu, one.linear_fvu)
@@ -60,10 +60,11 @@ def audit(found: DictionaryAudit) -> None:
         alike.add_row(
             Text(one.name),
             _bounded(one.larger),
+            _chance(one.larger_turned),
             _chance(one.larger_chance),
-            value(one.larger_noise, digits=3),
+            value(one.larger_noise),
             _bounded(one.twin),
-            _chance(one.twin_chance),
+            _chance(one.twin_turned),
         )
     for table in (explained, alike):
         console.print(table)
@@ -73,7 +74,9 @@ def audit(found: DictionaryAudit) -> None:
     console.print(
         f"\n{found.level:.0%} intervals over {found.n_units:,} {found.unit} or over atoms; {found.n_train:,} rows to "
         f"train on, {found.n_test:,} to judge on. Random: as many directions in use, with a fitted decoder; linear: as "
-        "many principal components; noise: Gaussian, of the same mean and covariance.",
+        "many principal components; noise: Gaussian, of the same mean and covariance. Of MMCS, turned: the other's "
+        "atoms, turned as a whole at random; random: as many random directions; on noise: the same sizes, trained on "
+        "noise.",
         markup=False,
     )
 

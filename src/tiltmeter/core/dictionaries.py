@@ -48,18 +48,22 @@ class Chance(Record):
 class DictionaryFigures(Record):
     """One dictionary, its figures beside those of its nulls.
 
-    FVU is the fraction of variance unexplained; ``l0`` the mean number of latents that are not zero, ``live`` how many
-    ever are, on the test rows. ``noise_*``: the same dictionary on Gaussian noise with the mean and covariance of the
-    training rows. ``random_fvu``: random directions in its place, with as many latents in use and the best decoder.
-    ``linear_fvu``: as many principal components as latents are in use. ``larger``: the mean over its live atoms of the
-    greatest cosine with a live atom of the next larger dictionary; ``larger_chance``: that of as many random
-    directions; ``larger_noise``: that of dictionaries trained on the noise. ``truth``: the same mean over the
-    directions that were planted. ``twin``: with the dictionaries of the same size and another seed.
+    ``trained_on`` says whether it was trained on the very training rows that it is judged on, on others, or on rows
+    that nobody knows; only of the first is there a ``train_fvu``. FVU is the fraction of variance unexplained; ``l0``
+    the mean number of latents that are not zero, ``live`` how many ever are, on the test rows. ``noise_*``: the same
+    dictionary on Gaussian noise with the mean and covariance of the training rows. ``random_fvu``: random directions
+    in its place, with as many latents in use and the best decoder. ``linear_fvu``: as many principal components as
+    latents are in use. ``larger``: the mean over its live atoms of the greatest cosine with a live atom of the next
+    larger dictionary; ``larger_chance``: that of as many random directions; ``larger_turned``: with the same atoms of
+    the larger turned as a whole at random; ``larger_noise``: that of dictionaries trained on the noise. ``truth``:
+    the same mean over the directions that were planted. ``twin``: with the dictionaries of the same size and another
+    seed.
     """
 
     name: str
     n_latents: int
     seed: int | None
+    trained_on: Literal["these rows", "other rows", "unknown rows"]
     train_fvu: Measured
     test_fvu: Measured
     noise_fvu: Measured
@@ -70,9 +74,11 @@ class DictionaryFigures(Record):
     live: int
     larger: Measured
     larger_chance: Chance | None
+    larger_turned: Chance | None
     larger_noise: Measured
     twin: Measured
     twin_chance: Chance | None
+    twin_turned: Chance | None
     truth: Measured
     truth_chance: Chance | None
 

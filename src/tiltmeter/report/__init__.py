@@ -4,6 +4,7 @@ It computes nothing: every figure on a page stands in ``run.json`` or ``evidence
 ``shape.json``.
 """
 
+from tiltmeter.report._dictionaries import render_dictionaries, write_dictionaries
 from tiltmeter.report._experts import render_experts, write_experts
 from tiltmeter.report._league import render_league, write_league
 from tiltmeter.report._probe_card import render_card
@@ -16,12 +17,14 @@ from tiltmeter.report._write import render, write_report
 __all__ = [
     "render",
     "render_card",
+    "render_dictionaries",
     "render_experts",
     "render_league",
     "render_shape",
     "render_steering",
     "render_stego",
     "render_weights",
+    "write_dictionaries",
     "write_experts",
     "write_league",
     "write_report",
