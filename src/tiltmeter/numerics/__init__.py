@@ -1,9 +1,8 @@
 """Pure functions on arrays: intervals, resampling, pairs, medians, moments, distances, fits. No model, no files."""
 
 from tiltmeter.numerics._bootstrap import bootstrap_weights
-from tiltmeter.numerics._distributions import Family, FittedFamily, fit_family, log_density
-from tiltmeter.numerics._grid import share_on_grid
 from tiltmeter.numerics._distributions import POWER_BOUNDS, Family, FittedFamily, fit_family, log_density
+from tiltmeter.numerics._grid import share_on_grid
 from tiltmeter.numerics._intervals import clopper_pearson
 from tiltmeter.numerics._kurtosis import (
     ScaleKurtosis,
