@@ -168,7 +168,9 @@ def make_units(n: int, groups: Shaped[NDArray[Any], " n"] | None, settings: Shap
     codes = np.arange(n) if groups is None else np.unique(groups, return_inverse=True)[1]
     n_units = int(codes.max(initial=-1)) + 1
     if n_units < 2:
-        raise ArrayError("All values are of one group, or of texts of the same tokens; there is nothing to judge a fit on.")
+        raise ArrayError(
+            "All values are of one group (texts of the same tokens are); there is nothing to judge fits on."
+        )
     n_free = n_units
     if n_units > _MOST_UNITS:
         codes, n_units = (rng.permutation(n_units) % _MOST_UNITS)[codes], _MOST_UNITS
