@@ -126,12 +126,12 @@ def sample_shape(
     Notes
     -----
     A sum of k independent parts of excess kurtosis κ₁ has κ₁ / k, so that k_eff = κ₁ / κ. It is a description: the same
-    κ comes from fewer parts of heavier tails, or from a scale that varies. About 280 k² independent values tell k parts
-    within a fifth, 19 times of 20. Intervals are percentile bootstraps over groups, but for that of β, which is a
-    sandwich over them. That of the kurtosis, and so of k_eff, holds less often than it says where tails are heavy and
-    values few: below about 12,000 values of a normal, 70,000 of a Laplace, or as many groups, and where one unit has
-    more than 2 % of the sum of fourth powers, its ``method`` says "approximate". The null knows nothing of groups:
-    where values repeat each other its range is too narrow.
+    κ comes from fewer parts of heavier tails, or from a scale that varies. k parts take 280 k² independent values or
+    more to be told within a fifth, 19 times of 20. Intervals are percentile bootstraps over groups, but for that of β,
+    which is a sandwich over them. That of the kurtosis, and so of k_eff, holds less often than it says where tails are
+    heavy and values few: below about 12,000 values of a normal, 70,000 of a Laplace, or as many groups, and where one
+    unit has more than 2 % of the sum of fourth powers, its ``method`` says "approximate". The null knows nothing of
+    groups: where values repeat each other its range is too narrow.
 
     Examples
     --------
@@ -168,9 +168,7 @@ def make_units(n: int, groups: Shaped[NDArray[Any], " n"] | None, settings: Shap
     codes = np.arange(n) if groups is None else np.unique(groups, return_inverse=True)[1]
     n_units = int(codes.max(initial=-1)) + 1
     if n_units < 2:
-        raise ArrayError(
-            "All values are of one group, or of texts of the same tokens; there is nothing to judge a fit on."
-        )
+        raise ArrayError("All values are of one group (as texts of the same tokens are); there is nothing to judge on.")
     n_free = n_units
     if n_units > _MOST_UNITS:
         codes, n_units = (rng.permutation(n_units) % _MOST_UNITS)[codes], _MOST_UNITS
