@@ -9,6 +9,8 @@ another penalty. Rows are those of the sparse toy world, 4,096 features of which
 ``--part toys``: dictionaries of 8 to 256 latents on five worlds in 32 dimensions (the square has two), several seeds of
 world and training, ``--rows`` of them. 15 seconds for each world, seed and number of rows.
 
+``--part noise``: why dictionaries of noise agree a little more than chance. Half a minute for eight seeds.
+
 Run with ``python -m benchmarks.dictionaries --part throughput``; peers need
 ``python -m benchmarks.peers.install dictionary-learning sae-lens`` once.
 """
@@ -36,6 +38,8 @@ from tiltmeter.anatomy import (
     DictionaryRows,
     WorldKind,
     audit_dictionaries,
+    mmcs,
+    mmcs_turned,
     sparse_world,
     toy_world,
     train_dictionary,
@@ -163,9 +167,26 @@ def toys(*, seeds: Sequence[int], worlds: Sequence[WorldKind], numbers: Sequence
             print(f"\nOf seed {seeds[0]}: {' '.join(audits[0].conclusions)}", flush=True)
 
 
+def noise(*, seeds: Sequence[int]) -> None:
+    """Say what dictionaries of 16 and of 32 latents share on isotropic noise, of the same 200,000 rows and of others."""
+    made = []
+    for seed in seeds:
+        rows = toy_world("noise", 200_000, seed=seed).X
+        made.append([train_dictionary(rows, f, recipe=INTERIM, seed=seed).dictionary.atoms for f in (16, 32)])
+    small, large = zip(*made, strict=True)
+    found = {
+        "the same rows": [mmcs(one, other).value for one, other in zip(small, large, strict=True)],
+        "other rows": [mmcs(one, other).value for one, other in zip(small, (*large[1:], large[0]), strict=True)],
+        "the same rows, turned": [mmcs_turned(one, [other]).mean for one, other in zip(small, large, strict=True)],
+    }
+    for what, values in found.items():
+        error = np.std(values, ddof=1) / np.sqrt(len(values))
+        print(f"| {what} | {np.mean(values):.3f} ± {error:.3f} (standard error, {len(values)} seeds) |")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--part", choices=("throughput", "toys"), default="throughput")
+    parser.add_argument("--part", choices=("throughput", "toys", "noise"), default="throughput")
     parser.add_argument("--steps", type=int, default=80, help="of throughput")
     parser.add_argument("--repeats", type=int, default=3, help="of throughput")
     parser.add_argument("--kinds", nargs="*", default=["relu", "topk"], help="of throughput")
@@ -175,7 +196,9 @@ def main() -> None:
     parser.add_argument("--rows", nargs="*", type=int, default=[200_000, 1000], help="of toys")
     options = parser.parse_args()
     torch.set_num_threads(1)
-    if options.part == "throughput":
+    if options.part == "noise":
+        noise(seeds=options.seeds)
+    elif options.part == "throughput":
         throughput(steps=options.steps, repeats=options.repeats, kinds=options.kinds)
     else:
         toys(seeds=options.seeds, worlds=options.worlds, numbers=options.rows, sizes=options.sizes)

@@ -229,7 +229,7 @@ def judged(by_seed, *, noise=None):
 def test_a_peak_is_told_with_the_seeds_that_have_it_and_an_end_is_no_peak():
     first, second = {8: 0.6, 16: 0.9, 32: 0.7}, {8: 0.6, 16: 0.8, 32: 0.85}
     said = " ".join(dictionary_conclusions(judged({0: first, 1: first, 2: second})))
-    assert "greatest at 16 latents: 0.87" in said and "turned at random have 0.40" in said
+    assert "greatest at 16 latents: 0.87" in said and "random directions, have 0.40" in said
     assert "Of 3 seeds 2 peak there" in said
     assert "rests on one seed" in " ".join(dictionary_conclusions(judged({0: first})))
     rising = {8: 0.6, 16: 0.7, 32: 0.8}

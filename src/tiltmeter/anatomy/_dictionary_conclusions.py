@@ -10,7 +10,7 @@ import numpy as np
 from tiltmeter.core.dictionaries import Chance, DictionaryFigures
 from tiltmeter.core.records import Estimate, Measured
 
-# MMCS nearer to that of turned atoms than this says nothing: dictionaries of isotropic noise come so near
+# MMCS nearer to its null than this says nothing: dictionaries of isotropic noise come so near
 _NEAR = 0.03
 # a chance so high leaves no room for a finding
 _NO_ROOM = 0.9
@@ -45,23 +45,23 @@ def _loss(found: Sequence[DictionaryFigures]) -> str:
 
 def _matches(found: Sequence[DictionaryFigures]) -> list[str]:
     by_size = _by_size(found, "larger")
-    nulls = {size: _turned(found, size) for size in by_size}
+    nulls = {size: _chance_at(found, size) for size in by_size}
     if not by_size:
         return []
     if min(nulls.values()) > _NO_ROOM:
         return [
-            "MMCS to the next larger dictionary means nothing here: the same atoms turned at random have "
-            f"{min(nulls.values()):.2f} or more."
+            "MMCS to the next larger dictionary means nothing here: the same atoms turned at random, or random "
+            f"directions, have {min(nulls.values()):.2f} or more."
         ]
     if all(value - nulls[size] <= _NEAR for size, value in by_size.items()):
         return [
             f"No size has an MMCS to the next larger one that is more than {_NEAR} above that of the same atoms turned "
-            "at random."
+            "at random and of random directions."
         ]
     peak = max(by_size, key=lambda size: by_size[size])
     noise = _by_size(found, "larger_noise").get(peak)
     said = f"MMCS to the next larger dictionary is greatest at {peak} latents: {by_size[peak]:.2f}"
-    said += f", where the same atoms turned at random have {nulls[peak]:.2f}"
+    said += f", where the same atoms turned at random, or random directions, have {nulls[peak]:.2f}"
     said += f" and dictionaries of noise {noise:.2f}." if noise is not None else "."
     if noise is not None and by_size[peak] - noise <= _NEAR:
         said += " So near to those of noise the covariance of the rows may be all that they share."
@@ -72,9 +72,15 @@ def _matches(found: Sequence[DictionaryFigures]) -> list[str]:
     return [said]
 
 
-def _turned(found: Sequence[DictionaryFigures], size: int) -> float:
+def _chance_at(found: Sequence[DictionaryFigures], size: int) -> float:
+    """Return the mean over seeds of the higher null: atoms may lie more evenly than random directions, or less."""
     # where there is an MMCS both sides have live atoms, so that turned ones have one, too
-    return float(np.mean([one.larger_turned.mean for one in found if one.n_latents == size and one.larger_turned]))
+    nulls = [_higher(one.larger_turned, one.larger_chance) for one in found if one.n_latents == size]
+    return float(np.mean([null for null in nulls if null is not None]))
+
+
+def _higher(*nulls: Chance | None) -> float | None:
+    return max((null.mean for null in nulls if null is not None), default=None)
 
 
 def _agreement(found: Sequence[DictionaryFigures], peak: int) -> str:
@@ -100,7 +106,7 @@ def _nulls(found: Sequence[DictionaryFigures]) -> list[str]:
     blind = [one.name for one in found if _is_no_better(one.test_fvu, one.noise_fvu)]
     if blind:
         said.append(f"Explained as little of the rows as of Gaussian noise of their covariance: {', '.join(blind)}.")
-    alone = [one.name for one in found if _is_chance(one.twin, one.twin_turned)]
+    alone = [one.name for one in found if _is_chance(one.twin, _higher(one.twin_turned, one.twin_chance))]
     if alone:
         said.append(f"Another seed finds other atoms, as far as MMCS can tell: {', '.join(alone)}.")
     return said
@@ -153,8 +159,8 @@ def _is_no_better(one: Measured, rival: Measured) -> bool:
     return isinstance(one, Estimate) and isinstance(rival, Estimate) and one.high >= rival.low
 
 
-def _is_chance(one: Measured, chance: Chance | None) -> bool:
-    return isinstance(one, Estimate) and chance is not None and one.value <= chance.mean + _NEAR
+def _is_chance(one: Measured, chance: float | None) -> bool:
+    return isinstance(one, Estimate) and chance is not None and one.value <= chance + _NEAR
 
 
 def _value(found: Measured) -> str:

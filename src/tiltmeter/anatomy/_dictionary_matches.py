@@ -112,8 +112,9 @@ def mmcs_turned(
 ) -> Chance:
     """Return the MMCS of atoms with others that are turned as a whole at random: how they lie to each other is kept.
 
-    Atoms of one dictionary shun each other, so that they cover the sphere better than random directions do: where
-    nothing is shared, the greatest cosine with them is higher than :func:`mmcs_chance` says.
+    Atoms of one dictionary often shun each other, and so cover the sphere better than random directions do: where
+    nothing is shared, the greatest cosine with them is higher than :func:`mmcs_chance` says. Where they crowd about one
+    direction it is lower, so that the higher of the two is the null.
 
     Parameters
     ----------
