@@ -80,7 +80,7 @@ def test_a_random_decoder_carries_nothing_and_a_perfect_one_everything():
     values, covered = [], []
     for seed in range(60):
         sent, received = rng.integers(16, size=200), rng.integers(16, size=200)
-        found = capacity(sent, received, n_bits=4, n_draws=200, seed=seed)
+        found = capacity(sent, received, n_bits=4, n_draws=100, seed=seed)
         values.append((found.by_flips.value, found.by_information.value))
         covered.append((found.by_flips.low == 0, found.by_information.low <= 0))
         assert found.by_flips.high < 0.2 and found.by_information.high < 0.5
@@ -100,7 +100,7 @@ def test_the_interval_covers_the_truth_of_a_noisy_channel():
     hits = []
     for seed in range(80):
         sent = rng.integers(16, size=400)
-        found = capacity(sent, flipped(sent, 4, 0.1, rng), n_bits=4, n_draws=120, seed=seed)
+        found = capacity(sent, flipped(sent, 4, 0.1, rng), n_bits=4, n_draws=100, seed=seed)
         hits.append((found.by_flips.low <= truth <= found.by_flips.high,
                      found.by_information.low <= truth <= found.by_information.high))  # fmt: skip
     assert (np.mean(hits, axis=0) >= 0.88).all()

@@ -131,7 +131,7 @@ def test_prompts_are_answered_by_the_model(writer):
         items_from_prompts(prompts.select(np.zeros(3, dtype=bool)), 9, writer=writer)
 
 
-@pytest.mark.parametrize("seed", [0, 1, 2])
+@pytest.mark.parametrize("seed", [1, 2])
 def test_plain_answers_are_not_what_anybody_else_writes(writer, seed):
     prompts = TextSet(np.array(["a", "b"]), texts=("w1", "w2"))
     items = items_from_prompts(prompts, 2, writer=writer, max_new_tokens=12, seed=seed)

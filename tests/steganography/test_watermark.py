@@ -25,7 +25,7 @@ def writer():
     return subject
 
 
-ITEMS = tuple(Item(f"i{i}", f"w{i % 40} w{i // 40}", "") for i in range(24))
+ITEMS = tuple(Item(f"i{i}", f"w{i % 40} w{i // 40}", "") for i in range(16))
 
 
 def test_a_message_is_read_back_from_tokens_that_are_not_sure(writer):
@@ -41,8 +41,8 @@ def test_another_key_and_plain_sampling_read_as_chance(writer):
     messages = np.random.default_rng(0).integers(16, size=len(ITEMS))
     texts = attacker.encode(ITEMS, messages)
     other = watermark(writer, n_bits=4, key="another", max_new_tokens=25)
-    assert (other.decode(ITEMS, texts) == messages).sum() <= 6
-    assert (attacker.decode(ITEMS, attacker.plain(ITEMS)) == messages).sum() <= 6
+    assert (other.decode(ITEMS, texts) == messages).sum() <= 4
+    assert (attacker.decode(ITEMS, attacker.plain(ITEMS)) == messages).sum() <= 4
 
 
 def test_over_keys_a_token_is_drawn_as_often_as_the_model_finds_it_likely():
