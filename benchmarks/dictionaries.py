@@ -168,7 +168,7 @@ def toys(*, seeds: Sequence[int], worlds: Sequence[WorldKind], numbers: Sequence
 
 
 def noise(*, seeds: Sequence[int]) -> None:
-    """Say what dictionaries of 16 and of 32 latents share on isotropic noise, of the same 200,000 rows and others."""
+    """Say what dictionaries of 16 and 32 latents share on isotropic noise, of the same 200,000 rows and of others."""
     made = []
     for seed in seeds:
         rows = toy_world("noise", 200_000, seed=seed).X
