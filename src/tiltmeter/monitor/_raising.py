@@ -85,17 +85,9 @@ class Raising:
         self._held: list[set[str]] = [set() for _ in range(n)]
         self._is_raised = torch.zeros(n, len(self.monitors), dtype=torch.bool)
         self.stopped: Tensor | None = None
-        self._next: dict[str, Tensor] = {}
+        self._next_column = 0
         for switch in self._all_switches():
             switch.begins = None
-
-    def advance(self, column: int) -> None:
-        """Switch on what earlier tokens ask for, from a column on: another forward begins."""
-        for name, rows in self._next.items():
-            begins = torch.where(rows, column, _NEVER)
-            for switch in self.switches[name]:
-                switch.begins = begins if switch.begins is None else torch.minimum(switch.begins, begins)
-        self._next = {}
 
     def look(self, texts: TextsSoFar, step: TokenScores) -> None:
         """Raise monitors on what a forward read."""
@@ -109,6 +101,7 @@ class Raising:
         if not bool(new.any()):
             return
         self._is_raised |= new
+        self._next_column = texts.n_read
         names, alarms = list(self.monitors), []
         for row in new.any(1).nonzero().flatten().tolist():
             before = len(texts.read_tokens()[row]) - int(step.is_text[row].sum())
@@ -199,7 +192,10 @@ class Raising:
         if isinstance(action, Stop):
             self.stopped = self._with(self.stopped, row)
         elif isinstance(action, SteerOn):
-            self._next[rule.name] = self._with(self._next.get(rule.name), row)
+            for switch in self.switches[rule.name]:
+                begins = torch.full((len(self._held),), _NEVER) if switch.begins is None else switch.begins.clone()
+                begins[row] = self._next_column
+                switch.begins = begins
         else:
             action(alarm)
 

@@ -294,7 +294,6 @@ class _Onlooker:
             self._pool.begin()
             for reader in self._readers:
                 reader.begin()
-        self.raising.advance(self._texts.n_read)
         self._is_text = self._texts.is_text(places)
         self._is_read = self._which_read(self._texts, places)
 
