@@ -70,9 +70,9 @@ def read_vllm_states(
     Notes
     -----
     A file is a safetensors file of ``token_ids``, shape (tokens,), and ``hidden_states``, shape (tokens, layers,
-    features). Layer 0 is the embedding, layer i the stream after block i - 1, the last one before the final norm. vLLM's
-    models add the layers in the order of their forward, whatever the order in which they were asked for, which is why
-    only a rising one is taken here.
+    features). Layer 0 is the embedding, layer i the stream after block i - 1, the last one before the final norm. The
+    models of vLLM write layers in the order of their forward, whatever the order in which they were asked for, which is
+    why only a rising one is taken here.
 
     Examples
     --------
@@ -91,7 +91,7 @@ def read_vllm_states(
     sizes = [len(part) for part in rows]
     texts = encoded.texts
     return Activations(
-        np.concatenate(rows) if rows else np.zeros((0, shape[1]), dtype=np.float32),
+        np.concatenate([np.zeros((0, shape[1]), dtype=np.float32), *rows]),
         ids=encoded.ids,
         offsets=np.concatenate([[0], np.cumsum(sizes, dtype=np.int64)]),
         y=texts.y,
@@ -134,8 +134,8 @@ def _read(
             given = file.get_tensor(_TOKENS).numpy()
             if found != (len(given), *shape):
                 raise FormatError(
-                    f"{path} holds {_STATES} of shape {found}, and {(len(given), *shape)} is needed: tokens, the layers "
-                    "that were asked for, the width of the model."
+                    f"{path} holds {_STATES} of shape {found}, and {(len(given), *shape)} is needed: tokens, the "
+                    "layers that were asked for, the width of the model."
                 )
             _check_tokens(path, given, tokens, name=str(encoded.ids[i]))
             values: torch.Tensor = states[:, column, :]
