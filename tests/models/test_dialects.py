@@ -81,12 +81,18 @@ def test_vllm_numbers_as_hugging_face_does_but_from_the_front_only():
         assert theirs == site_from(index, dialect="hidden_states", subject=LLAMA)
     with pytest.raises(SpecError, match="Hidden state -1 was asked for"):
         site_from(-1, dialect="vllm", subject=LLAMA)
+    with pytest.raises(SpecError, match=r"3 blocks have 4 \(0 to 3\)"):
+        site_from(4, dialect="vllm", subject=LLAMA)
 
 
-@pytest.mark.parametrize("dialect", ["hidden_states", "vllm"])
-def test_the_last_hidden_state_is_refused_where_it_is_normed(dialect):
+def test_the_last_hidden_state_is_refused_where_it_is_normed():
     with pytest.raises(SpecError, match=r"3 of 3 blocks is after the final norm.* name 2\.resid_post for the value"):
-        site_from(3, dialect=dialect, subject=LLAMA)
+        site_from(3, dialect="hidden_states", subject=LLAMA)
+
+
+@pytest.mark.parametrize("family", ["llama", "gpt2", "opt-post-norm"])
+def test_the_last_layer_of_vllm_is_before_the_final_norm(family):
+    assert site_from(3, dialect="vllm", subject=tiny_subject(family)) == Site(2, "resid_post")
 
 
 @pytest.mark.parametrize(

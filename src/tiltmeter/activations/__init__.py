@@ -11,6 +11,7 @@ from tiltmeter.activations._pool import Reading
 from tiltmeter.activations._progress import Done, OnProgress
 from tiltmeter.activations._ray import RayWorkers, collect_on_ray
 from tiltmeter.activations._store import ActivationStore, StoreInfo
+from tiltmeter.activations._vllm import read_vllm_states
 
 __all__ = [
     "ActivationStore",
@@ -26,5 +27,6 @@ __all__ = [
     "collect_on_ray",
     "export_store",
     "plan_batches",
+    "read_vllm_states",
     "stored_moments",
 ]

@@ -63,9 +63,10 @@ def site_from(name: str | int, *, dialect: Dialect, subject: SubjectModel) -> Si
     index is refused but for BERT and RoBERTa models: in all others it is the value *after* the final norm (in post-norm
     OPT models a projection), which is no site. For ``resid_post`` of the last block name that site itself.
 
-    vLLM numbers as Hugging Face does. In its files the second axis of ``hidden_states`` (tokens, layers, features)
-    holds the layers in the order in which they were asked for: give the layer that was asked for, not its place on that
-    axis.
+    vLLM numbers as Hugging Face does, from the front only, but for the last index: there it is the value *before* the
+    final norm, ``resid_post`` of the last block. In its files the second axis of ``hidden_states`` (tokens, layers,
+    features) holds the layers that were asked for: give the layer, not its place on that axis, or let
+    :func:`tiltmeter.activations.read_vllm_states` find it.
 
     The points are those of the model as Hugging Face has it: TransformerLens's are the same values only if it was told
     not to fold norms or centre weights, and for ``z`` it keeps a head axis where Tiltmeter sets the heads side by side.
@@ -86,8 +87,8 @@ def site_from(name: str | int, *, dialect: Dialect, subject: SubjectModel) -> Si
     '2.resid_post'
     >>> str(site_from(2, dialect="hidden_states", subject=subject))
     '1.resid_post'
-    >>> str(site_from(0, dialect="vllm", subject=subject))
-    '0.resid_pre'
+    >>> str(site_from(0, dialect="vllm", subject=subject)), str(site_from(3, dialect="vllm", subject=subject))
+    ('0.resid_pre', '2.resid_post')
     >>> site_from(-1, dialect="hidden_states", subject=subject)
     Traceback (most recent call last):
     tiltmeter.core.errors.SpecError: Hidden state 3 of 3 blocks is after the final norm or projection, which no site \
@@ -101,7 +102,7 @@ is; name 2.resid_post for the value before it.
         case "layers":
             site = _from_layer(name)
         case _:
-            site = _from_index(name, subject=subject, negative=dialect == "hidden_states")
+            site = _from_index(name, subject=subject, dialect=dialect)
     (resolved,) = subject.resolve_sites([site])
     return resolved
 
@@ -127,17 +128,18 @@ def _from_hook(name: str | int, *, subject: SubjectModel) -> Site:
     return Site(int(match[1]), _HOOKS[match[2]])
 
 
-def _from_index(name: str | int, *, subject: SubjectModel, negative: bool) -> Site:
+def _from_index(name: str | int, *, subject: SubjectModel, dialect: Literal["hidden_states", "vllm"]) -> Site:
     n_layers = subject.n_layers
     if not isinstance(name, int) or isinstance(name, bool):
         raise SpecError(f"{name!r} is no index of a hidden state; give a whole number, 0 being the embedding.")
-    index = name + n_layers + 1 if name < 0 and negative else name
+    index = name + n_layers + 1 if name < 0 and dialect == "hidden_states" else name
     if not 0 <= index <= n_layers:
         raise SpecError(
             f"Hidden state {name} was asked for, but {n_layers} blocks have {n_layers + 1} (0 to {n_layers})."
         )
-    # nothing follows the last block of a post-norm encoder
-    if index == n_layers and (subject.family.kind, subject.family.stream) != ("encoder", "normed"):
+    # vLLM takes the last one before the norm, and nothing follows the last block of a post-norm encoder
+    is_normed = dialect == "hidden_states" and (subject.family.kind, subject.family.stream) != ("encoder", "normed")
+    if index == n_layers and is_normed:
         raise SpecError(
             f"Hidden state {index} of {n_layers} blocks is after the final norm or projection, which no site is; "
             f"name {n_layers - 1}.resid_post for the value before it."

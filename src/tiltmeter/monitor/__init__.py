@@ -5,8 +5,10 @@ A monitor is a folder, with a card to be published by.
 
 from tiltmeter.monitor._card import Card, Reading
 from tiltmeter.monitor._cascade import Budget, Cascade, Reviewer, review_most_suspicious, reviewer_of
+from tiltmeter.monitor._control_arena import ControlMonitor, MakeResponse, control_monitor
 from tiltmeter.monitor._hub import fetch, publish
 from tiltmeter.monitor._log import LoggedAlarm, MonitorLog
+from tiltmeter.monitor._inspect import ReadFrom, inspect_scorer
 from tiltmeter.monitor._make_reference import make_reference, write_reference
 from tiltmeter.monitor._monitor import Monitor, Scores
 from tiltmeter.monitor._probe_card import read_card, write_card
@@ -26,9 +28,12 @@ __all__ = [
     "Cascade",
     "Condition",
     "LoggedAlarm",
+    "ControlMonitor",
+    "MakeResponse",
     "Monitor",
     "MonitorLog",
     "Not",
+    "ReadFrom",
     "Reading",
     "Reference",
     "Reviewer",
@@ -44,8 +49,10 @@ __all__ = [
     "any_of",
     "can_replay",
     "certify_running",
+    "control_monitor",
     "fetch",
     "holds",
+    "inspect_scorer",
     "make_reference",
     "publish",
     "read_card",

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from tiltmeter.activations import collect
+from tiltmeter.core.activations import Activations
 from tiltmeter.core.direction import Direction
 from tiltmeter.core.errors import FormatError, ModelError, SpecError
 from tiltmeter.core.files import new_folder, read_json, seal, sha256, write_json
@@ -20,7 +21,7 @@ from tiltmeter.core.parity import Parity, Tolerance
 from tiltmeter.core.records import Threshold, Unavailable
 from tiltmeter.data import TextSet
 from tiltmeter.evaluation import MahalanobisDetector
-from tiltmeter.models import Fingerprint, SubjectModel, encode
+from tiltmeter.models import Encoded, Fingerprint, SubjectModel, encode
 from tiltmeter.monitor._card import Card
 from tiltmeter.monitor._causes import find_causes
 from tiltmeter.monitor._reference import Reference
@@ -93,15 +94,49 @@ class Monitor:
         """
         self.check(subject)
         reading = self.card.reading
-        texts = replace(texts, span=reading.span)
-        encoded = encode(subject, texts, long_texts=reading.long_texts, skip_first=reading.skip_first)
+        encoded = self.encode(subject, texts)
         acts = collect(subject, encoded, sites=[reading.site], pooling=reading.pooling)[reading.site]
-        scores = self.direction.score(acts.X)
+        return self.score_activations(acts)
+
+    def encode(self, subject: SubjectModel, texts: TextSet) -> Encoded:
+        """Tokenize texts as they were in training: the tokens that another engine is to be given.
+
+        Raises
+        ------
+        DataError, ModelError
+            As :func:`tiltmeter.models.encode`.
+        """
+        reading = self.card.reading
+        texts = replace(texts, span=reading.span)
+        return encode(subject, texts, long_texts=reading.long_texts, skip_first=reading.skip_first)
+
+    def score_activations(self, acts: Activations) -> Scores:
+        """Score what was read already, here or by another engine; :meth:`parity` says whether that reads the same.
+
+        Parameters
+        ----------
+        acts
+            At the monitor's site: of the tokens that are read, or pooled as the card says.
+
+        Raises
+        ------
+        SpecError
+            If the activations are of another site, or of none that is known.
+        ArrayError
+            If they are of another width.
+        """
+        if str(acts.site) != self.card.reading.site:
+            raise SpecError(
+                f"The activations were read at {acts.site}, and the monitor {self.card.name} reads at "
+                f"{self.card.reading.site}; read them there."
+            )
+        rows = acts.pool(self.card.reading.pooling).X
+        scores = self.direction.score(rows)
         threshold = self.card.threshold
         return Scores(
             scores,
             alarms=scores > threshold.value if isinstance(threshold, Threshold) else None,
-            unlike=None if self.detector is None else self.detector.is_unlike(acts.X),
+            unlike=None if self.detector is None else self.detector.is_unlike(rows),
         )
 
     def check(self, subject: SubjectModel) -> Parity | None:
