@@ -7,8 +7,8 @@ from tiltmeter.monitor._card import Card, Reading
 from tiltmeter.monitor._cascade import Budget, Cascade, Reviewer, review_most_suspicious, reviewer_of
 from tiltmeter.monitor._control_arena import ControlMonitor, MakeResponse, control_monitor
 from tiltmeter.monitor._hub import fetch, publish
-from tiltmeter.monitor._log import LoggedAlarm, MonitorLog
 from tiltmeter.monitor._inspect import ReadFrom, inspect_scorer
+from tiltmeter.monitor._log import LoggedAlarm, MonitorLog
 from tiltmeter.monitor._make_reference import make_reference, write_reference
 from tiltmeter.monitor._monitor import Monitor, Scores
 from tiltmeter.monitor._probe_card import read_card, write_card
@@ -27,8 +27,8 @@ __all__ = [
     "Card",
     "Cascade",
     "Condition",
-    "LoggedAlarm",
     "ControlMonitor",
+    "LoggedAlarm",
     "MakeResponse",
     "Monitor",
     "MonitorLog",
