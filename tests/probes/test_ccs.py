@@ -121,7 +121,8 @@ def test_the_kept_start_has_the_lowest_objective_and_more_starts_are_never_worse
     assert many.objectives[many.best] == many.objectives.min()
     # the first starts are the same, and each is solved for itself
     np.testing.assert_allclose(many.losses[:2], few.losses, atol=1e-8)
-    assert many.losses.min() <= few.losses.min() + 1e-12
+    # a start ends within the solver's tolerance of its minimum, and where within hangs on the shape of the batch
+    assert many.losses.min() <= few.losses.min() + 1e-10
 
 
 def test_the_probe_keeps_what_the_function_found():
