@@ -58,14 +58,14 @@ def evaluated(folder: Path, scorer: Any, *, answers: tuple[str, ...] = ANSWERS, 
 def test_a_sample_has_the_score_of_the_monitor(tmp_path: Path, read: Any) -> None:
     bare = made_monitor(SUBJECT, span="assistant" if read == "chat" else "all", pooling="mean")
     wanted = bare.score(SUBJECT, texts_of(ANSWERS, chats=read == "chat")).scores
-    monitor = made_monitor(
-        SUBJECT, span="assistant" if read == "chat" else "all", pooling="mean", threshold=float(np.sort(wanted)[2])
-    )
+    # between the highest and the next: a text read alone may round otherwise than among others
+    limit = float(np.sort(wanted)[-2:].mean())
+    monitor = made_monitor(SUBJECT, span="assistant" if read == "chat" else "all", pooling="mean", threshold=limit)
     log = evaluated(tmp_path, inspect_scorer(monitor, SUBJECT, read=read))
     found = {sample.id: next(iter(sample.scores.values())) for sample in log.samples}
     for i, score in enumerate(wanted):
         one = found[f"s{i}"]
-        assert one.value["score"] == pytest.approx(score, abs=1e-5)
+        assert one.value["score"] == pytest.approx(score, abs=1e-5 * wanted.std())
         assert one.value["alarm"] == (score == wanted.max()) == one.metadata["alarm"]
         assert one.metadata["unlike"] is None and one.metadata["threshold"]["fpr"] == 0.01
         assert "with 95% confidence (population: x)" in one.explanation
