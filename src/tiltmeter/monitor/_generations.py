@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import copy
+import inspect
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple, Protocol
 
 import torch
 from torch import Tensor
-from transformers import StoppingCriteriaList
+from transformers import StaticCache, StoppingCriteriaList
 
 from tiltmeter.core.errors import SpecError
 from tiltmeter.models import SubjectModel
@@ -65,10 +66,12 @@ def _watched(
     args: tuple[Any, ...],
     kwargs: dict[str, Any],
 ) -> Any:  # noqa: ANN401
-    given = dict(zip(("inputs", "generation_config"), args, strict=False)) | kwargs
+    # a watch around this one takes what is named only
+    given = dict(zip(inspect.signature(type(subject.model).generate).parameters, (None, *args), strict=False)) | kwargs
+    given.pop("self", None)
     config = _settled(subject, given)
     tokens = given.get("inputs", given.get("input_ids"))
-    onlooker.begin(Beginning(1 if tokens is None else int(tokens.shape[1]), _ends(subject, config, given=given)))
+    onlooker.begin(Beginning(1 if tokens is None else int(tokens.shape[1]), _ends(config, given=given)))
 
     def stop(seen: Tensor, scores: object, **_: object) -> Tensor:  # noqa: ARG001  (as generate calls it)
         stopped = onlooker.stopped()
@@ -99,8 +102,18 @@ def _settled(subject: SubjectModel, given: dict[str, Any]) -> Any:  # noqa: ANN4
         raise SpecError("A watched model was given inputs_embeds to generate from; give it input_ids.")
     if given.get("custom_generate") is not None:
         raise SpecError("A watched model was given custom_generate; only sampling and the likeliest token are watched.")
-    config = copy.deepcopy(given.get("generation_config") or subject.model.generation_config)
+    own = subject.model.generation_config
+    config = copy.deepcopy(given.get("generation_config") or own)
+    # as generate fills in what is left open, from the model's own
+    config.update(**{key: value for key, value in own.to_dict().items() if getattr(config, key, None) is None})
     config.update(**{key: value for key, value in given.items() if hasattr(config, key)})
+    if config.guidance_scale not in (None, 1):
+        raise SpecError("A watched model was asked for guidance, which reads a second text beside each; leave it out.")
+    if "static" in str(config.cache_implementation) or isinstance(given.get("past_key_values"), StaticCache):
+        raise SpecError(
+            "A watched model was asked for a static cache, with which it is not told which tokens are padding; leave "
+            "cache_implementation out."
+        )
     mode = str(config.get_generation_mode(given.get("assistant_model")).value)
     if mode not in ("greedy_search", "sample"):
         raise SpecError(
@@ -110,12 +123,8 @@ def _settled(subject: SubjectModel, given: dict[str, Any]) -> Any:  # noqa: ANN4
     return config
 
 
-def _ends(subject: SubjectModel, config: Any, *, given: dict[str, Any]) -> frozenset[int]:  # noqa: ANN401
-    ends = config.eos_token_id
-    if ends is None:
-        # what is left open is filled in from the model's own defaults
-        ends = getattr(subject.model.generation_config, "eos_token_id", None)
-    listed = [] if ends is None else torch.as_tensor(ends).reshape(-1).tolist()
+def _ends(config: Any, *, given: dict[str, Any]) -> frozenset[int]:  # noqa: ANN401
+    listed = [] if config.eos_token_id is None else torch.as_tensor(config.eos_token_id).reshape(-1).tolist()
     # a row that ends otherwise is followed by padding; else padding is a word that the model chose
     padding = config.pad_token_id
     if padding is not None and (config.stop_strings is not None or given.get("stopping_criteria")):

@@ -244,11 +244,15 @@ class MonitorLog:
                             "INSERT INTO alarms (id, time, record) VALUES (?, ?, ?) ON CONFLICT (id) DO NOTHING", row
                         ).rowcount
                     self._connection.executemany("INSERT INTO texts (time, record) VALUES (?, ?)", one.texts)
-        except sqlite3.Error as error:
+        except BaseException as error:
+            # whoever waits must learn that nothing was kept, also where this thread is interrupted
             for one in together:
                 one.error = error
-        for one in together:
-            one.is_done = True
+            if not isinstance(error, sqlite3.Error):
+                raise
+        finally:
+            for one in together:
+                one.is_done = True
 
     def _all_alarms(self) -> Iterator[LoggedAlarm]:
         last = 0
@@ -281,7 +285,7 @@ class _Waiting:
         self.texts = texts
         self.n_new = 0
         self.is_done = False
-        self.error: sqlite3.Error | None = None
+        self.error: BaseException | None = None
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Literal, NamedTuple
 
@@ -15,16 +15,21 @@ from tiltmeter.core.records import Threshold, Unavailable
 from tiltmeter.core.site import Site
 from tiltmeter.models import Edit, Places
 from tiltmeter.monitor._monitor import Monitor
-from tiltmeter.monitor._watch_rules import Rule, SteerOn, Stop, has_not, holds, named
+from tiltmeter.monitor._watch_rules import Action, Rule, SteerOn, Stop, has_not, holds, named
 from tiltmeter.monitor._watched_texts import TextsSoFar, TokenScores
+
+_NEVER = torch.iinfo(torch.int64).max
 
 
 class Switched:
-    """An edit that is applied to the texts of a batch for which it was switched on."""
+    """An edit that is applied to the texts of a batch for which it was switched on, from a column on.
+
+    ``begins``: shape (b,), the first column, padding included, to be edited of each text; None where all are off.
+    """
 
     def __init__(self, edit: Edit) -> None:
         self.edit = edit
-        self.on: Tensor | None = None
+        self.begins: Tensor | None = None
 
     @property
     def site(self) -> Site:
@@ -33,9 +38,12 @@ class Switched:
 
     def __call__(self, old: Tensor, places: Places) -> Tensor:
         """Return what the edit makes of the texts for which it is on."""
-        if self.on is None or not bool(self.on.any()):
+        if self.begins is None:
             return old
-        return torch.where(self.on.to(old.device)[:, None, None], self.edit(old, places), old)
+        # without a cache earlier tokens come again, and must come as they were
+        columns = torch.arange(places.past, places.past + places.shape[1])
+        is_on = (columns >= self.begins[:, None]).to(old.device)
+        return torch.where(is_on[..., None], self.edit(old, places), old)
 
 
 class Told(NamedTuple):
@@ -67,6 +75,7 @@ class Raising:
             rule.name: [Switched(edit) for action in rule.then if isinstance(action, SteerOn) for edit in action.edits]
             for rule in self.rules
         }
+        self.is_acting = False
         self.begin(0)
 
     def begin(self, n: int) -> None:
@@ -76,16 +85,9 @@ class Raising:
         self._held: list[set[str]] = [set() for _ in range(n)]
         self._is_raised = torch.zeros(n, len(self.monitors), dtype=torch.bool)
         self.stopped: Tensor | None = None
-        self._next: dict[str, Tensor] = {}
+        self._next_column = 0
         for switch in self._all_switches():
-            switch.on = None
-
-    def advance(self) -> None:
-        """Switch on what earlier tokens ask for: another forward begins."""
-        for name, rows in self._next.items():
-            for switch in self.switches[name]:
-                switch.on = rows if switch.on is None else switch.on | rows
-        self._next = {}
+            switch.begins = None
 
     def look(self, texts: TextsSoFar, step: TokenScores) -> None:
         """Raise monitors on what a forward read."""
@@ -99,7 +101,8 @@ class Raising:
         if not bool(new.any()):
             return
         self._is_raised |= new
-        names = list(self.monitors)
+        self._next_column = texts.n_read
+        names, alarms = list(self.monitors), []
         for row in new.any(1).nonzero().flatten().tolist():
             before = len(texts.read_tokens()[row]) - int(step.is_text[row].sum())
             for k in new[row].nonzero().flatten().tolist():
@@ -108,10 +111,13 @@ class Raising:
                     column = int(over[row, :, k].int().argmax())
                     self._raise(row, names[k], score=float(running[row, column, k]), limit=limit, at="token")
                     self.raised_at[row][names[k]] = before + int(step.is_text[row, : column + 1].sum()) - 1
-            self._tell(texts, row, at=max(self.raised_at[row].values()), rules=self._open(row, ended=False))
+            at = max(self.raised_at[row].values())
+            alarms += self._alarms(texts, row, at=at, rules=self._open(row, ended=False))
+        self._act(alarms)
 
     def end(self, texts: TextsSoFar, final: Sequence[Mapping[str, float]]) -> None:
         """Decide what is decided at the end of texts."""
+        alarms = []
         for row, scores in enumerate(final):
             for name, monitor in self.monitors.items():
                 threshold = monitor.card.threshold
@@ -119,7 +125,8 @@ class Raising:
                     continue
                 if scores[name] > threshold.value:
                     self._raise(row, name, score=scores[name], limit=threshold, at="end")
-            self._tell(texts, row, at=None, rules=self._open(row, ended=True))
+            alarms += self._alarms(texts, row, at=None, rules=self._open(row, ended=True))
+        self._act(alarms)
 
     def _all_switches(self) -> Iterable[Switched]:
         return (switch for switches in self.switches.values() for switch in switches)
@@ -143,14 +150,18 @@ class Raising:
             and holds(rule.when, self._raised[row].keys())
         ]
 
-    def _tell(self, texts: TextsSoFar, row: int, *, at: int | None, rules: Sequence[Rule]) -> None:
+    def _alarms(
+        self, texts: TextsSoFar, row: int, *, at: int | None, rules: Sequence[Rule]
+    ) -> Iterator[tuple[Rule, int, Alarm]]:
+        """Keep an alarm for each rule, and yield it with its row."""
         for rule in rules:
             self._held[row].add(rule.name)
+            parts = dict.fromkeys(named(rule.when))
             alarm = Alarm(
                 id=uuid.uuid4().hex,
                 time=datetime.now(UTC),
                 rule=rule.name,
-                raised=tuple(self._raised[row][name] for name in named(rule.when) if name in self._raised[row]),
+                raised=tuple(self._raised[row][name] for name in parts if name in self._raised[row]),
                 text_id=texts.ids[row],
                 token=at,
                 n_tokens=len(texts.read_tokens()[row]),
@@ -159,13 +170,34 @@ class Raising:
                 source=self.told.source,
             )
             self.alarms.append(alarm)
-            for action in rule.then:
-                if isinstance(action, Stop):
-                    self.stopped = self._with(self.stopped, row)
-                elif isinstance(action, SteerOn):
-                    self._next[rule.name] = self._with(self._next.get(rule.name), row)
-                else:
-                    action(alarm)
+            yield rule, row, alarm
+
+    def _act(self, alarms: Sequence[tuple[Rule, int, Alarm]]) -> None:
+        """Do what follows each alarm; one action that fails must not silence the others."""
+        failed: Exception | None = None
+        self.is_acting = True
+        try:
+            for rule, row, alarm in alarms:
+                for action in rule.then:
+                    try:
+                        self._do(action, rule, row=row, alarm=alarm)
+                    except Exception as error:  # noqa: BLE001  (raised below, when all was tried)
+                        failed = failed or error
+        finally:
+            self.is_acting = False
+        if failed is not None:
+            raise failed
+
+    def _do(self, action: Action, rule: Rule, *, row: int, alarm: Alarm) -> None:
+        if isinstance(action, Stop):
+            self.stopped = self._with(self.stopped, row)
+        elif isinstance(action, SteerOn):
+            for switch in self.switches[rule.name]:
+                begins = torch.full((len(self._held),), _NEVER) if switch.begins is None else switch.begins.clone()
+                begins[row] = self._next_column
+                switch.begins = begins
+        else:
+            action(alarm)
 
     def _with(self, rows: Tensor | None, row: int) -> Tensor:
         marked = torch.zeros(len(self._held), dtype=torch.bool) if rows is None else rows.clone()

@@ -101,8 +101,10 @@ def watch(
     ModelError
         If a monitor was made for another model, or the model is in training mode or compiled.
     SpecError
-        If there are no monitors, two have one name, a rule names none of them, or a span cannot be known while a text
-        grows (``marked``, ``between``); inside, if ``generate`` is asked for beams, an assistant or contrastive search.
+        If there are no monitors, two have one name, a rule names none of them or stops or steers where it can hold at
+        the end only, or a span cannot be known while a text grows (``marked``, ``between``); inside, if ``generate`` is
+        asked for beams, an assistant, contrastive search, guidance or a static cache, or the model runs in what follows
+        an alarm, or in two generations at once.
 
     See Also
     --------
@@ -112,6 +114,9 @@ def watch(
     -----
     A token is read when the model reads it, one step after it was chosen. The last one of a text that ended by length
     is read by a forward of its own. The token that ends a text, and what a batch generates behind it, is not.
+
+    What follows an alarm is done for every alarm of a forward; an exception of it is raised when all of it was tried,
+    and ends the generation.
 
     A span that means the model's own turn (``assistant``, a message) is taken for what is generated; earlier turns of
     the model in a prompt are not read.
@@ -160,14 +165,18 @@ def watch(
     for monitor in by_name.values():
         monitor.check(subject)
     rules = [Rule(name, name) for name in by_name] if rules is None else rules
-    check_rules(rules, monitors=by_name)
+    early = [name for name, monitor in by_name.items() if monitor.card.running is not None]
+    check_rules(rules, monitors=by_name, early=early)
     seen = Watch(tuple(by_name))
     told = Told(subject.name, source, _decoder(subject) if keep_texts else lambda texts, row: None)  # noqa: ARG005
     onlooker = _Onlooker(subject, by_name, raising=Raising(by_name, rules, told=told, alarms=seen.alarms), seen=seen)
     onlooker.on_tokens = on_tokens
     with edited(subject, onlooker.edits), watching_generate(subject, onlooker):
-        yield seen
-        onlooker.finish()
+        try:
+            yield seen
+        finally:
+            # what was read is decided, whatever happened after it
+            onlooker.finish()
 
 
 class _Onlooker:
@@ -214,7 +223,10 @@ class _Onlooker:
         return [*self._readers, *switches]
 
     def begin(self, beginning: Beginning) -> None:
-        """Expect the first forward of a generation."""
+        """Expect the first forward of a generation; SpecError if another one is under way."""
+        self._refuse_while_acting()
+        if self._beginning is not None:
+            raise SpecError("A watched model was asked to generate while it generates; let one end before the next.")
         self.finish()
         self._beginning = beginning
 
@@ -248,8 +260,16 @@ class _Onlooker:
         if texts is None or not texts.steps:
             return
         found = texts.texts(self.seen.names, raised_at=self.raising.raised_at)
-        self.raising.end(texts, [text.final for text in found])
+        # first, because an action may raise an exception
         self.seen.texts.extend(found)
+        self.raising.end(texts, [text.final for text in found])
+
+    def _refuse_while_acting(self) -> None:
+        if self.raising.is_acting:
+            raise SpecError(
+                "What follows an alarm ran the model that is being watched, in the middle of its forward; have another "
+                "one review, or review when the watch has ended."
+            )
 
     def _marked(self, identifiers: Sequence[int]) -> Tensor:
         marked = self._is_none.clone()
@@ -258,9 +278,10 @@ class _Onlooker:
 
     def _open(self, places: Places) -> None:
         """Another forward has begun."""
+        self._refuse_while_acting()
         self._places, self._found = places, []
         b = places.shape[0]
-        if self._texts is None or (places.past == 0 and self._beginning is None):
+        if self._texts is None or (self._beginning is None and (places.past == 0 or b != len(self._texts.ids))):
             self.finish()
             beginning = self._beginning
             self._texts = TextsSoFar(
@@ -273,7 +294,6 @@ class _Onlooker:
             self._pool.begin()
             for reader in self._readers:
                 reader.begin()
-        self.raising.advance()
         self._is_text = self._texts.is_text(places)
         self._is_read = self._which_read(self._texts, places)
 
@@ -342,5 +362,10 @@ def _is_turn(monitor: Monitor) -> bool:
     )
 
 
-def _decoder(subject: SubjectModel) -> Callable[[TextsSoFar, int], str]:
-    return lambda texts, row: str(subject.tokenizer.decode(texts.read_tokens()[row], skip_special_tokens=True))
+def _decoder(subject: SubjectModel) -> Callable[[TextsSoFar, int], str | None]:
+    def decode(texts: TextsSoFar, row: int) -> str | None:
+        tokens = texts.read_tokens()[row]
+        # of embeddings nobody knows what they say
+        return None if (tokens < 0).any() else str(subject.tokenizer.decode(tokens, skip_special_tokens=True))
+
+    return decode

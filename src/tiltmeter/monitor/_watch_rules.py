@@ -142,8 +142,11 @@ def has_not(condition: Condition) -> bool:
     return isinstance(condition, Not)
 
 
-def check_rules(rules: Sequence[Rule], *, monitors: Collection[str]) -> None:
-    """Refuse rules with one name, or that name a monitor there is not; SpecError."""
+def check_rules(rules: Sequence[Rule], *, monitors: Collection[str], early: Collection[str]) -> None:
+    """Refuse rules with one name, that name a monitor there is not, or that come too late for what follows; SpecError.
+
+    ``early``: the monitors that can be raised before a text has ended.
+    """
     names = [rule.name for rule in rules]
     if len(set(names)) < len(names):
         raise SpecError(f"Two rules are called {max(names, key=names.count)!r}; give each a name of its own.")
@@ -153,3 +156,9 @@ def check_rules(rules: Sequence[Rule], *, monitors: Collection[str]) -> None:
                 raise SpecError(
                     f"The rule {rule.name!r} names the monitor {name!r}; those watching are {', '.join(monitors)}."
                 )
+        acts = any(isinstance(action, Stop | SteerOn) for action in rule.then)
+        if acts and (has_not(rule.when) or not holds(rule.when, early)):
+            raise SpecError(
+                f"The rule {rule.name!r} stops or steers, but can hold only when a text has ended: give its monitors "
+                "running thresholds (certify_running), and leave Not out."
+            )
