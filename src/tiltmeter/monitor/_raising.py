@@ -102,7 +102,8 @@ class Raising:
             return
         self._is_raised |= new
         self._next_column = texts.n_read
-        names, alarms = list(self.monitors), []
+        names = list(self.monitors)
+        alarms: list[tuple[Rule, int, Alarm]] = []
         for row in new.any(1).nonzero().flatten().tolist():
             before = len(texts.read_tokens()[row]) - int(step.is_text[row].sum())
             for k in new[row].nonzero().flatten().tolist():
@@ -117,7 +118,7 @@ class Raising:
 
     def end(self, texts: TextsSoFar, final: Sequence[Mapping[str, float]]) -> None:
         """Decide what is decided at the end of texts."""
-        alarms = []
+        alarms: list[tuple[Rule, int, Alarm]] = []
         for row, scores in enumerate(final):
             for name, monitor in self.monitors.items():
                 threshold = monitor.card.threshold
