@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -185,3 +186,18 @@ def test_the_command_sums_up_a_log_and_exits_1_where_something_changed(tmp_path:
     quiet = CliRunner().invoke(app, asked)
     assert quiet.exit_code == 0
     assert "No test for a change" in quiet.output
+
+
+def test_texts_that_the_model_wrote_are_held_against_the_running_threshold():
+    texts = [text.model_copy(update={"source": "generate"}) for text in _stream(np.arange(600.0) % 10, limit=8.5)]
+    monitor = made_monitor(_subject("llama"), threshold=0.0, running=8.5)
+    ten = monitor.card.running.model_copy(update={"fpr": 0.1})
+    monitor = replace(monitor, card=monitor.card.model_copy(update={"running": ten}))
+    found = summarise(texts, monitors={"lies": monitor})
+    assert {day.promised for day in found.days} == {0.1}
+    assert [change.at for change in found.changes] == [None]
+
+
+def test_a_monitor_that_was_not_served_under_that_name_is_refused():
+    with pytest.raises(SpecError, match="no scores of deceit; it has those of lies"):
+        summarise(_stream(np.zeros(3), limit=1.0), monitors={"deceit": made_monitor(_subject("llama"))})

@@ -40,7 +40,7 @@ def replay(
     names = sorted({name for text in texts for name in text.scores})
     if beside is None and len(names) > 1:
         raise SpecError(f"The log has scores of {', '.join(names)}; say which to compare with, by --beside.")
-    kept = [text for text in texts if can_replay(text)]
+    kept = [text for text in texts if can_replay(text) and text.scores]
     if not kept:
         raise DataError(f"{log} holds no texts that can be scored again; serve with --keep-texts to keep them.")
     spec = studies.ModelSpec(

@@ -46,7 +46,7 @@ def summarise(
     Raises
     ------
     SpecError
-        If ``reference_until`` has no time zone, or alpha is out of range.
+        If ``reference_until`` has no time zone, alpha is out of range, or the log has no scores of a monitor.
 
     See Also
     --------
@@ -81,15 +81,21 @@ def summarise(
     seen = list(texts)
     names = sorted({name for text in seen for name in text.scores})
     days = sorted({text.time.astimezone(UTC).date() for text in seen})
-    known = {name: _promise(monitor) for name, monitor in (monitors or {}).items()}
+    known = dict(monitors or {})
+    if strange := sorted(known.keys() - set(names)):
+        raise SpecError(
+            f"The log has no scores of {', '.join(strange)}; it has those of {', '.join(names) or 'no monitor'}: name "
+            "monitors as they were served."
+        )
     found = [
-        _day(name, [text for text in seen if text.time.astimezone(UTC).date() == day], promised=known.get(name))
+        _day(name, [text for text in seen if text.time.astimezone(UTC).date() == day], monitor=known.get(name))
         for day in days
         for name in names
     ]
-    asked = [name for name in names if known.get(name) is not None]
+    promised = {name: _promised(monitor, seen, name=name) for name, monitor in known.items()}
+    asked = [(name, *one) for name, one in promised.items() if one is not None]
     n_tests = len(asked) + (len(names) if reference_until is not None else 0)
-    changes = [_alarms(name, seen, fpr=known[name] or 0.0, alpha=alpha / n_tests) for name in asked]
+    changes: list[Change | None] = [_alarms(name, own, fpr=fpr, alpha=alpha / n_tests) for name, own, fpr in asked]
     if reference_until is not None:
         changes += [_scores(name, seen, until=reference_until, alpha=alpha / n_tests) for name in names]
     return MonitorSummary(
@@ -97,15 +103,26 @@ def summarise(
     )
 
 
-def _promise(monitor: Monitor) -> float | None:
-    threshold = monitor.card.threshold
-    return threshold.fpr if isinstance(threshold, Threshold) else None
+def _promised(monitor: Monitor, texts: Sequence[ScoredText], *, name: str) -> tuple[list[ScoredText], float] | None:
+    """Return the texts that one of the monitor's thresholds decided, and the rate that it was certified for.
+
+    Those that the model wrote are decided by the running threshold where there is one, and all others by that for whole
+    texts; where there are both, the latter.
+    """
+    own = [text for text in texts if name in text.scores and text.scores[name].alarm is not None]
+    threshold, running = monitor.card.threshold, monitor.card.running
+    at_end = [text for text in own if running is None or text.source != "generate"]
+    if at_end and isinstance(threshold, Threshold):
+        return at_end, threshold.fpr
+    grown = [text for text in own if text.source == "generate"]
+    return (grown, running.fpr) if grown and running is not None else None
 
 
-def _day(name: str, texts: Sequence[ScoredText], *, promised: float | None) -> MonitorDay:
+def _day(name: str, texts: Sequence[ScoredText], *, monitor: Monitor | None) -> MonitorDay:
     own = [text.scores[name] for text in texts if name in text.scores]
     decided = np.array([one.alarm for one in own if one.alarm is not None], dtype=bool)
     scores = np.array([one.score for one in own])
+    promised = None if monitor is None else _promised(monitor, texts, name=name)
     return MonitorDay(
         day=texts[0].time.astimezone(UTC).date(),
         monitor=name,
@@ -114,13 +131,13 @@ def _day(name: str, texts: Sequence[ScoredText], *, promised: float | None) -> M
         n_undecided=len(own) - len(decided),
         n_unlike=sum(one.unlike is True for one in own),
         rate=share(decided),
-        promised=promised,
+        # of days on which both thresholds decided, neither promise is of all
+        promised=None if promised is None or len(promised[0]) < len(decided) else promised[1],
         quantiles={f"{q:g}": float(np.quantile(scores, q)) for q in _QUANTILES} if len(own) else {},
     )
 
 
-def _alarms(name: str, texts: Sequence[ScoredText], *, fpr: float, alpha: float) -> Change | None:
-    own = [text for text in texts if name in text.scores and text.scores[name].alarm is not None]
+def _alarms(name: str, own: Sequence[ScoredText], *, fpr: float, alpha: float) -> Change:
     won = AlarmDrift(fpr=fpr, alpha=alpha).update(np.array([text.scores[name].alarm is True for text in own], bool)).won
     return Change(
         monitor=name,
