@@ -11,12 +11,13 @@ from tiltmeter.monitor._inspect import ReadFrom, inspect_scorer
 from tiltmeter.monitor._log import LoggedAlarm, MonitorLog
 from tiltmeter.monitor._make_reference import make_reference, write_reference
 from tiltmeter.monitor._monitor import Monitor, Scores
+from tiltmeter.monitor._onlooker import Watch
 from tiltmeter.monitor._probe_card import read_card, write_card
 from tiltmeter.monitor._reference import Reference
 from tiltmeter.monitor._replay_log import can_replay, replay, replay_totals
 from tiltmeter.monitor._running import RunningScores, certify_running, running_scores
 from tiltmeter.monitor._summary import summarise
-from tiltmeter.monitor._watch import Watch, watch
+from tiltmeter.monitor._watch import watch
 from tiltmeter.monitor._watch_rules import Action, AtLeast, Condition, Not, Rule, SteerOn, Stop, all_of, any_of, holds
 from tiltmeter.monitor._watched_texts import TokenScores, WatchedText
 
