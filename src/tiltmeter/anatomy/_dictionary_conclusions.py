@@ -108,7 +108,7 @@ def _nulls(found: Sequence[DictionaryFigures]) -> list[str]:
         said.append(f"Explained as little of the rows as of Gaussian noise of their covariance: {', '.join(blind)}.")
     alone = [one.name for one in found if _is_chance(one.twin, _higher(one.twin_turned, one.twin_chance))]
     if alone:
-        said.append(f"Another seed finds other atoms, as far as MMCS can tell: {', '.join(alone)}.")
+        said.append(f"Another of the same size has other atoms, as far as MMCS can tell: {', '.join(alone)}.")
     return said
 
 

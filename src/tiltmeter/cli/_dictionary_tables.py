@@ -46,11 +46,15 @@ def audit(found: DictionaryAudit) -> None:
     """Print what dictionaries explain, whom their atoms are like, and what a sceptic may take from it."""
     console = Console(highlight=False)
     explained = Table(title="Variance unexplained (FVU), and latents in use", title_justify="left", box=None)
-    alike = Table(title="Mean greatest cosine (MMCS), with what chance gives", title_justify="left", box=None)
+    alike = Table(
+        title="Mean greatest cosine (MMCS) to the next larger, and to others of the same size",
+        title_justify="left",
+        box=None,
+    )
     for column in ("dictionary", "train", "test", "on noise", "random", "linear", "L0", "live"):
-        explained.add_column(column, justify="left" if column == "dictionary" else "right")
-    for column in ("dictionary", "to the next larger", "turned", "random", "on noise", "to other seeds", "turned"):
-        alike.add_column(column, justify="left" if column == "dictionary" else "right")
+        _column(explained, column)
+    for column in ("dictionary", "to the larger", "turned", "random", "on noise", "to its like", "turned"):
+        _column(alike, column)
     for one in found.dictionaries:
         fractions = (one.train_fvu, one.test_fvu, one.noise_fvu, one.random_fvu, one.linear_fvu)
         live = f"{one.live} of {one.n_latents}"
@@ -79,6 +83,14 @@ def audit(found: DictionaryAudit) -> None:
         "noise.",
         markup=False,
     )
+
+
+def _column(table: Table, name: str) -> None:
+    """Add a column; names of dictionaries are folded, and never cut, where a terminal is narrow."""
+    if name == "dictionary":
+        table.add_column(name, overflow="fold")
+    else:
+        table.add_column(name, justify="right", no_wrap=True)
 
 
 def _bounded(found: Measured) -> str:

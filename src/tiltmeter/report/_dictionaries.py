@@ -30,7 +30,7 @@ _MMCS = {
     "larger_turned": ("the same atoms turned at random", "var(--m1)", "4 3"),
     "larger_chance": ("random directions", "var(--m6)", "2 3"),
     "larger_noise": ("twins trained on noise", "var(--m3)", "4 3"),
-    "twin": ("to other seeds of this size", "var(--m2)", "6 2"),
+    "twin": ("to others of this size", "var(--m2)", "6 2"),
 }
 
 
@@ -185,7 +185,8 @@ def _picture(found: tuple[DictionaryFigures, ...], keys: dict[str, tuple[str, st
             {
                 "latents": one.n_latents,
                 "value": value,
-                "seed": str(one.seed),
+                # a line joins trainings of one seed; of those whose seed nobody knows each stands alone
+                "seed": one.name if one.seed is None else str(one.seed),
                 "note": printable(f"{one.name}, {words}: {value:.3f}"),
             }
             for one, value in known[name]
