@@ -84,12 +84,12 @@ def test_names_are_escaped_and_nothing_is_loaded():
     assert not re.search(r"(src|href)=[\"']?(http|//)", page)
 
 
-def test_an_exact_reconstruction_and_a_single_size_can_be_drawn():
-    one = figures("exact", 8, start=0.1)
-    one = one.model_copy(
-        update={"test_fvu": one_of(0.0), "larger": Unavailable(reason="there is no larger dictionary")}
-    )
-    assert "there is no larger dictionary" in render_dictionaries(make_record(one))
+def test_an_exact_reconstruction_can_be_drawn_and_a_single_size_is_not():
+    exact = figures("exact", 8, start=0.1).model_copy(update={"test_fvu": one_of(0.0)})
+    both = render_dictionaries(make_record(exact, figures("large", 16, start=0.1)))
+    assert 'aria-label="FVU by number of latents"' in both and "exact, test rows: 0.001" in both
+    alone = render_dictionaries(make_record(exact))
+    assert "<svg" not in alone and "#sizes" not in alone and cells(alone, "exact")[1] == "0.000"
 
 
 def test_a_record_is_read_back_and_a_folder_without_one_refused(tmp_path: Path):

@@ -171,9 +171,7 @@ class _Judge:
             larger_chance=self._chance(len(one.atoms), [len(other.atoms) for other in larger]),
             larger_turned=self._turned(one.atoms, [other.atoms for other in larger]),
             larger_noise=self._noise(one, larger, on_noise),
-            twin=self._cosines(
-                one.atoms, [other.atoms for other in twins], "there is no other dictionary of this size"
-            ),
+            twin=self._cosines(one.atoms, [other.atoms for other in twins], "there is no other one of this size"),
             twin_chance=self._chance(len(one.atoms), [len(other.atoms) for other in twins]),
             twin_turned=self._turned(one.atoms, [other.atoms for other in twins]),
             truth=self._truth(one.atoms, truth),

@@ -47,7 +47,7 @@ def audit(found: DictionaryAudit) -> None:
     console = Console(highlight=False)
     explained = Table(title="Variance unexplained (FVU), and latents in use", title_justify="left", box=None)
     alike = Table(
-        title="Mean greatest cosine (MMCS) to the next larger, and to others of the same size",
+        title="Mean greatest cosine (MMCS) to the next larger, and to its like in size",
         title_justify="left",
         box=None,
     )

@@ -168,9 +168,9 @@ def _picture(found: tuple[DictionaryFigures, ...], keys: dict[str, tuple[str, st
     """Draw figures over the number of latents: a point a dictionary, and a line through those of one seed."""
     known = {name: tuple(_values(found, name)) for name in keys}
     values = [value for pairs in known.values() for _, value in pairs]
-    if not values:
-        return Markup("")
     sizes = sorted({one.n_latents for one in found})
+    if not values or len(sizes) < 2:
+        return Markup("")
     x = alt.X(
         "latents:Q",
         title="latents",
