@@ -26,18 +26,16 @@ def certify(
     Example: tiltmeter monitor certify runs/2026-11-22-facts quiet.jsonl --population "May" --out monitors/facts
     """
     from tiltmeter import studies
+    from tiltmeter.cli._monitor_named import model_of
     from tiltmeter.core.errors import FileError
     from tiltmeter.monitor import Monitor, certify_running
 
     if out.exists():
         raise FileError(f"{out} exists already; name another folder or remove it first.")
     loaded = Monitor.load(studies.locate_monitor(monitor))
-    spec = studies.ModelSpec(
-        path=model or loaded.card.model, revision=loaded.card.revision, dtype=loaded.card.reading.dtype
-    )
     rows = studies.open_texts(texts, distribution=population)
     certified = certify_running(
-        loaded, studies.open_model(spec), texts=rows, population=population, fpr=fpr, confidence=confidence
+        loaded, model_of(loaded, model), texts=rows, population=population, fpr=fpr, confidence=confidence
     )
     certified.save(out)
     limit = certified.card.running

@@ -1,4 +1,4 @@
-"""Monitors that a command line names, each by its card or by what stands before the sign of equality."""
+"""Monitors that a command line names, and the model that they were made for."""
 
 from __future__ import annotations
 
@@ -6,7 +6,17 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from tiltmeter.models import DType, SubjectModel
     from tiltmeter.monitor import Monitor
+
+
+def model_of(monitor: Monitor, place: str | None, *, dtype: DType | None = None) -> SubjectModel:
+    """Open the model of a monitor: where it was and in the precision that it had, unless others are named."""
+    from tiltmeter import studies
+
+    card = monitor.card
+    spec = studies.ModelSpec(path=place or card.model, revision=card.revision, dtype=dtype or card.reading.dtype)
+    return studies.open_model(spec)
 
 
 def named_monitors(places: Sequence[str]) -> dict[str, Monitor]:

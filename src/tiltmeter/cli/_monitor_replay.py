@@ -26,6 +26,7 @@ def replay(
     Example: tiltmeter monitor replay alarms.sqlite runs/2026-12-01-new --out replayed.jsonl
     """
     from tiltmeter import studies
+    from tiltmeter.cli._monitor_named import model_of
     from tiltmeter.cli._summary_tables import replay_table
     from tiltmeter.core.errors import DataError, FileError, SpecError
     from tiltmeter.core.files import write_text
@@ -43,10 +44,7 @@ def replay(
     kept = [text for text in texts if can_replay(text) and text.scores]
     if not kept:
         raise DataError(f"{log} holds no texts that can be scored again; serve with --keep-texts to keep them.")
-    spec = studies.ModelSpec(
-        path=model or loaded.card.model, revision=loaded.card.revision, dtype=loaded.card.reading.dtype
-    )
-    found = list(again(kept, loaded, subject=studies.open_model(spec)))
+    found = list(again(kept, loaded, subject=model_of(loaded, model)))
     totals = replay_totals(found, monitor=loaded.card.name, beside=beside or names[0], n_left=len(texts) - len(kept))
     if out is not None:
         write_text(out, "".join(text.model_dump_json() + "\n" for text in found))

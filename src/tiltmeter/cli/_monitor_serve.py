@@ -38,8 +38,8 @@ def serve(
 
     Example: tiltmeter monitor serve runs/2026-11-22-facts --log alarms.sqlite
     """
-    from tiltmeter import service, studies
-    from tiltmeter.cli._monitor_named import named_monitors
+    from tiltmeter import service
+    from tiltmeter.cli._monitor_named import model_of, named_monitors
     from tiltmeter.core.errors import DataWarning
     from tiltmeter.monitor import MonitorLog
 
@@ -47,9 +47,7 @@ def serve(
     # before the model is loaded, which takes long
     service.check_binding(host, token=token)
     loaded = named_monitors(monitors)
-    first = next(iter(loaded.values())).card
-    spec = studies.ModelSpec(path=model or first.model, revision=first.revision, dtype=first.reading.dtype)
-    subject = studies.open_model(spec)
+    subject = model_of(next(iter(loaded.values())), model)
     # a batch of few texts always has few coordinates that hold most of its variance
     warnings.simplefilter("ignore", DataWarning)
     opened = MonitorLog(log, keep_texts=keep_texts)

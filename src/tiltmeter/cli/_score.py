@@ -27,6 +27,7 @@ def score(
     Example: tiltmeter score runs/2026-11-22-facts/monitors/best new_texts.jsonl
     """
     from tiltmeter import studies
+    from tiltmeter.cli._monitor_named import model_of
     from tiltmeter.core.errors import FileError
     from tiltmeter.core.evidence import Evidence, Verdict
     from tiltmeter.core.files import write_text
@@ -39,10 +40,7 @@ def score(
     if isinstance(evidence, Evidence) and isinstance(evidence.verdict, Verdict) and evidence.verdict.outcome != "holds":
         print(f"tiltmeter: verdict on this monitor: {evidence.verdict.outcome}.", file=sys.stderr)
     rows = studies.open_texts(texts, distribution="new texts")
-    spec = studies.ModelSpec(
-        path=model or loaded.card.model, revision=loaded.card.revision, dtype=dtype or loaded.card.reading.dtype
-    )
-    subject = studies.open_model(spec)
+    subject = model_of(loaded, model, dtype=dtype)
     replayed = loaded.check(subject)
     if replayed is not None and replayed.outcome != "exact":
         print(f"tiltmeter: {replayed.sentence}", file=sys.stderr)

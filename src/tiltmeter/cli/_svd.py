@@ -11,22 +11,29 @@ if TYPE_CHECKING:
     from tiltmeter.core.weights import MatrixName
 
 
+# what both commands take
+_Model = Annotated[str, typer.Argument(help="A model folder, a hub id, or organism:NAME.")]
+_Matrices = Annotated[
+    list[str] | None,
+    typer.Option(help="ov, qk, q, k, mlp_in, mlp_gate or mlp_out; may be repeated. Default: ov, mlp_in, mlp_out."),
+]
+_Layers = Annotated[str | None, typer.Option(help="Blocks, such as 0,5,-1. Default: all.")]
+_FoldNorm = Annotated[bool, typer.Option(help="Put the gain and centring of the norms into weights and unembedding.")]
+_DType = Annotated[Literal["float32", "bfloat16", "float16"], typer.Option(help="Of the weights.")]
+_Revision = Annotated[str | None, typer.Option(help="Branch, tag or commit of a hub model.")]
+
+
 def svd(
-    model: Annotated[str, typer.Argument(help="A model folder, a hub id, or organism:NAME.")],
+    model: _Model,
     out: Annotated[
         Path | None, typer.Option(help="A new folder for the page, weights.html, and the record, weights.json.")
     ] = None,
-    matrix: Annotated[
-        list[str] | None,
-        typer.Option(help="ov, qk, q, k, mlp_in, mlp_gate or mlp_out; may be repeated. Default: ov, mlp_in, mlp_out."),
-    ] = None,
-    layers: Annotated[str | None, typer.Option(help="Blocks, such as 0,5,-1. Default: all.")] = None,
+    matrix: _Matrices = None,
+    layers: _Layers = None,
     through: Annotated[
         Literal["unembedding", "embedding"], typer.Option(help="Rows that turn directions into tokens.")
     ] = "unembedding",
-    fold_norm: Annotated[
-        bool, typer.Option(help="Put the gain and centring of the norms into weights and unembedding.")
-    ] = True,
+    fold_norm: _FoldNorm = True,
     encoder: Annotated[
         str | None, typer.Option(help="A sentence encoder that judges lists of tokens: a folder or a hub id.")
     ] = None,
@@ -37,8 +44,8 @@ def svd(
     n_top: Annotated[int, typer.Option(min=2, help="Tokens at each end of a direction.")] = 10,
     seed: Annotated[int, typer.Option(min=0, help="Of the random directions and rotations.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print the record instead of a summary.")] = False,
-    dtype: Annotated[Literal["float32", "bfloat16", "float16"], typer.Option(help="Of the weights.")] = "float32",
-    revision: Annotated[str | None, typer.Option(help="Branch, tag or commit of a hub model.")] = None,
+    dtype: _DType = "float32",
+    revision: _Revision = None,
 ) -> None:
     """List the tokens of each singular direction of the weights, and say whether they mean more than chance.
 
@@ -83,27 +90,22 @@ def svd(
 
 
 def locate(
-    model: Annotated[str, typer.Argument(help="A model folder, a hub id, or organism:NAME.")],
+    model: _Model,
     words: Annotated[
         list[str], typer.Argument(help="Tokens of the model, with the space before them where it is theirs.")
     ],
-    matrix: Annotated[
-        list[str] | None,
-        typer.Option(help="ov, qk, q, k, mlp_in, mlp_gate or mlp_out; may be repeated. Default: ov, mlp_in, mlp_out."),
-    ] = None,
-    layers: Annotated[str | None, typer.Option(help="Blocks, such as 0,5,-1. Default: all.")] = None,
+    matrix: _Matrices = None,
+    layers: _Layers = None,
     through: Annotated[
         Literal["unembedding", "embedding"], typer.Option(help="Rows whose mean over the words is looked for.")
     ] = "unembedding",
-    fold_norm: Annotated[
-        bool, typer.Option(help="Put the gain and centring of the norms into weights and unembedding.")
-    ] = True,
+    fold_norm: _FoldNorm = True,
     n_directions: Annotated[int, typer.Option(min=1, help="The first directions of each matrix.")] = 8,
     n_found: Annotated[int, typer.Option(min=1, help="How many of the nearest are shown.")] = 10,
     seed: Annotated[int, typer.Option(min=0, help="Of the random queries.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
-    dtype: Annotated[Literal["float32", "bfloat16", "float16"], typer.Option(help="Of the weights.")] = "float32",
-    revision: Annotated[str | None, typer.Option(help="Branch, tag or commit of a hub model.")] = None,
+    dtype: _DType = "float32",
+    revision: _Revision = None,
 ) -> None:
     """Find the singular directions of the weights that are nearest to the mean of some words.
 

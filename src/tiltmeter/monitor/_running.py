@@ -14,7 +14,7 @@ from tiltmeter.core.direction import Direction
 from tiltmeter.core.errors import SpecError
 from tiltmeter.data import TextSet
 from tiltmeter.evaluation import threshold_at_fpr
-from tiltmeter.models import SubjectModel, encode
+from tiltmeter.models import SubjectModel
 from tiltmeter.monitor._monitor import Monitor
 
 
@@ -126,13 +126,7 @@ def certify_running(
     reading = monitor.card.reading
     if texts.y is not None and (np.asarray(texts.y) == 1).any():
         texts = texts.select(np.asarray(texts.y) == 0)
-    encoded = encode(
-        subject,
-        replace(texts, span=reading.span),
-        long_texts=reading.long_texts,
-        skip_first=reading.skip_first,
-    )
-    acts = collect(subject, encoded, sites=[reading.site], pooling="all")[reading.site]
+    acts = collect(subject, monitor.encode(subject, texts), sites=[reading.site], pooling="all")[reading.site]
     highest = np.array([one.running.max() for one in running_scores(monitor.direction, acts, pooling=reading.pooling)])
     running = threshold_at_fpr(
         highest, fpr=fpr, confidence=confidence, groups=texts.groups, population=f"{population}; highest running score"

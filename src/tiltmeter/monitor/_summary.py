@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 import numpy as np
 
@@ -80,18 +80,16 @@ def summarise(
         raise SpecError(f"reference_until is {reference_until}, without a time zone; give one.")
     seen = list(texts)
     names = sorted({name for text in seen for name in text.scores})
-    days = sorted({text.time.astimezone(UTC).date() for text in seen})
+    by_day: dict[date, list[ScoredText]] = {}
+    for text in seen:
+        by_day.setdefault(text.time.astimezone(UTC).date(), []).append(text)
     known = dict(monitors or {})
     if strange := sorted(known.keys() - set(names)):
         raise SpecError(
             f"The log has no scores of {', '.join(strange)}; it has those of {', '.join(names) or 'no monitor'}: name "
             "monitors as they were served."
         )
-    found = [
-        _day(name, [text for text in seen if text.time.astimezone(UTC).date() == day], monitor=known.get(name))
-        for day in days
-        for name in names
-    ]
+    found = [_day(name, by_day[day], on=day, monitor=known.get(name)) for day in sorted(by_day) for name in names]
     promised = {name: _promised(monitor, seen, name=name) for name, monitor in known.items()}
     asked = [(name, *one) for name, one in promised.items() if one is not None]
     n_tests = len(asked) + (len(names) if reference_until is not None else 0)
@@ -118,13 +116,13 @@ def _promised(monitor: Monitor, texts: Sequence[ScoredText], *, name: str) -> tu
     return (grown, running.fpr) if grown and running is not None else None
 
 
-def _day(name: str, texts: Sequence[ScoredText], *, monitor: Monitor | None) -> MonitorDay:
+def _day(name: str, texts: Sequence[ScoredText], *, on: date, monitor: Monitor | None) -> MonitorDay:
     own = [text.scores[name] for text in texts if name in text.scores]
     decided = np.array([one.alarm for one in own if one.alarm is not None], dtype=bool)
     scores = np.array([one.score for one in own])
     promised = None if monitor is None else _promised(monitor, texts, name=name)
     return MonitorDay(
-        day=texts[0].time.astimezone(UTC).date(),
+        day=on,
         monitor=name,
         n=len(own),
         n_alarms=int(decided.sum()),

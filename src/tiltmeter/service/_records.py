@@ -6,44 +6,11 @@ import uuid
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
-from tiltmeter.core.alarms import Alarm, Raised, Scored, ScoredText, Source
-from tiltmeter.core.records import Threshold, Unavailable
+from tiltmeter.core.alarms import Alarm, Raised, Scored, ScoredText
+from tiltmeter.core.records import Unavailable
 from tiltmeter.models import SubjectModel
 from tiltmeter.monitor import Monitor
 from tiltmeter.service._scoring import Found, Text
-
-
-def alarm_of(
-    monitor: Monitor,
-    *,
-    name: str,
-    score: float,
-    threshold: Threshold,
-    on: tuple[str, int | None, int],
-    text: str | None,
-    source: Source,
-) -> Alarm:
-    """Make the record of one monitor above its threshold; ``on`` is the text's identifier, the token, and how many."""
-    text_id, token, n_tokens = on
-    raised = Raised(
-        monitor=name,
-        sha256=monitor.card.digest(),
-        score=score,
-        threshold=threshold.value,
-        at="end" if token is None else "token",
-    )
-    return Alarm(
-        id=uuid.uuid4().hex,
-        time=datetime.now(UTC),
-        rule=name,
-        raised=(raised,),
-        text_id=text_id,
-        token=token,
-        n_tokens=n_tokens,
-        text=text,
-        model=monitor.card.model,
-        source=source,
-    )
 
 
 def records_of(
@@ -55,13 +22,23 @@ def records_of(
     for name, one in found.items():
         threshold = monitors[name].card.threshold
         if one.alarm and not isinstance(threshold, Unavailable):
-            alarms[name] = alarm_of(
-                monitors[name],
-                name=name,
+            raised = Raised(
+                monitor=name,
+                sha256=monitors[name].card.digest(),
                 score=one.score,
-                threshold=threshold,
-                on=(text_id, None, len(one.tokens)),
+                threshold=threshold.value,
+                at="end",
+            )
+            alarms[name] = Alarm(
+                id=uuid.uuid4().hex,
+                time=datetime.now(UTC),
+                rule=name,
+                raised=(raised,),
+                text_id=text_id,
+                token=None,
+                n_tokens=len(one.tokens),
                 text=said,
+                model=monitors[name].card.model,
                 source="score",
             )
     scores = {name: Scored(score=one.score, alarm=one.alarm, unlike=one.unlike) for name, one in found.items()}
