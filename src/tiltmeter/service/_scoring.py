@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -108,15 +109,15 @@ def score_texts(
             sites = list(dict.fromkeys(monitor.card.reading.site for monitor in own.values()))
             acts = collect(subject, encoded, sites=sites, pooling=pooling)
             for name, monitor in own.items():
-                X, threshold = acts[monitor.card.reading.site].X, monitor.card.threshold
+                read, threshold = acts[monitor.card.reading.site], monitor.card.threshold
                 if isinstance(threshold, Threshold) and len(encoded) > 1:
-                    X = _alone_where_close(subject, encoded, X, monitor=monitor, threshold=threshold)
-                scores = monitor.direction.score(X)
-                unlike = None if monitor.detector is None else monitor.detector.is_unlike(X)
+                    X = _alone_where_close(subject, encoded, read.X, monitor=monitor, threshold=threshold)
+                    read = replace(read, X=X)
+                scores, alarms, unlike = monitor.score_activations(read)
                 for place, row in enumerate(rows):
                     found[row][name] = Found(
                         float(scores[place]),
-                        bool(scores[place] > threshold.value) if isinstance(threshold, Threshold) else None,
+                        None if alarms is None else bool(alarms[place]),
                         None if unlike is None else bool(unlike[place]),
                         encoded.row(place)[0],
                     )
