@@ -85,7 +85,7 @@ def watch(
     >>> import numpy as np
     >>> from tokenizers import Tokenizer, models
     >>> from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
-    >>> from tiltmeter.core import Direction, Unavailable
+    >>> from tiltmeter.core import Direction, Site, Unavailable
     >>> from tiltmeter.models import bind, generate
     >>> from tiltmeter.monitor import Card, Reading
     >>> words = Tokenizer(models.WordLevel({"Rome": 0, "is": 1, "old": 2}, unk_token="is"))
