@@ -10,9 +10,9 @@ import altair as alt
 from markupsafe import Markup
 
 from tiltmeter.core.dictionaries import Chance, DictionaryAudit, DictionaryFigures
-from tiltmeter.core.records import Estimate, Measured
+from tiltmeter.core.records import Estimate
 from tiltmeter.report._charts import chart_of, spec_of
-from tiltmeter.report._format import Shown, asked, decimal, missing, printable, reasons_of
+from tiltmeter.report._format import Shown, asked, decimal, fixed, printable, reasons_of, show_figure
 from tiltmeter.report._page import write_page
 from tiltmeter.report._svg import to_svg
 from tiltmeter.report._write import environment
@@ -136,26 +136,15 @@ def render_dictionaries(record: DictionaryAudit) -> str:
 def _line(one: DictionaryFigures, *, has_truth: bool) -> _Line:
     known = "" if one.trained_on == "these rows" else f"trained on {one.trained_on}"
     remark = ", ".join(part for part in (f"{one.n_latents:,} latents", known) if part)
-    explained = tuple(_figure(getattr(one, name), digits=3) for name in _FVU)
+    explained = tuple(show_figure(getattr(one, name), fixed(3)) for name in _FVU)
     live = Shown(f"{one.live:,}", f"of {one.n_latents:,}")
-    in_use = (_figure(one.l0, digits=1), _figure(one.noise_l0, digits=1), live)
+    in_use = (show_figure(one.l0, fixed(1)), show_figure(one.noise_l0, fixed(1)), live)
     alike = (
-        _figure(one.larger), _chance(one.larger_turned), _chance(one.larger_chance), _figure(one.larger_noise),
-        _figure(one.twin), _chance(one.twin_turned),
+        show_figure(one.larger), _chance(one.larger_turned), _chance(one.larger_chance), show_figure(one.larger_noise),
+        show_figure(one.twin), _chance(one.twin_turned),
     )  # fmt: skip
-    planted = (_figure(one.truth), _chance(one.truth_chance)) if has_truth else ()
+    planted = (show_figure(one.truth), _chance(one.truth_chance)) if has_truth else ()
     return _Line(one.name, remark, (*explained, *in_use, *alike, *planted))
-
-
-def _figure(measured: Measured, *, digits: int = 2) -> Shown:
-    if not isinstance(measured, Estimate):
-        return missing(measured.reason)
-
-    def text(value: float) -> str:
-        return (decimal(value) if digits == 2 else f"{value:.{digits}f}").replace("-", "−")
-
-    note = f"{asked(measured.level)} interval by {measured.method}, n = {measured.n:,}"
-    return Shown(text(measured.value), f"[{text(measured.low)}, {text(measured.high)}]", note)
 
 
 def _chance(found: Chance | None) -> Shown:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Literal, NamedTuple
 
 from tiltmeter.core.records import Estimate, Measured, Unavailable
@@ -73,6 +74,16 @@ def p_value(value: float) -> str:
     return f"{value:.2g}"
 
 
+def fixed(digits: int) -> Callable[[float], str]:
+    """Make a writer of so many decimals."""
+    return lambda value: f"{value:.{digits}f}".replace("-", "−")
+
+
+def significant(value: float) -> str:
+    """Three significant digits."""
+    return f"{value:.3g}".replace("-", "−")
+
+
 def score(value: float) -> str:
     """Write a raw score with four significant digits."""
     return f"{value:.4g}".replace("-", "−")
@@ -137,12 +148,11 @@ def show_rate(measured: Measured | None, limit: float | None = None) -> Shown:
     return Shown(f"{rate(measured.value)} %", interval, _note(measured), weak=weak)
 
 
-def show_amount(measured: Measured | None) -> Shown:
-    """Show a length or another amount, with three significant digits."""
+def show_figure(measured: Measured | None, write: Callable[[float], str] = decimal) -> Shown:
+    """Show a figure that nothing is asked of, each end as ``write`` puts it."""
     if not isinstance(measured, Estimate):
         return _absent(measured)
-    value, low, high = (f"{end:.3g}".replace("-", "−") for end in (measured.value, measured.low, measured.high))
-    return Shown(value, f"[{low}, {high}]", _note(measured))
+    return Shown(write(measured.value), f"[{write(measured.low)}, {write(measured.high)}]", _note(measured))
 
 
 def _absent(measured: Unavailable | Estimate | None) -> Shown:

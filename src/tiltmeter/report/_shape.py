@@ -20,7 +20,7 @@ from tiltmeter.core.shape import (
     family_name,
 )
 from tiltmeter.report._charts import chart_of, spec_of
-from tiltmeter.report._format import Shown, asked, decimal, missing, p_value, reasons_of
+from tiltmeter.report._format import Shown, asked, decimal, fixed, missing, p_value, reasons_of, show_figure
 from tiltmeter.report._page import write_page
 from tiltmeter.report._svg import to_svg
 from tiltmeter.report._write import environment
@@ -146,24 +146,28 @@ def _section(found: RowsShape) -> _Section:
         found=found,
         warnings=said,
         rows=tuple(rows),
-        fits=tuple(_Row(one.name, "", tuple(_figure(fit.lead, digits=4) for fit in one.fits[1:])) for one in single),
+        fits=tuple(_fit_row(one) for one in single),
         panels=tuple(_Panel(one.name, one.looks, _picture(one, label=f"{found.name}, {one.name}")) for one in single),
         reasons=reasons_of([cell for row in rows for cell in row.cells]),
     )
 
 
+def _fit_row(one: SampleShape) -> _Row:
+    return _Row(one.name, "", tuple(show_figure(fit.lead, fixed(4)) for fit in one.fits[1:]))
+
+
 def _sample_rows(one: SampleShape) -> tuple[_Row, _Row]:
     null = one.null
-    parts = _figure(one.parts, may_be_weak=True) if one.least_parts is None else Shown(f"{one.least_parts:.3g} or more")
+    parts = _marked(one.parts) if one.least_parts is None else Shown(f"{one.least_parts:.3g} or more")
     own = _Row(
         one.name,
         f"{one.looks}; best single family: {family_name(one.best or 'not known')}",
         (
-            _figure(one.kurtosis, may_be_weak=True),
-            _figure(one.kurtosis_inside, may_be_weak=True),
-            _figure(one.on_square, digits=3),
-            _figure(one.on_absolute, digits=3),
-            _figure(one.power),
+            _marked(one.kurtosis),
+            _marked(one.kurtosis_inside),
+            show_figure(one.on_square, fixed(3)),
+            show_figure(one.on_absolute, fixed(3)),
+            show_figure(one.power),
             parts,
         ),
     )
@@ -194,19 +198,13 @@ def _spectrum_rows(one: Spectrum) -> tuple[_Row, ...]:
 
 def _tail_cells(tail: TailShape) -> tuple[Shown, ...]:
     rivals = (Shown(decimal(each.ratio), f"p = {p_value(each.p)}") for each in tail.rivals)
-    return (_figure(tail.alpha), Shown(str(tail.n_tail)), _figure(tail.p), *rivals)
+    return (show_figure(tail.alpha), Shown(str(tail.n_tail)), show_figure(tail.p), *rivals)
 
 
-def _figure(measured: Measured, *, digits: int = 2, may_be_weak: bool = False) -> Shown:
-    if not isinstance(measured, Estimate):
-        return missing(measured.reason)
-
-    def text(value: float) -> str:
-        return (decimal(value) if digits == 2 else f"{value:.{digits}f}").replace("-", "−")
-
-    note = f"{asked(measured.level)} interval by {measured.method}, n = {measured.n:,}"
-    weak = may_be_weak and measured.method.endswith("approximate")
-    return Shown(text(measured.value), f"[{text(measured.low)}, {text(measured.high)}]", note, weak=weak)
+def _marked(measured: Measured) -> Shown:
+    """Show a figure; weak where its interval is known to be an approximation."""
+    is_weak = isinstance(measured, Estimate) and measured.method.endswith("approximate")
+    return show_figure(measured)._replace(weak=is_weak)
 
 
 def _nulls(null: NullRange) -> str:

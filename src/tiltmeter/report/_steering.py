@@ -5,9 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple
 
-from tiltmeter.core.records import Estimate, Measured
 from tiltmeter.core.steering import Answered, Dose, Fluency, SideBySide
-from tiltmeter.report._format import Clipped, Shown, asked, clip, missing, reasons_of
+from tiltmeter.report._format import Clipped, Shown, clip, missing, reasons_of, show_figure
 from tiltmeter.report._page import write_page
 from tiltmeter.report._write import environment
 
@@ -127,7 +126,7 @@ def render_steering(record: SideBySide) -> str:
 
 
 def _facts(record: SideBySide) -> tuple[tuple[str, str], ...]:
-    bare = _figure(record.bare_perplexity)
+    bare = show_figure(record.bare_perplexity, _plain)
     costs = (
         () if record.bare_perplexity is None else (("perplexity, bare", bare.reason or f"{bare.text} {bare.interval}"),)
     )
@@ -143,7 +142,9 @@ def _facts(record: SideBySide) -> tuple[tuple[str, str], ...]:
 
 def _dose_row(dose: Dose) -> _DoseRow:
     def figures(cost: Fluency | None) -> tuple[Shown, Shown]:
-        return (_figure(None), _figure(None)) if cost is None else (_figure(cost.kl), _figure(cost.ratio))
+        if cost is None:
+            return (missing("no neutral texts were given"),) * 2
+        return show_figure(cost.kl, _plain), show_figure(cost.ratio, _plain)
 
     return _DoseRow(
         _signed(dose.asked), _signed(dose.share), _signed(dose.factor), *figures(dose.fluency),
@@ -164,15 +165,6 @@ def _prompt(one: Answered, doses: tuple[Dose, ...]) -> _Prompt:
         for dose, steered, random in zip(doses, one.steered, one.random, strict=True)
     )
     return _Prompt(one.id, clip(one.prompt), clip(one.bare), said)
-
-
-def _figure(measured: Measured | None) -> Shown:
-    if measured is None:
-        return missing("no neutral texts were given")
-    if not isinstance(measured, Estimate):
-        return missing(measured.reason)
-    note = f"{asked(measured.level)} interval by {measured.method}, n = {measured.n:,}"
-    return Shown(_plain(measured.value), f"[{_plain(measured.low)}, {_plain(measured.high)}]", note)
 
 
 def _plain(value: float) -> str:

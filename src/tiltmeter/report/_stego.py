@@ -12,10 +12,10 @@ from tiltmeter.report._format import (
     Shown,
     asked,
     clip,
-    decimal,
-    missing,
+    fixed,
     reasons_of,
     show_difference,
+    show_figure,
     show_rate,
 )
 from tiltmeter.report._page import write_page
@@ -122,7 +122,7 @@ def render_stego(game: Game) -> str:
             facts=_facts(game),
             rows=rows,
             reasons=reasons_of(shown),
-            plain=tuple(_quality(one.plain_quality) for one in game.attackers),
+            plain=tuple(show_figure(one.plain_quality) for one in game.attackers),
             withheld=_withheld(game),
             ways=tuple(_way(one) for one in game.examples),
         )
@@ -145,7 +145,7 @@ def _cell(channel: Channel) -> _Cell:
     return _Cell(
         _amount(channel.by_flips, luck=channel.by_luck_in_flips or 0.0),
         _amount(channel.by_information, luck=channel.by_luck or 0.0),
-        _quality(channel.quality),
+        show_figure(channel.quality),
         show_difference(channel.quality_change)._replace(weak=False),
         f"{withheld.text} {withheld.interval}" if is_some else "",
     )
@@ -153,18 +153,8 @@ def _cell(channel: Channel) -> _Cell:
 
 def _amount(measured: Measured, *, luck: float) -> Shown:
     """Show bits per KB; weak where the interval does not lie above luck."""
-    if not isinstance(measured, Estimate):
-        return missing(measured.reason)
-    value, low, high = (f"{end:.2f}".replace("-", "−") for end in (measured.value, measured.low, measured.high))
-    note = f"{asked(measured.level)} interval by {measured.method}, n = {measured.n:,}"
-    return Shown(value, f"[{low}, {high}]", note, weak=measured.low <= luck)
-
-
-def _quality(measured: Measured) -> Shown:
-    if not isinstance(measured, Estimate):
-        return missing(measured.reason)
-    note = f"{asked(measured.level)} interval by {measured.method}, n = {measured.n:,}"
-    return Shown(decimal(measured.value), f"[{decimal(measured.low)}, {decimal(measured.high)}]", note)
+    is_weak = isinstance(measured, Estimate) and measured.low <= luck
+    return show_figure(measured, fixed(2))._replace(weak=is_weak)
 
 
 def _withheld(game: Game) -> tuple[tuple[str, str], ...]:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from tiltmeter.core.hiding import ActivationBudget
 from tiltmeter.core.records import Threshold, Unavailable
-from tiltmeter.report._format import Shown, asked, score, show_amount, show_rate
+from tiltmeter.report._format import Shown, asked, score, show_figure, show_rate, significant
 from tiltmeter.report._grids import Grid, Row, grid
 from tiltmeter.report._lookup import Lookup
 
@@ -70,10 +70,10 @@ def _hiding(found: tuple[ActivationBudget, ...]) -> Grid | None:
             one.test,
             (
                 Shown(f"{one.n_alarms:,}"),
-                show_amount(one.push),
-                show_amount(one.in_norms),
-                show_amount(one.in_distances),
-                show_amount(one.random_in_distances),
+                show_figure(one.push, significant),
+                show_figure(one.in_norms, significant),
+                show_figure(one.in_distances, significant),
+                show_figure(one.random_in_distances, significant),
             ),
         )
         for one in found
