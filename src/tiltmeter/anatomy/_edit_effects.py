@@ -95,16 +95,9 @@ def edit_effects(
 
     Examples
     --------
-    >>> from tokenizers import Tokenizer, models
-    >>> from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
     >>> from tiltmeter.anatomy import token_lens, weight_svds
-    >>> from tiltmeter.models import bind
-    >>> words = {f"w{letter}": i for i, letter in enumerate("abcdefgh")}
-    >>> tokenizer = PreTrainedTokenizerFast(tokenizer_object=Tokenizer(models.WordLevel(words, unk_token="wa")))
-    >>> config = LlamaConfig(
-    ...     vocab_size=8, hidden_size=8, intermediate_size=8, num_hidden_layers=2, num_attention_heads=2
-    ... )
-    >>> subject = bind(LlamaForCausalLM(config).eval(), tokenizer, name="tiny")
+    >>> from tiltmeter.models import tiny
+    >>> subject = tiny("wa wb wc wd we wf wg")
     >>> texts = TextSet(np.array(["a", "b"]), texts=("wa wb", "wc"))
     >>> found = list(weight_svds(subject, "ov"))[-1]
     >>> settings = EffectSettings(n_top=2, n_random=2)

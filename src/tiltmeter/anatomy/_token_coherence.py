@@ -110,14 +110,8 @@ def encoder_vectors(encoder: SubjectModel, texts: Sequence[str]) -> Float[NDArra
 
     Examples
     --------
-    >>> from tokenizers import Tokenizer, models
-    >>> from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
-    >>> from tiltmeter.models import bind
-    >>> tokenizer = PreTrainedTokenizerFast(tokenizer_object=Tokenizer(models.WordLevel({"Rome": 0}, unk_token="Rome")))
-    >>> config = LlamaConfig(
-    ...     vocab_size=9, hidden_size=8, intermediate_size=8, num_hidden_layers=2, num_attention_heads=2
-    ... )
-    >>> encoder_vectors(bind(LlamaForCausalLM(config).eval(), tokenizer, name="tiny"), [" Rome"]).shape
+    >>> from tiltmeter.models import tiny
+    >>> encoder_vectors(tiny("Rome is old"), [" Rome"]).shape
     (1, 8)
     """
     ids = np.array([str(i) for i in range(len(texts))])

@@ -64,15 +64,8 @@ def token_lens(
 
     Examples
     --------
-    >>> from tokenizers import Tokenizer, models
-    >>> from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
-    >>> from tiltmeter.models import bind
-    >>> words = {"Rome": 0, "is": 1, ".": 2}
-    >>> tokenizer = PreTrainedTokenizerFast(tokenizer_object=Tokenizer(models.WordLevel(words, unk_token=".")))
-    >>> config = LlamaConfig(
-    ...     vocab_size=3, hidden_size=8, intermediate_size=8, num_hidden_layers=2, num_attention_heads=2
-    ... )
-    >>> token_lens(bind(LlamaForCausalLM(config).eval(), tokenizer, name="tiny")).texts
+    >>> from tiltmeter.models import tiny
+    >>> token_lens(tiny("Rome is .")).texts
     ('Rome', 'is')
     """
     if through == "unembedding":

@@ -107,16 +107,9 @@ def weight_anatomy(
 
     Examples
     --------
-    >>> from tokenizers import Tokenizer, models
-    >>> from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
     >>> from tiltmeter.anatomy import Judge, spelling_vectors, token_lens
-    >>> from tiltmeter.models import bind
-    >>> words = {f"w{letter}": i for i, letter in enumerate("abcdefghij")}
-    >>> tokenizer = PreTrainedTokenizerFast(tokenizer_object=Tokenizer(models.WordLevel(words, unk_token="wa")))
-    >>> config = LlamaConfig(
-    ...     vocab_size=10, hidden_size=8, intermediate_size=8, num_hidden_layers=2, num_attention_heads=2
-    ... )
-    >>> subject = bind(LlamaForCausalLM(config).eval(), tokenizer, name="tiny")
+    >>> from tiltmeter.models import tiny
+    >>> subject = tiny("wa wb wc wd we wf wg wh wi wj")
     >>> lens = token_lens(subject)
     >>> judges = {"spelling": Judge(spelling_vectors(lens.texts), "letters and pairs of letters")}
     >>> settings = CoherenceSettings(n_directions=4, n_top=3, n_random=99, n_rotations=9, n_draws=99)

@@ -26,14 +26,8 @@ def embeddings(embedder: SubjectModel) -> Rival:
 
     Examples
     --------
-    >>> from tokenizers import Tokenizer, models
-    >>> from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
-    >>> from tiltmeter.models import bind
-    >>> tokenizer = PreTrainedTokenizerFast(tokenizer_object=Tokenizer(models.WordLevel({"Rome": 0}, unk_token="Rome")))
-    >>> config = LlamaConfig(
-    ...     vocab_size=9, hidden_size=8, intermediate_size=8, num_hidden_layers=2, num_attention_heads=2
-    ... )
-    >>> rival = embeddings(bind(LlamaForCausalLM(config).eval(), tokenizer, name="tiny"))
+    >>> from tiltmeter.models import tiny
+    >>> rival = embeddings(tiny("Rome is old"))
     >>> rival.read(TextSet(np.array(["a"]), texts=("Rome",))).shape
     (1, 8)
     """

@@ -47,16 +47,8 @@ def surprise(
 
     Examples
     --------
-    >>> from tokenizers import Tokenizer, models, pre_tokenizers
-    >>> from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
-    >>> from tiltmeter.models import bind
-    >>> words = Tokenizer(models.WordLevel({"?": 0, "Rome": 1, "is": 2, "old": 3}, unk_token="?"))
-    >>> words.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
-    >>> config = LlamaConfig(
-    ...     vocab_size=4, hidden_size=8, intermediate_size=8, num_hidden_layers=2, num_attention_heads=2
-    ... )
-    >>> tokenizer = PreTrainedTokenizerFast(tokenizer_object=words, unk_token="?")
-    >>> subject = bind(LlamaForCausalLM(config).eval(), tokenizer, name="tiny")
+    >>> from tiltmeter.models import tiny
+    >>> subject = tiny("Rome is old")
     >>> found = surprise(subject, TextSet(np.array(["a"]), texts=("Rome is old",)))
     >>> bool(abs(found[0] - np.log(4)) < 0.1)
     True
@@ -98,14 +90,8 @@ def perplexity(subject: SubjectModel, *, long_texts: LongTexts = "refuse") -> Ri
 
     Examples
     --------
-    >>> from tokenizers import Tokenizer, models
-    >>> from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
-    >>> from tiltmeter.models import bind
-    >>> tokenizer = PreTrainedTokenizerFast(tokenizer_object=Tokenizer(models.WordLevel({"Rome": 0}, unk_token="Rome")))
-    >>> config = LlamaConfig(
-    ...     vocab_size=9, hidden_size=8, intermediate_size=8, num_hidden_layers=2, num_attention_heads=2
-    ... )
-    >>> perplexity(bind(LlamaForCausalLM(config).eval(), tokenizer, name="tiny")).kind
+    >>> from tiltmeter.models import tiny
+    >>> perplexity(tiny("Rome is old")).kind
     'perplexity'
     """
     output_embedding(subject)

@@ -93,16 +93,8 @@ def answer_gradient(
 
     Examples
     --------
-    >>> from tokenizers import Tokenizer, models, pre_tokenizers
-    >>> from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
-    >>> from tiltmeter.models import bind
-    >>> words = Tokenizer(models.WordLevel({"?": 0, "so": 1, "says": 2, "she": 3, "he": 4}, unk_token="?"))
-    >>> words.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
-    >>> config = LlamaConfig(
-    ...     vocab_size=5, hidden_size=8, intermediate_size=8, num_hidden_layers=2, num_attention_heads=2
-    ... )
-    >>> tokenizer = PreTrainedTokenizerFast(tokenizer_object=words, unk_token="?")
-    >>> subject = bind(LlamaForCausalLM(config).eval(), tokenizer, name="tiny")
+    >>> from tiltmeter.models import tiny
+    >>> subject = tiny("so says she he")
     >>> texts = TextSet(np.array(["a", "b"]), texts=("so says", "says"))
     >>> found = answer_gradient(subject, texts, positive="she", negative="he", site="0.resid_post")
     >>> found.vector.shape, found.sign, found.provenance["n_texts"], found.provenance["n_tokens"]
@@ -153,14 +145,8 @@ def answer_gradients(
 
     Examples
     --------
-    >>> from tokenizers import Tokenizer, models
-    >>> from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
-    >>> from tiltmeter.models import bind
-    >>> words = Tokenizer(models.WordLevel({"says": 0, "she": 1, "he": 2}, unk_token="says"))
-    >>> config = LlamaConfig(
-    ...     vocab_size=3, hidden_size=8, intermediate_size=8, num_hidden_layers=2, num_attention_heads=2
-    ... )
-    >>> subject = bind(LlamaForCausalLM(config).eval(), PreTrainedTokenizerFast(tokenizer_object=words), name="tiny")
+    >>> from tiltmeter.models import tiny
+    >>> subject = tiny("says she he")
     >>> texts = TextSet(np.array(["a"]), texts=("says",))
     >>> [str(site) for site in answer_gradients(subject, texts, positive="she", negative="he")]
     ['0.resid_pre', '0.resid_post', '1.resid_post']

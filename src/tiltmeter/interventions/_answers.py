@@ -54,17 +54,10 @@ def answer_tokens(subject: SubjectModel, *, positive: Answers, negative: Answers
 
     Examples
     --------
-    >>> from tokenizers import Tokenizer, models
-    >>> from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
-    >>> from tiltmeter.models import bind
-    >>> words = Tokenizer(models.WordLevel({"yes": 0, "no": 1, "?": 2}, unk_token="?"))
-    >>> config = LlamaConfig(
-    ...     vocab_size=3, hidden_size=8, intermediate_size=8, num_hidden_layers=2, num_attention_heads=2
-    ... )
-    >>> tokenizer = PreTrainedTokenizerFast(tokenizer_object=words, unk_token="?")
-    >>> subject = bind(LlamaForCausalLM(config).eval(), tokenizer, name="tiny")
+    >>> from tiltmeter.models import tiny
+    >>> subject = tiny("yes no")
     >>> answer_tokens(subject, positive="yes", negative=["no"])
-    AnswerTokens(positive=(0,), negative=(1,))
+    AnswerTokens(positive=(1,), negative=(2,))
     """
     # padded up to a round number in many models, beyond what the tokenizer knows
     n_rows = int(output_embedding(subject).out_features)

@@ -60,15 +60,8 @@ def activation_norm(subject: SubjectModel, texts: Texts, *, site: str | Site) ->
 
     Examples
     --------
-    >>> from tokenizers import Tokenizer, models, pre_tokenizers
-    >>> from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
-    >>> from tiltmeter.models import bind
-    >>> words = Tokenizer(models.WordLevel({"?": 0, "Rome": 1, "is": 2, "old": 3}, unk_token="?"))
-    >>> words.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
-    >>> config = LlamaConfig(
-    ...     vocab_size=4, hidden_size=8, intermediate_size=8, num_hidden_layers=2, num_attention_heads=2
-    ... )
-    >>> subject = bind(LlamaForCausalLM(config).eval(), PreTrainedTokenizerFast(tokenizer_object=words), name="tiny")
+    >>> from tiltmeter.models import tiny
+    >>> subject = tiny("Rome is old")
     >>> activation_norm(subject, ["Rome is old", "is Rome old"] * 4, site="0.resid_post").n
     8
     """
@@ -109,15 +102,8 @@ def norm_budget(subject: SubjectModel, texts: Texts, *, site: str | Site, share:
 
     Examples
     --------
-    >>> from tokenizers import Tokenizer, models, pre_tokenizers
-    >>> from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
-    >>> from tiltmeter.models import bind
-    >>> words = Tokenizer(models.WordLevel({"?": 0, "Rome": 1, "is": 2, "old": 3}, unk_token="?"))
-    >>> words.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
-    >>> config = LlamaConfig(
-    ...     vocab_size=4, hidden_size=8, intermediate_size=8, num_hidden_layers=2, num_attention_heads=2
-    ... )
-    >>> subject = bind(LlamaForCausalLM(config).eval(), PreTrainedTokenizerFast(tokenizer_object=words), name="tiny")
+    >>> from tiltmeter.models import tiny
+    >>> subject = tiny("Rome is old")
     >>> some = norm_budget(subject, ["Rome is old"], site="0.resid_post", share=0.5)
     >>> norm_budget(subject, ["Rome is old"], site="0.resid_post", share=-1.0) == -2 * some
     True
@@ -183,16 +169,9 @@ def kl_budget(
 
     Examples
     --------
-    >>> from tokenizers import Tokenizer, models, pre_tokenizers
-    >>> from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
     >>> from tiltmeter.interventions import Steer, fluency
-    >>> from tiltmeter.models import bind
-    >>> words = Tokenizer(models.WordLevel({"?": 0, "Rome": 1, "is": 2, "old": 3}, unk_token="?"))
-    >>> words.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
-    >>> config = LlamaConfig(
-    ...     vocab_size=4, hidden_size=8, intermediate_size=8, num_hidden_layers=2, num_attention_heads=2
-    ... )
-    >>> subject = bind(LlamaForCausalLM(config).eval(), PreTrainedTokenizerFast(tokenizer_object=words), name="tiny")
+    >>> from tiltmeter.models import tiny
+    >>> subject = tiny("Rome is old")
     >>> texts, along = ["Rome is old", "is Rome old"] * 4, np.arange(8.0)
     >>> strength = kl_budget(subject, texts, direction=along, site="0.resid_post", kl=1e-5)
     >>> found = fluency(subject, texts, edits=[Steer(along, strength, site="0.resid_post")])

@@ -93,14 +93,9 @@ def coordinate_search(
     Examples
     --------
     >>> from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
-    >>> from tokenizers import Tokenizer, models
-    >>> from tiltmeter.models import bind
-    >>> tokenizer = PreTrainedTokenizerFast(tokenizer_object=Tokenizer(models.WordLevel({"Rome": 0}, unk_token="Rome")))
+    >>> from tiltmeter.models import tiny
     >>> _ = torch.manual_seed(0)
-    >>> config = LlamaConfig(
-    ...     vocab_size=9, hidden_size=8, intermediate_size=8, num_hidden_layers=2, num_attention_heads=2
-    ... )
-    >>> subject = bind(LlamaForCausalLM(config).eval(), tokenizer, name="tiny")
+    >>> subject = tiny("Rome is old and new but not grey")
     >>> texts = torch.tensor([[1, 2, 3, 4], [5, 2, 3, 4]])
     >>> found = coordinate_search(subject, texts, slots=[1, 2], loss=continuation_loss(subject, n_last=1))
     >>> found.losses[-1] < found.losses[0]
@@ -146,13 +141,8 @@ def continuation_loss(subject: SubjectModel, *, n_last: int) -> TokenLoss:
     Examples
     --------
     >>> from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
-    >>> from tokenizers import Tokenizer, models
-    >>> from tiltmeter.models import bind
-    >>> tokenizer = PreTrainedTokenizerFast(tokenizer_object=Tokenizer(models.WordLevel({"Rome": 0}, unk_token="Rome")))
-    >>> config = LlamaConfig(
-    ...     vocab_size=9, hidden_size=8, intermediate_size=8, num_hidden_layers=2, num_attention_heads=2
-    ... )
-    >>> subject = bind(LlamaForCausalLM(config).eval(), tokenizer, name="tiny")
+    >>> from tiltmeter.models import tiny
+    >>> subject = tiny("Rome is old and new but not grey")
     >>> bool(continuation_loss(subject, n_last=2)(torch.tensor([[1, 2, 3]])) > 0)
     True
     """
@@ -194,13 +184,8 @@ def score_loss(
     Examples
     --------
     >>> from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
-    >>> from tokenizers import Tokenizer, models
-    >>> from tiltmeter.models import bind
-    >>> tokenizer = PreTrainedTokenizerFast(tokenizer_object=Tokenizer(models.WordLevel({"Rome": 0}, unk_token="Rome")))
-    >>> config = LlamaConfig(
-    ...     vocab_size=9, hidden_size=8, intermediate_size=8, num_hidden_layers=2, num_attention_heads=2
-    ... )
-    >>> subject = bind(LlamaForCausalLM(config).eval(), tokenizer, name="tiny")
+    >>> from tiltmeter.models import tiny
+    >>> subject = tiny("Rome is old and new but not grey")
     >>> import numpy as np
     >>> from tiltmeter.core import Site
     >>> direction = Direction(np.eye(8)[0], site=Site(1, "resid_post"), sign=1)

@@ -153,18 +153,9 @@ def effects_by_layer(
 
     Examples
     --------
-    >>> from tokenizers import Tokenizer, models, pre_tokenizers
-    >>> from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
     >>> from tiltmeter.interventions import PromptPairs, encode_pairs
-    >>> from tiltmeter.models import bind
-    >>> vocabulary = {"?": 0, "she": 1, "he": 2, "said": 3, "saw": 4, "met": 5, "her": 6, "his": 7}
-    >>> words = Tokenizer(models.WordLevel(vocabulary, unk_token="?"))
-    >>> words.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
-    >>> config = LlamaConfig(
-    ...     vocab_size=8, hidden_size=8, intermediate_size=8, num_hidden_layers=2, num_attention_heads=2
-    ... )
-    >>> tokenizer = PreTrainedTokenizerFast(tokenizer_object=words, unk_token="?")
-    >>> subject = bind(LlamaForCausalLM(config).eval(), tokenizer, name="tiny")
+    >>> from tiltmeter.models import tiny
+    >>> subject = tiny("she he said saw met her his")
     >>> ids = np.array(["a", "b", "c"])
     >>> pairs = PromptPairs(
     ...     ids,

@@ -158,17 +158,8 @@ def encode_pairs(subject: SubjectModel, pairs: PromptPairs) -> EncodedPairs:
 
     Examples
     --------
-    >>> from tokenizers import Tokenizer, models, pre_tokenizers
-    >>> from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
-    >>> from tiltmeter.models import bind
-    >>> vocabulary = {"?": 0, "she": 1, "he": 2, "said": 3, "her": 4, "his": 5}
-    >>> words = Tokenizer(models.WordLevel(vocabulary, unk_token="?"))
-    >>> words.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
-    >>> config = LlamaConfig(
-    ...     vocab_size=6, hidden_size=8, intermediate_size=8, num_hidden_layers=2, num_attention_heads=2
-    ... )
-    >>> tokenizer = PreTrainedTokenizerFast(tokenizer_object=words, unk_token="?")
-    >>> subject = bind(LlamaForCausalLM(config).eval(), tokenizer, name="tiny")
+    >>> from tiltmeter.models import tiny
+    >>> subject = tiny("she he said her his")
     >>> one = np.array(["a"])
     >>> pairs = PromptPairs(one, ("she said",), ("he said",), (("her",),), (("his",),), np.array(["easy"]), one)
     >>> found = encode_pairs(subject, pairs)

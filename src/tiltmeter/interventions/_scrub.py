@@ -121,16 +121,8 @@ def scrub(
 
     Examples
     --------
-    >>> from tokenizers import Tokenizer, models, pre_tokenizers
-    >>> from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
-    >>> from tiltmeter.models import bind
-    >>> words = Tokenizer(models.WordLevel({"?": 0, "Rome": 1, "is": 2, "old": 3}, unk_token="?"))
-    >>> words.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
-    >>> config = LlamaConfig(
-    ...     vocab_size=4, hidden_size=8, intermediate_size=8, num_hidden_layers=2, num_attention_heads=2
-    ... )
-    >>> tokenizer = PreTrainedTokenizerFast(tokenizer_object=words, unk_token="?")
-    >>> subject = bind(LlamaForCausalLM(config).eval(), tokenizer, name="tiny")
+    >>> from tiltmeter.models import tiny
+    >>> subject = tiny("Rome is old")
     >>> texts = TextSet(np.array(["a", "b"]), texts=("Rome is old", "old is Rome is old"), y=np.array([1, 0]))
     >>> found = scrub(subject, texts)
     >>> [(str(site), eraser.rank) for site, eraser in found.erasers.items()], found.n_rows

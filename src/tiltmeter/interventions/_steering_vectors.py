@@ -181,17 +181,11 @@ def steering_vectors(
 
     Examples
     --------
-    >>> from tokenizers import Tokenizer, models
-    >>> from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
-    >>> from tiltmeter.models import bind
-    >>> tokenizer = PreTrainedTokenizerFast(tokenizer_object=Tokenizer(models.WordLevel({"Rome": 0}, unk_token="Rome")))
-    >>> config = LlamaConfig(
-    ...     vocab_size=9, hidden_size=2, intermediate_size=8, num_hidden_layers=2, num_attention_heads=1
-    ... )
-    >>> subject = bind(LlamaForCausalLM(config).eval(), tokenizer, name="tiny")
-    >>> less = Direction(np.array([0.6, 0.8]), site=Site(-1, "resid_post"), sign=-1)
-    >>> {layer: vector.tolist() for layer, vector in steering_vectors(subject, less, strength=5.0).vectors.items()}
-    {1: [-3.0, -4.0]}
+    >>> from tiltmeter.models import tiny
+    >>> less = Direction(np.eye(8)[0], site=Site(-1, "resid_post"), sign=-1)
+    >>> vectors = steering_vectors(tiny("Rome"), less, strength=5.0).vectors
+    >>> {layer: vector[:1].tolist() for layer, vector in vectors.items()}
+    {1: [-5.0]}
     """
     several = [directions] if isinstance(directions, Direction) else list(directions)
     strengths = [strength] * len(several) if isinstance(strength, int | float | np.number) else list(strength)

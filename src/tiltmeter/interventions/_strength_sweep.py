@@ -88,17 +88,9 @@ def strength_sweep(
 
     Examples
     --------
-    >>> from tokenizers import Tokenizer, models, pre_tokenizers
-    >>> from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
     >>> from tiltmeter.core import Site
-    >>> from tiltmeter.models import bind
-    >>> words = Tokenizer(models.WordLevel({"?": 0, "Rome": 1, "is": 2, "old": 3, "new": 4}, unk_token="?"))
-    >>> words.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
-    >>> config = LlamaConfig(
-    ...     vocab_size=5, hidden_size=8, intermediate_size=8, num_hidden_layers=2, num_attention_heads=2
-    ... )
-    >>> tokenizer = PreTrainedTokenizerFast(tokenizer_object=words, unk_token="?")
-    >>> subject = bind(LlamaForCausalLM(config).eval(), tokenizer, name="tiny")
+    >>> from tiltmeter.models import tiny
+    >>> subject = tiny("Rome is old new")
     >>> along = Direction(np.eye(8)[0], site=Site(0, "resid_post"), sign=1, method="hand")
     >>> asked = Question(["Rome is", "is Rome"], "old", "new")
     >>> found = strength_sweep(subject, ["Rome is old", "is it"], direction=along, strengths=[-1, 1], question=asked)

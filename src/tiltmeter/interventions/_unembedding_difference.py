@@ -73,15 +73,8 @@ def unembedding_difference(
 
     Examples
     --------
-    >>> from tokenizers import Tokenizer, models
-    >>> from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
-    >>> from tiltmeter.models import bind
-    >>> words = Tokenizer(models.WordLevel({"?": 0, "she": 1, "he": 2}, unk_token="?"))
-    >>> config = LlamaConfig(
-    ...     vocab_size=3, hidden_size=8, intermediate_size=8, num_hidden_layers=2, num_attention_heads=2
-    ... )
-    >>> tokenizer = PreTrainedTokenizerFast(tokenizer_object=words, unk_token="?")
-    >>> subject = bind(LlamaForCausalLM(config).eval(), tokenizer, name="tiny")
+    >>> from tiltmeter.models import tiny
+    >>> subject = tiny("she he")
     >>> found = unembedding_difference(subject, positive="she", negative="he")
     >>> str(found.site), found.vector.shape, found.sign, found.provenance["positive"]
     ('1.resid_post', (8,), 1, {'tokens': ['she'], 'ids': [1]})

@@ -75,24 +75,18 @@ def site_from(name: str | int, *, dialect: Dialect, subject: SubjectModel) -> Si
 
     Examples
     --------
-    >>> from tokenizers import Tokenizer, models
-    >>> from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
-    >>> from tiltmeter.models import bind, site_from
-    >>> tokenizer = PreTrainedTokenizerFast(tokenizer_object=Tokenizer(models.WordLevel({"Rome": 0}, unk_token="Rome")))
-    >>> config = LlamaConfig(
-    ...     vocab_size=9, hidden_size=8, intermediate_size=8, num_hidden_layers=3, num_attention_heads=2
-    ... )
-    >>> subject = bind(LlamaForCausalLM(config).eval(), tokenizer, name="tiny")
-    >>> str(site_from("blocks.2.hook_resid_post", dialect="transformer_lens", subject=subject))
-    '2.resid_post'
-    >>> str(site_from(2, dialect="hidden_states", subject=subject))
+    >>> from tiltmeter.models import site_from, tiny
+    >>> subject = tiny("Rome is old")
+    >>> str(site_from("blocks.1.hook_resid_post", dialect="transformer_lens", subject=subject))
     '1.resid_post'
-    >>> str(site_from(0, dialect="vllm", subject=subject)), str(site_from(3, dialect="vllm", subject=subject))
-    ('0.resid_pre', '2.resid_post')
+    >>> str(site_from(1, dialect="hidden_states", subject=subject))
+    '0.resid_post'
+    >>> str(site_from(0, dialect="vllm", subject=subject)), str(site_from(2, dialect="vllm", subject=subject))
+    ('0.resid_pre', '1.resid_post')
     >>> site_from(-1, dialect="hidden_states", subject=subject)
     Traceback (most recent call last):
-    tiltmeter.core.errors.SpecError: Hidden state 3 of 3 blocks is after the final norm or projection, which no site \
-is; name 2.resid_post for the value before it.
+    tiltmeter.core.errors.SpecError: Hidden state 2 of 2 blocks is after the final norm or projection, which no site \
+is; name 1.resid_post for the value before it.
     """
     if dialect not in get_args(Dialect):
         raise SpecError(f"dialect is {dialect!r}; use one of {', '.join(get_args(Dialect))}.")

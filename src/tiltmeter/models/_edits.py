@@ -148,19 +148,13 @@ def edited(
 
     Examples
     --------
-    >>> from tokenizers import Tokenizer, models
-    >>> from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
-    >>> from tiltmeter.models import bind
+    >>> from tiltmeter.models import tiny
     >>> class Nothing:
     ...     site = Site(-1, "resid_post")
     ...
     ...     def __call__(self, old, places):
     ...         return torch.zeros_like(old)
-    >>> tokenizer = PreTrainedTokenizerFast(tokenizer_object=Tokenizer(models.WordLevel({"Rome": 0}, unk_token="Rome")))
-    >>> config = LlamaConfig(
-    ...     vocab_size=9, hidden_size=8, intermediate_size=8, num_hidden_layers=2, num_attention_heads=2
-    ... )
-    >>> subject = bind(LlamaForCausalLM(config).eval(), tokenizer, name="tiny")
+    >>> subject = tiny("Rome is old")
     >>> with torch.no_grad(), edited(subject, [Nothing()]):
     ...     bool(subject.model(torch.tensor([[1, 2]])).logits.any())
     False

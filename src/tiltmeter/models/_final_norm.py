@@ -29,16 +29,9 @@ def final_normed(subject: SubjectModel, X: Float[NDArray[Any], "n d"]) -> Float[
 
     Examples
     --------
-    >>> from tokenizers import Tokenizer, models
-    >>> from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
-    >>> from tiltmeter.models import bind
-    >>> tokenizer = PreTrainedTokenizerFast(tokenizer_object=Tokenizer(models.WordLevel({"Rome": 0}, unk_token="Rome")))
-    >>> config = LlamaConfig(
-    ...     vocab_size=9, hidden_size=4, intermediate_size=8, num_hidden_layers=2, num_attention_heads=2
-    ... )
-    >>> subject = bind(LlamaForCausalLM(config).eval(), tokenizer, name="tiny")
-    >>> final_normed(subject, np.full((1, 4), 2.0)).round(3).tolist()
-    [[1.0, 1.0, 1.0, 1.0]]
+    >>> from tiltmeter.models import tiny
+    >>> final_normed(tiny("Rome"), np.full((1, 8), 2.0)).round(3).tolist()
+    [[1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0]]
     """
     stack, place = subject._stack, subject.family.final_norm
     norm: Any = None if place is None else module_at(stack, place.module)

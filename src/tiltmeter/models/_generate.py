@@ -82,17 +82,8 @@ def generate(
 
     Examples
     --------
-    >>> from tokenizers import Tokenizer, models, pre_tokenizers
-    >>> from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
-    >>> from tiltmeter.models import bind
-    >>> words = Tokenizer(models.WordLevel({"?": 0, "Rome": 1, "is": 2, "old": 3}, unk_token="?"))
-    >>> words.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
-    >>> config = LlamaConfig(
-    ...     vocab_size=4, hidden_size=8, intermediate_size=8, num_hidden_layers=2, num_attention_heads=2
-    ... )
-    >>> config.eos_token_id = None
-    >>> tokenizer = PreTrainedTokenizerFast(tokenizer_object=words, unk_token="?")
-    >>> subject = bind(LlamaForCausalLM(config).eval(), tokenizer, name="tiny")
+    >>> from tiltmeter.models import tiny
+    >>> subject = tiny("Rome is old")
     >>> found = generate(subject, ["Rome is", "old"], max_new_tokens=3)
     >>> [len(new) for new in found.tokens], found.n_prompt.tolist()
     ([3, 3], [2, 1])
@@ -171,16 +162,8 @@ def generate_chosen(
 
     Examples
     --------
-    >>> from tokenizers import Tokenizer, models
-    >>> from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
-    >>> from tiltmeter.models import bind
-    >>> words = Tokenizer(models.WordLevel({"Rome": 0, "is": 1, "old": 2}, unk_token="is"))
-    >>> config = LlamaConfig(
-    ...     vocab_size=3, hidden_size=8, intermediate_size=8, num_hidden_layers=2, num_attention_heads=2
-    ... )
-    >>> config.eos_token_id = None
-    >>> tokenizer = PreTrainedTokenizerFast(tokenizer_object=words, unk_token="is")
-    >>> subject = bind(LlamaForCausalLM(config).eval(), tokenizer, name="tiny")
+    >>> from tiltmeter.models import tiny
+    >>> subject = tiny("Rome is old")
     >>> least = generate_chosen(
     ...     subject, [np.array([0])], choose=lambda places, new, logits: torch.tensor([2]), max_new_tokens=2
     ... )

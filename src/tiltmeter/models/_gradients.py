@@ -74,20 +74,14 @@ def gradients(
 
     Examples
     --------
-    >>> from tokenizers import Tokenizer, models
-    >>> from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
-    >>> from tiltmeter.models import bind
-    >>> tokenizer = PreTrainedTokenizerFast(tokenizer_object=Tokenizer(models.WordLevel({"Rome": 0}, unk_token="Rome")))
-    >>> config = LlamaConfig(
-    ...     vocab_size=9, hidden_size=8, intermediate_size=8, num_hidden_layers=2, num_attention_heads=2
-    ... )
-    >>> subject = bind(LlamaForCausalLM(config).eval(), tokenizer, name="tiny")
+    >>> from tiltmeter.models import tiny
+    >>> subject = tiny("Rome is old")
     >>> found = gradients(
     ...     subject,
     ...     torch.tensor([[1, 2, 3]]),
     ...     sites=["1.resid_post"],
     ...     at=torch.tensor([1]),
-    ...     objective=lambda logits: logits[:, 4],
+    ...     objective=lambda logits: logits[:, 3],
     ... )
     >>> [bool(row.any()) for row in found[Site(1, "resid_post")][0]]
     [False, True, False]

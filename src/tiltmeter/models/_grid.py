@@ -35,14 +35,8 @@ def share_of_weights_on_grid(subject: SubjectModel) -> float:
 
     Examples
     --------
-    >>> from tokenizers import Tokenizer, models
-    >>> from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
-    >>> from tiltmeter.models import bind
-    >>> tokenizer = PreTrainedTokenizerFast(tokenizer_object=Tokenizer(models.WordLevel({"Rome": 0}, unk_token="Rome")))
-    >>> config = LlamaConfig(
-    ...     vocab_size=9, hidden_size=16, intermediate_size=16, num_hidden_layers=2, num_attention_heads=2
-    ... )
-    >>> share_of_weights_on_grid(bind(LlamaForCausalLM(config).eval(), tokenizer, name="tiny"))
+    >>> from tiltmeter.models import tiny
+    >>> share_of_weights_on_grid(tiny("Rome is old"))
     0.0
     """
     model = without_wrapper(subject.model)

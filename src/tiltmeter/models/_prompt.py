@@ -44,16 +44,8 @@ def prompt_tokens(
 
     Examples
     --------
-    >>> from tokenizers import Tokenizer, models, pre_tokenizers
-    >>> from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
-    >>> from tiltmeter.models import bind
-    >>> words = Tokenizer(models.WordLevel({"?": 0, "Rome": 1, "is": 2, "old": 3}, unk_token="?"))
-    >>> words.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
-    >>> config = LlamaConfig(
-    ...     vocab_size=4, hidden_size=8, intermediate_size=8, num_hidden_layers=2, num_attention_heads=2
-    ... )
-    >>> tokenizer = PreTrainedTokenizerFast(tokenizer_object=words, unk_token="?")
-    >>> subject = bind(LlamaForCausalLM(config).eval(), tokenizer, name="tiny")
+    >>> from tiltmeter.models import tiny
+    >>> subject = tiny("Rome is old")
     >>> prompts = TextSet(np.array(["a", "b"]), texts=("Rome is", "Rome"))
     >>> [tokens.tolist() for tokens in prompt_tokens(subject, prompts)]
     [[1, 2], [1]]

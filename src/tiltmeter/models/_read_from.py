@@ -57,14 +57,8 @@ def read_from(
     Examples
     --------
     >>> import torch
-    >>> from tokenizers import Tokenizer, models
-    >>> from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
-    >>> from tiltmeter.models import bind
-    >>> tokenizer = PreTrainedTokenizerFast(tokenizer_object=Tokenizer(models.WordLevel({"Rome": 0}, unk_token="Rome")))
-    >>> config = LlamaConfig(
-    ...     vocab_size=9, hidden_size=8, intermediate_size=8, num_hidden_layers=2, num_attention_heads=2
-    ... )
-    >>> subject = bind(LlamaForCausalLM(config).eval(), tokenizer, name="tiny")
+    >>> from tiltmeter.models import tiny
+    >>> subject = tiny("Rome is old")
     >>> tokens = torch.tensor([[1, 2, 3]])
     >>> first, last = subject.read(tokens, sites=["0.resid_post", "1.resid_post"]).values()
     >>> (again,) = read_from(subject, first, tokens=tokens, layer=0, sites=["1.resid_post"]).values()

@@ -41,15 +41,9 @@ def read_on(
 
     Examples
     --------
-    >>> from tokenizers import Tokenizer, models
-    >>> from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
-    >>> from tiltmeter.models import bind
-    >>> tokenizer = PreTrainedTokenizerFast(tokenizer_object=Tokenizer(models.WordLevel({"Rome": 0}, unk_token="Rome")))
-    >>> config = LlamaConfig(
-    ...     vocab_size=9, hidden_size=8, intermediate_size=8, num_hidden_layers=2, num_attention_heads=2
-    ... )
-    >>> subject = bind(LlamaForCausalLM(config).eval(), tokenizer, name="tiny")
-    >>> tokens = torch.tensor([[5, 6, 7]])
+    >>> from tiltmeter.models import tiny
+    >>> subject = tiny("Rome is old")
+    >>> tokens = torch.tensor([[1, 2, 3]])
     >>> kept = subject.model(tokens[:, :2], use_cache=True).past_key_values
     >>> with subject.capture(["1.resid_post"]) as seen:
     ...     read_on(subject, tokens, mask=torch.ones_like(tokens), kept=kept)

@@ -32,16 +32,11 @@ def weights_sha256_as(subject: SubjectModel, dtype: DType) -> str:
 
     Examples
     --------
-    >>> from tokenizers import Tokenizer, models
-    >>> from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
-    >>> from tiltmeter.models import bind
-    >>> tokenizer = PreTrainedTokenizerFast(tokenizer_object=Tokenizer(models.WordLevel({"Rome": 0}, unk_token="Rome")))
-    >>> config = LlamaConfig(
-    ...     vocab_size=9, hidden_size=8, intermediate_size=8, num_hidden_layers=2, num_attention_heads=2
-    ... )
-    >>> model = LlamaForCausalLM(config).eval()
-    >>> told = weights_sha256_as(bind(model, tokenizer, name="tiny"), "bfloat16")
-    >>> bind(model.bfloat16(), tokenizer, name="tiny").fingerprint.weights_sha256 == told
+    >>> from tiltmeter.models import bind, tiny
+    >>> subject = tiny("Rome is old")
+    >>> told = weights_sha256_as(subject, "bfloat16")
+    >>> half = bind(subject.model.bfloat16(), subject.tokenizer, name="tiny")
+    >>> half.fingerprint.weights_sha256 == told
     True
     """
     return weights_sha256_in(without_wrapper(subject.model), getattr(torch, dtype))

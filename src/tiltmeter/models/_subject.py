@@ -328,13 +328,8 @@ def bind(model: Any, tokenizer: Any, *, name: str, revision: str | None = None) 
 
     Examples
     --------
-    >>> from tokenizers import Tokenizer, models
-    >>> from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
-    >>> tokenizer = PreTrainedTokenizerFast(tokenizer_object=Tokenizer(models.WordLevel({"Rome": 0}, unk_token="Rome")))
-    >>> config = LlamaConfig(
-    ...     vocab_size=9, hidden_size=8, intermediate_size=8, num_hidden_layers=2, num_attention_heads=2
-    ... )
-    >>> subject = bind(LlamaForCausalLM(config).eval(), tokenizer, name="tiny")
+    >>> from tiltmeter.models import tiny
+    >>> subject = tiny("Rome is old")
     >>> [str(site) for site in subject.resolve_sites("all")]
     ['0.resid_pre', '0.resid_post', '1.resid_post']
     """

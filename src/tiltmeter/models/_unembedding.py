@@ -53,15 +53,9 @@ def unembedding(subject: SubjectModel, tokens: Sequence[int] | None, *, fold_nor
 
     Examples
     --------
-    >>> from tokenizers import Tokenizer, models
-    >>> from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
-    >>> from tiltmeter.models import bind
-    >>> tokenizer = PreTrainedTokenizerFast(tokenizer_object=Tokenizer(models.WordLevel({"Rome": 0}, unk_token="Rome")))
-    >>> config = LlamaConfig(
-    ...     vocab_size=9, hidden_size=8, intermediate_size=8, num_hidden_layers=2, num_attention_heads=2
-    ... )
-    >>> subject = bind(LlamaForCausalLM(config).eval(), tokenizer, name="tiny")
-    >>> found = unembedding(subject, [3, 4], fold_norm=True)
+    >>> from tiltmeter.models import tiny
+    >>> subject = tiny("Rome is old")
+    >>> found = unembedding(subject, [2, 3], fold_norm=True)
     >>> tuple(found.rows.shape), found.norm
     ((2, 8), 'rms')
     """
@@ -104,15 +98,9 @@ def output_embedding(subject: SubjectModel) -> Any:  # noqa: ANN401  (a linear l
 
     Examples
     --------
-    >>> from tokenizers import Tokenizer, models
-    >>> from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
-    >>> from tiltmeter.models import bind
-    >>> tokenizer = PreTrainedTokenizerFast(tokenizer_object=Tokenizer(models.WordLevel({"Rome": 0}, unk_token="Rome")))
-    >>> config = LlamaConfig(
-    ...     vocab_size=9, hidden_size=8, intermediate_size=8, num_hidden_layers=2, num_attention_heads=2
-    ... )
-    >>> output_embedding(bind(LlamaForCausalLM(config).eval(), tokenizer, name="tiny")).out_features
-    9
+    >>> from tiltmeter.models import tiny
+    >>> output_embedding(tiny("Rome is old")).out_features
+    4
     """
     if subject.family.kind == "encoder":
         raise ModelError(

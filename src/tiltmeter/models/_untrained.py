@@ -41,14 +41,8 @@ def untrained(subject: SubjectModel, *, random_state: int = 0) -> SubjectModel:
 
     Examples
     --------
-    >>> from tokenizers import Tokenizer, models
-    >>> from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
-    >>> from tiltmeter.models import bind
-    >>> tokenizer = PreTrainedTokenizerFast(tokenizer_object=Tokenizer(models.WordLevel({"Rome": 0}, unk_token="Rome")))
-    >>> config = LlamaConfig(
-    ...     vocab_size=9, hidden_size=8, intermediate_size=8, num_hidden_layers=2, num_attention_heads=2
-    ... )
-    >>> subject = bind(LlamaForCausalLM(config).eval(), tokenizer, name="tiny")
+    >>> from tiltmeter.models import bind, tiny
+    >>> subject = tiny("Rome is old", seed=1)
     >>> new = untrained(subject)
     >>> new.name, new.n_layers, new.fingerprint.weights_sha256 == subject.fingerprint.weights_sha256
     ('tiny, untrained', 2, False)

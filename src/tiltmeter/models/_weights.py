@@ -69,14 +69,8 @@ def head_weights(subject: SubjectModel, layer: int, *, fold_norm: bool) -> HeadW
 
     Examples
     --------
-    >>> from tokenizers import Tokenizer, models
-    >>> from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
-    >>> from tiltmeter.models import bind
-    >>> tokenizer = PreTrainedTokenizerFast(tokenizer_object=Tokenizer(models.WordLevel({"Rome": 0}, unk_token="Rome")))
-    >>> config = LlamaConfig(
-    ...     vocab_size=9, hidden_size=8, intermediate_size=8, num_hidden_layers=2, num_attention_heads=2
-    ... )
-    >>> subject = bind(LlamaForCausalLM(config).eval(), tokenizer, name="tiny")
+    >>> from tiltmeter.models import tiny
+    >>> subject = tiny("Rome is old")
     >>> found = head_weights(subject, 0, fold_norm=True)
     >>> tuple(found.value.shape), tuple(found.output.shape)
     ((2, 8, 4), (2, 4, 8))
@@ -116,17 +110,11 @@ def mlp_weights(subject: SubjectModel, layer: int, *, fold_norm: bool) -> MlpWei
 
     Examples
     --------
-    >>> from tokenizers import Tokenizer, models
-    >>> from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
-    >>> from tiltmeter.models import bind
-    >>> tokenizer = PreTrainedTokenizerFast(tokenizer_object=Tokenizer(models.WordLevel({"Rome": 0}, unk_token="Rome")))
-    >>> config = LlamaConfig(
-    ...     vocab_size=9, hidden_size=8, intermediate_size=12, num_hidden_layers=2, num_attention_heads=2
-    ... )
-    >>> subject = bind(LlamaForCausalLM(config).eval(), tokenizer, name="tiny")
+    >>> from tiltmeter.models import tiny
+    >>> subject = tiny("Rome is old")
     >>> found = mlp_weights(subject, 0, fold_norm=True)
     >>> tuple(found.up.shape), tuple(found.down.shape)
-    ((1, 8, 12), (1, 12, 8))
+    ((1, 8, 8), (1, 8, 8))
     """
     block, layout = _block(subject, layer)
     name = subject.name
@@ -154,15 +142,9 @@ def embedding(subject: SubjectModel) -> Float[Tensor, "v d"]:
 
     Examples
     --------
-    >>> from tokenizers import Tokenizer, models
-    >>> from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
-    >>> from tiltmeter.models import bind
-    >>> tokenizer = PreTrainedTokenizerFast(tokenizer_object=Tokenizer(models.WordLevel({"Rome": 0}, unk_token="Rome")))
-    >>> config = LlamaConfig(
-    ...     vocab_size=9, hidden_size=8, intermediate_size=8, num_hidden_layers=2, num_attention_heads=2
-    ... )
-    >>> tuple(embedding(bind(LlamaForCausalLM(config).eval(), tokenizer, name="tiny")).shape)
-    (9, 8)
+    >>> from tiltmeter.models import tiny
+    >>> tuple(embedding(tiny("Rome is old")).shape)
+    (4, 8)
     """
     table = without_wrapper(subject.model).get_input_embeddings()
     layout = LAYOUTS[subject.family.name]

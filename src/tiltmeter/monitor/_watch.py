@@ -83,18 +83,10 @@ def watch(
     Examples
     --------
     >>> import numpy as np
-    >>> from tokenizers import Tokenizer, models
-    >>> from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
     >>> from tiltmeter.core import Direction, Site, Unavailable
-    >>> from tiltmeter.models import bind, generate
+    >>> from tiltmeter.models import generate, tiny
     >>> from tiltmeter.monitor import Card, Reading
-    >>> words = Tokenizer(models.WordLevel({"Rome": 0, "is": 1, "old": 2}, unk_token="is"))
-    >>> config = LlamaConfig(
-    ...     vocab_size=3, hidden_size=8, intermediate_size=8, num_hidden_layers=2, num_attention_heads=2
-    ... )
-    >>> config.eos_token_id = None
-    >>> tokenizer = PreTrainedTokenizerFast(tokenizer_object=words, unk_token="is")
-    >>> subject = bind(LlamaForCausalLM(config).eval(), tokenizer, name="tiny")
+    >>> subject = tiny("Rome is old")
     >>> reading = Reading(
     ...     site="1.resid_post",
     ...     pooling="mean",
