@@ -30,6 +30,8 @@ class AtLeast:
     parts: tuple[Condition, ...]
 
     def __post_init__(self) -> None:
+        if isinstance(self.parts, str) or not self.parts:
+            raise SpecError(f"A rule asks for {self.k} of {self.parts!r}; give a list of monitors, as in ['lies'].")
         if not 1 <= self.k <= len(self.parts):
             raise SpecError(f"A rule asks for {self.k} of {len(self.parts)} parts; ask for 1 to {len(self.parts)}.")
 
@@ -52,7 +54,7 @@ def any_of(parts: Sequence[Condition]) -> AtLeast:
     >>> holds(any_of(["lies", "theft"]), {"theft"})
     True
     """
-    return AtLeast(1, tuple(parts))
+    return AtLeast(1, parts if isinstance(parts, str) else tuple(parts))
 
 
 def all_of(parts: Sequence[Condition]) -> AtLeast:
@@ -63,7 +65,7 @@ def all_of(parts: Sequence[Condition]) -> AtLeast:
     >>> holds(all_of(["lies", Not("jokes")]), {"lies"})
     True
     """
-    return AtLeast(len(parts), tuple(parts))
+    return AtLeast(len(parts), parts if isinstance(parts, str) else tuple(parts))
 
 
 class Stop:
@@ -97,6 +99,11 @@ class Rule:
     then
         In this order; the alarm is kept by the watch whatever follows.
 
+    Raises
+    ------
+    SpecError
+        If ``when`` is no condition, or ``then`` no tuple of functions, :class:`Stop` and :class:`SteerOn`.
+
     Examples
     --------
     >>> seen = []
@@ -107,6 +114,22 @@ class Rule:
     name: str
     when: Condition
     then: tuple[Action, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.when, str | AtLeast | Not):
+            raise SpecError(
+                f"The rule {self.name!r} holds when {self.when!r}; give the name of a monitor, or all_of, any_of, "
+                "AtLeast or Not."
+            )
+        # a class, too, can be called, and would fail when the alarm is raised
+        if not isinstance(self.then, tuple) or not all(
+            isinstance(action, Stop | SteerOn) or (callable(action) and action not in (Stop, SteerOn))
+            for action in self.then
+        ):
+            raise SpecError(
+                f"What follows the rule {self.name!r} is {self.then!r}; give a tuple of functions of the alarm, Stop() "
+                "and SteerOn(edits), as in (Stop(),)."
+            )
 
 
 def holds(condition: Condition, raised: Collection[str]) -> bool:
