@@ -108,6 +108,15 @@ def test_what_cannot_be_summed_up_is_refused(given, message):
         summarise([], **given)
 
 
+def test_a_reference_of_no_scores_is_refused_and_a_monitor_that_came_later_takes_no_part_of_alpha():
+    old, new = _stream(np.arange(20.0), limit=9.0), _stream(np.arange(20.0), limit=9.0, name="new")
+    with pytest.raises(SpecError, match="no scores before 2026-05-01"):
+        summarise(old, reference_until=_START)
+    later = [text.model_copy(update={"time": text.time + timedelta(days=3)}) for text in (*old, *new)]
+    found = summarise([*old, *later], reference_until=_START + timedelta(days=1))
+    assert [(change.monitor, change.alpha) for change in found.changes] == [("lies", 0.01)]
+
+
 def _logged(scores: np.ndarray, texts: TextSet, *, limit: float) -> list[ScoredText]:
     return [
         ScoredText(
@@ -183,6 +192,17 @@ def test_a_text_that_cannot_be_read_is_left_out_by_name_and_the_others_keep_thei
     totals = replay_totals(found, monitor="new", beside="lies", n_left=0)
     assert (totals.n, totals.unreadable) == (296, ("3", "4", "6", "8"))
     assert totals.both + totals.only_then + totals.only_now + totals.neither == 296
+
+
+def test_texts_without_an_alarm_then_or_now_are_in_no_count():
+    subject = _subject("llama")
+    log = _stream(np.arange(6.0), limit=3.0)
+    log[0] = log[0].model_copy(update={"scores": {"lies": Scored(score=0.0, alarm=None)}})
+    for threshold, counted in ((0.0, 5), (None, 0)):
+        found = list(replay(log, made_monitor(subject, threshold=threshold), subject=subject))
+        totals = replay_totals(found, monitor="new", beside="lies", n_left=0)
+        assert (totals.n, totals.n_undecided) == (6, 6 - counted)
+        assert totals.both + totals.only_then + totals.only_now + totals.neither == counted
 
 
 def test_a_replay_in_which_nothing_can_be_read_says_why_and_another_model_is_refused():

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from peft import LoraConfig, get_peft_model
 
 from tests.tiny_models import TEMPLATE, WORDS, plain_states, tiny_subject, word_tokenizer
 from tiltmeter import models
@@ -198,6 +199,21 @@ def test_an_engine_that_computes_otherwise_is_named_and_a_faithful_one_passes(mo
     assert monitor.parity(subject, rows=rows + 1e-7).outcome == "within tolerance"
     with pytest.raises(ArrayError, match=r"have shape \(11, 24\), and \(12, 24\) is needed"):
         monitor.parity(subject, rows=rows[1:])
+    name = monitor.require_reference().texts.ids[3]
+    for value in (np.nan, np.inf):
+        broken = rows.copy()
+        broken[3, 5] = value
+        with pytest.raises(ArrayError, match=f"reference text {name} holds NaN or infinity"):
+            monitor.parity(subject, rows=broken)
+
+
+@pytest.mark.filterwarnings("ignore:.is_gradient_checkpointing. is deprecated:FutureWarning")
+def test_an_adapter_that_was_put_on_is_named_before_the_weights_that_it_brings(monitor: Monitor, saved: Path) -> None:
+    subject = models.load(saved)
+    config = LoraConfig(r=2, target_modules=["q_proj"], task_type="CAUSAL_LM", init_lora_weights=False)
+    adapted = bind(get_peft_model(subject.model, config).eval(), subject.tokenizer, name="adapted")
+    found = monitor.parity(adapted)
+    assert found.outcome == "refused" and named(found) == ["adapter", "weights"]
 
 
 def test_another_chat_template_is_named_and_its_error_goes_with_the_tokens_that_were_kept() -> None:

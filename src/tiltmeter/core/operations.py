@@ -75,7 +75,8 @@ class ReplayTotals(Record):
     """A replay in figures: alarms of both, of either alone, of neither, and how alike the orders of scores are.
 
     ``n_left`` texts could not be replayed: they were not kept, or were written by the model. ``unreadable`` names those
-    that the monitor cannot read.
+    that the monitor cannot read. For ``n_undecided`` of the ``n`` one of the two had no threshold: they are in no count
+    of alarms.
     """
 
     monitor: str
@@ -83,6 +84,7 @@ class ReplayTotals(Record):
     n: int
     n_left: int
     unreadable: tuple[str, ...] = ()
+    n_undecided: int = 0
     both: int
     only_then: int
     only_now: int

@@ -15,9 +15,10 @@ from tiltmeter.monitor._reference import versions_here
 from tiltmeter.monitor._replay import Replay, encode_again, errors_of, kept_tokens, read_rows, rows_after_final_norm
 from tiltmeter.monitor._same_model import differing
 
-# The likeliest first, where no experiment says more: what makes large errors before what rounds.
+# The likeliest first, where no experiment says more: what makes large errors before what rounds. The weights of an
+# adapter are among those that are hashed, so that both differ where it is there or not.
 _ORDER: tuple[CauseName, ...] = (
-    "site", "final norm", "engine", "chat template", "tokenizer", "context", "quantisation", "weights", "adapter",
+    "site", "final norm", "engine", "chat template", "tokenizer", "context", "quantisation", "adapter", "weights",
     "configuration", "dtype", "attention kernel", "device", "library versions", "unknown",
 )  # fmt: skip
 _BY_FACT: dict[str, CauseName] = {

@@ -203,7 +203,7 @@ class Monitor:
         SpecError
             If the monitor holds no reference.
         ArrayError
-            If the rows are not of the reference's shape.
+            If the rows are not of the reference's shape, or not finite.
         ModelError, DataError
             If the model cannot read the texts at all.
         """

@@ -116,7 +116,7 @@ def replay(
     Raises
     ------
     ArrayError
-        If ``rows`` do not have the reference's shape.
+        If ``rows`` do not have the reference's shape, or are not finite.
     """
     encoded = encode_again(subject, reference.texts, card.reading)
     site = card.reading.site
@@ -127,6 +127,9 @@ def replay(
             f"The rows of the {len(reference)} reference texts have shape {rows.shape}, and {reference.rows.shape} is "
             "needed; give one pooled row a text, in their order."
         )
+    if not np.isfinite(rows).all():
+        bad = reference.texts.ids[int((~np.isfinite(rows).all(axis=1)).argmax())]
+        raise ArrayError(f"The row of the reference text {bad} holds NaN or infinity; give rows of finite numbers.")
     errors = errors_of(rows, direction=direction, reference=reference)
     return Replay(subject, direction, card, reference, encoded, rows, errors)
 

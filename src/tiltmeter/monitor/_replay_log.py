@@ -116,13 +116,15 @@ def replay_totals(replayed: Sequence[ReplayedText], *, monitor: str, beside: str
         raise DataError(
             f"None of the {len(replayed)} texts can be read by {monitor}; of the first it is said: {reason}"
         )
-    then = np.array([text.then_alarms[beside] is True for text in own])
-    now = np.array([text.alarm is True for text in own])
+    decided = [text for text in own if text.then_alarms[beside] is not None and text.alarm is not None]
+    then = np.array([text.then_alarms[beside] for text in decided], dtype=np.bool_)
+    now = np.array([text.alarm for text in decided], dtype=np.bool_)
     return ReplayTotals(
         monitor=monitor,
         beside=beside,
         n=len(own),
         n_left=n_left,
+        n_undecided=len(own) - len(decided),
         unreadable=unreadable,
         both=int((then & now).sum()),
         only_then=int((then & ~now).sum()),
