@@ -255,8 +255,8 @@ def replace_fingerprint(monitor: Monitor, subject: SubjectModel) -> Card:
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: any_of([]), r"1 of \(\); give a list"),
-        (lambda: all_of("lies"), "4 of 'lies'; give a list"),
+        (lambda: any_of([]), r"over the parts \[\]; give a list"),
+        (lambda: all_of("lies"), "over the parts 'lies'; give a list"),
         (lambda: AtLeast(3, ("a", "b")), "3 of 2 parts"),
         (lambda: Rule("r", "a", Stop()), "give a tuple of functions"),
         (lambda: Rule("r", "a", (Stop,)), "give a tuple of functions"),

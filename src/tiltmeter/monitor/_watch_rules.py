@@ -30,8 +30,7 @@ class AtLeast:
     parts: tuple[Condition, ...]
 
     def __post_init__(self) -> None:
-        if isinstance(self.parts, str) or not self.parts:
-            raise SpecError(f"A rule asks for {self.k} of {self.parts!r}; give a list of monitors, as in ['lies'].")
+        _check_parts(self.parts)
         if not 1 <= self.k <= len(self.parts):
             raise SpecError(f"A rule asks for {self.k} of {len(self.parts)} parts; ask for 1 to {len(self.parts)}.")
 
@@ -54,7 +53,8 @@ def any_of(parts: Sequence[Condition]) -> AtLeast:
     >>> holds(any_of(["lies", "theft"]), {"theft"})
     True
     """
-    return AtLeast(1, parts if isinstance(parts, str) else tuple(parts))
+    _check_parts(parts)
+    return AtLeast(1, tuple(parts))
 
 
 def all_of(parts: Sequence[Condition]) -> AtLeast:
@@ -65,7 +65,13 @@ def all_of(parts: Sequence[Condition]) -> AtLeast:
     >>> holds(all_of(["lies", Not("jokes")]), {"lies"})
     True
     """
-    return AtLeast(len(parts), parts if isinstance(parts, str) else tuple(parts))
+    _check_parts(parts)
+    return AtLeast(len(parts), tuple(parts))
+
+
+def _check_parts(parts: object) -> None:
+    if isinstance(parts, str) or not parts:
+        raise SpecError(f"A rule is over the parts {parts!r}; give a list of monitors or conditions, as in ['lies'].")
 
 
 class Stop:
@@ -121,9 +127,9 @@ class Rule:
                 f"The rule {self.name!r} holds when {self.when!r}; give the name of a monitor, or all_of, any_of, "
                 "AtLeast or Not."
             )
-        # a class, too, can be called, and would fail when the alarm is raised
+        # the class Stop, too, can be called, and would fail when the alarm is raised
         if not isinstance(self.then, tuple) or not all(
-            isinstance(action, Stop | SteerOn) or (callable(action) and action not in (Stop, SteerOn))
+            isinstance(action, Stop | SteerOn) or (callable(action) and not isinstance(action, type))
             for action in self.then
         ):
             raise SpecError(
