@@ -59,12 +59,20 @@ def with_reference(monitor: Monitor) -> Monitor:
     )
 
 
+@pytest.fixture(scope="module")
+def extracted(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[Path], Encoded]:
+    """Return one extraction of all texts, from which every site and pooling is read."""
+    encoded = made_monitor(SUBJECT).encode(SUBJECT, TEXTS)
+    return written(tmp_path_factory.mktemp("states"), encoded, layers=[0, 2, 3]), encoded
+
+
 @pytest.mark.parametrize("pooling", ["last", "mean", "max", "first"])
 @pytest.mark.parametrize("site", ["0.resid_pre", "1.resid_post", "2.resid_post"])
-def test_scores_of_the_files_are_those_of_the_model(tmp_path: Path, site: str, pooling: str) -> None:
+def test_scores_of_the_files_are_those_of_the_model(
+    extracted: tuple[list[Path], Encoded], site: str, pooling: str
+) -> None:
     monitor = made_monitor(SUBJECT, site, pooling=pooling, threshold=0.0)
-    encoded = monitor.encode(SUBJECT, TEXTS)
-    paths = written(tmp_path, encoded, layers=[0, 2, 3])
+    paths, encoded = extracted
     acts = read_vllm_states(paths, encoded, subject=SUBJECT, site=site, layers=[0, 2, 3])
     found, wanted = monitor.score_activations(acts), monitor.score(SUBJECT, TEXTS)
     # in standard deviations, as parity counts: this model's scores are tens, whose rounding alone is 1e-6

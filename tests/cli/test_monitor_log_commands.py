@@ -80,6 +80,24 @@ def test_replay_finds_the_same_monitor_again(folder: Path, tiny_model: Path, com
     assert all(row["score"] == pytest.approx(row["then"]["made"], abs=1e-6) for row in rows)
 
 
+def test_replay_names_the_texts_that_cannot_be_read_and_goes_on(
+    folder: Path, tiny_model: Path, command: Command
+) -> None:
+    with MonitorLog(folder / "log.sqlite", keep_texts=True) as log:
+        last = list(log.scores())[-1]
+        log.write(texts=[last.model_copy(update={"text_id": "novel", "text": "w1 " * 500})])
+    asked = [
+        str(part) for part in ("monitor", "replay", folder / "log.sqlite", folder / "monitor", "--model", tiny_model)
+    ]
+    said, _ = command(*asked, "--out", str(folder / "again.jsonl"))
+    assert "50 texts; rank correlation" in said
+    assert "1 texts cannot be read by made (--out says why): novel" in said
+    row = json.loads((folder / "again.jsonl").read_text().splitlines()[-1])
+    assert (row["score"] is None and row["unreadable"].startswith("Text novel")) or "novel" in row["unreadable"]
+    _, refused = command(*asked, "--beside", "lise", code=2)
+    assert "no scores of 'lise'; it has those of made" in refused
+
+
 def test_a_log_without_texts_cannot_be_replayed(folder: Path, tmp_path: Path, command: Command) -> None:
     with MonitorLog(tmp_path / "bare.sqlite") as log, MonitorLog(folder / "log.sqlite", mode="read") as kept:
         log.write(texts=list(kept.scores()))

@@ -44,8 +44,20 @@ def test_the_most_suspicious_come_first_and_what_the_budget_leaves_is_not_cleare
     assert "budget" in found[3].reason
 
 
-@pytest.mark.parametrize("failure", [ModelError("no answer"), OSError("gone"), float("nan")])
-def test_a_reviewer_that_fails_clears_nothing(failure):
+@pytest.mark.parametrize(
+    "failure",
+    [
+        ModelError("no answer"),
+        OSError("gone"),
+        KeyError("choices"),
+        RuntimeError(),
+        float("nan"),
+        None,
+        "yes",
+        [1],
+    ],
+)
+def test_a_reviewer_that_fails_or_answers_rubbish_clears_nothing(failure):
     def reviewer(text: str) -> float:
         if isinstance(failure, Exception):
             raise failure
@@ -99,7 +111,7 @@ def test_what_cannot_be_reviewed_is_refused_in_a_sentence(given, error, message)
         review_most_suspicious(scores, texts, reviewer=lambda text: 1.0, **whole)
 
 
-@pytest.mark.parametrize(("n", "seconds"), [(0, 1.0), (1, 0.0), (1, float("inf"))])
+@pytest.mark.parametrize(("n", "seconds"), [(0, 1.0), (1, 0.0), (1, float("inf")), (float("nan"), 1.0), (1.5, 1.0)])
 def test_a_budget_out_of_range_is_refused(n, seconds):
     with pytest.raises(SpecError, match="budget"):
         Budget(n, seconds=seconds)

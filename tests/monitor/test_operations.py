@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 
 from tiltmeter.cli._app import app
 from tiltmeter.core.alarms import Scored, ScoredText
-from tiltmeter.core.errors import SpecError
+from tiltmeter.core.errors import DataError, ModelError, SpecError
 from tiltmeter.core.records import Estimate, Unavailable
 from tiltmeter.data import Message, TextSet
 from tiltmeter.monitor import MonitorLog, can_replay, replay, replay_totals, summarise
@@ -108,6 +108,15 @@ def test_what_cannot_be_summed_up_is_refused(given, message):
         summarise([], **given)
 
 
+def test_a_reference_of_no_scores_is_refused_and_a_monitor_that_came_later_takes_no_part_of_alpha():
+    old, new = _stream(np.arange(20.0), limit=9.0), _stream(np.arange(20.0), limit=9.0, name="new")
+    with pytest.raises(SpecError, match="no scores before 2026-05-01"):
+        summarise(old, reference_until=_START)
+    later = [text.model_copy(update={"time": text.time + timedelta(days=3)}) for text in (*old, *new)]
+    found = summarise([*old, *later], reference_until=_START + timedelta(days=1))
+    assert [(change.monitor, change.alpha) for change in found.changes] == [("lies", 0.01)]
+
+
 def _logged(scores: np.ndarray, texts: TextSet, *, limit: float) -> list[ScoredText]:
     return [
         ScoredText(
@@ -156,6 +165,54 @@ def test_the_past_is_scored_as_the_new_monitor_scores_the_texts():
     assert isinstance(totals.rank_correlation, Estimate)
     assert totals.rank_correlation.value == pytest.approx(stats.spearmanr(then, now.scores).statistic)
     assert sum(not can_replay(text) for text in log) == 2
+
+
+def _mixed(n: int) -> list[ScoredText]:
+    """Make texts and chats in turn, of which two are too long, one is empty and one is a chat of no turns."""
+    mixed = []
+    for i, text in enumerate(_stream(np.arange(float(n)), limit=n / 2)):
+        said = "w1 " * 40 if i in (3, 4) else " " if i == 6 else f"w{i % 40} w{i // 40}"
+        chat = None if i % 2 else () if i == 8 else ({"role": "user", "content": said},)
+        mixed.append(text.model_copy(update={"text": said, "messages": chat}))
+    return mixed
+
+
+def test_a_text_that_cannot_be_read_is_left_out_by_name_and_the_others_keep_their_order():
+    subject = tiny_subject("llama", tokenizer=word_tokenizer(template=TEMPLATE))
+    log, monitor = _mixed(300), made_monitor(subject, threshold=0.0)
+    found = list(replay(log, monitor, subject=subject))
+    assert [text.text_id for text in found] == [text.text_id for text in log]
+    left_out = {text.text_id: text.unreadable for text in found if text.score is None}
+    assert list(left_out) == ["3", "4", "6", "8"]
+    # by its own name, whatever its place among the others
+    assert left_out["3"].startswith("Text 3 has 40 tokens, 32 are allowed")
+    assert "row 6" in left_out["6"] and "row 8" in left_out["8"]
+    one = TextSet(np.array(["x"]), texts=(log[299].text,))
+    assert found[299].score == pytest.approx(float(monitor.score(subject, one).scores[0]), abs=1e-5)
+    totals = replay_totals(found, monitor="new", beside="lies", n_left=0)
+    assert (totals.n, totals.unreadable) == (296, ("3", "4", "6", "8"))
+    assert totals.both + totals.only_then + totals.only_now + totals.neither == 296
+
+
+def test_texts_without_an_alarm_then_or_now_are_in_no_count():
+    subject = _subject("llama")
+    log = _stream(np.arange(6.0), limit=3.0)
+    log[0] = log[0].model_copy(update={"scores": {"lies": Scored(score=0.0, alarm=None)}})
+    for threshold, counted in ((0.0, 5), (None, 0)):
+        found = list(replay(log, made_monitor(subject, threshold=threshold), subject=subject))
+        totals = replay_totals(found, monitor="new", beside="lies", n_left=0)
+        assert (totals.n, totals.n_undecided) == (6, 6 - counted)
+        assert totals.both + totals.only_then + totals.only_now + totals.neither == counted
+
+
+def test_a_replay_in_which_nothing_can_be_read_says_why_and_another_model_is_refused():
+    subject = _subject("llama")
+    chats = [text.model_copy(update={"messages": ({"role": "user", "content": "w1"},)}) for text in _mixed(5)]
+    found = list(replay(chats, made_monitor(subject), subject=subject))
+    with pytest.raises(DataError, match=r"None of the 5 texts can be read by new; .* no chat template"):
+        replay_totals(found, monitor="new", beside="lies", n_left=0)
+    with pytest.raises(ModelError, match="another model"):
+        list(replay(chats, made_monitor(_subject("qwen2")), subject=subject))
 
 
 def test_scores_that_are_all_equal_have_no_rank_correlation():

@@ -11,12 +11,13 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from peft import LoraConfig, get_peft_model
 
 from tests.tiny_models import TEMPLATE, WORDS, plain_states, tiny_subject, word_tokenizer
 from tiltmeter import models
 from tiltmeter.activations import collect
 from tiltmeter.core.direction import Direction
-from tiltmeter.core.errors import ArrayError, DataError, FileError, FormatError, ModelError, SpecError
+from tiltmeter.core.errors import ArrayError, DataError, DataWarning, FileError, FormatError, ModelError, SpecError
 from tiltmeter.core.files import seal
 from tiltmeter.core.parity import Parity, Tolerance
 from tiltmeter.core.records import Estimate, Threshold, Unavailable
@@ -160,16 +161,19 @@ def test_rows_of_another_layer_are_found_out(monitor: Monitor, saved: Path, laye
         assert (found.causes[0].what, found.causes[0].now) == ("site", "1.resid_post")
 
 
-def test_rows_after_the_final_norm_are_found_out(monitor: Monitor, saved: Path) -> None:
+_POOLED: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "last": lambda rows: rows[-1], "mean": lambda rows: rows.mean(0), "max": lambda rows: rows.max(0),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("pooling", _POOLED)
+def test_rows_after_the_final_norm_are_found_out(saved: Path, pooling: str) -> None:
     subject = models.load(saved)
-    texts = monitor.require_reference().texts
-    rows = np.stack([_normed(subject, text) for text in texts.texts or ()])
-    last = monitor_of(subject, texts_of(), pooling="last")
-    found = last.parity(
-        subject, rows=np.stack([_normed(subject, t) for t in last.require_reference().texts.texts or ()])
-    )
+    made = monitor_of(subject, texts_of(), pooling=pooling)
+    texts = made.require_reference().texts.texts or ()
+    rows = np.stack([_POOLED[pooling](plain_states(subject, text)[-1]) for text in texts])
+    found = made.parity(subject, rows=rows)
     assert found.outcome == "refused" and found.causes[0].what == "final norm"
-    assert monitor.parity(subject, rows=rows).outcome == "refused"
 
 
 def _normed(subject: SubjectModel, text: str) -> np.ndarray:
@@ -195,6 +199,21 @@ def test_an_engine_that_computes_otherwise_is_named_and_a_faithful_one_passes(mo
     assert monitor.parity(subject, rows=rows + 1e-7).outcome == "within tolerance"
     with pytest.raises(ArrayError, match=r"have shape \(11, 24\), and \(12, 24\) is needed"):
         monitor.parity(subject, rows=rows[1:])
+    name = monitor.require_reference().texts.ids[3]
+    for value in (np.nan, np.inf):
+        broken = rows.copy()
+        broken[3, 5] = value
+        with pytest.raises(ArrayError, match=f"reference text {name} holds NaN or infinity"):
+            monitor.parity(subject, rows=broken)
+
+
+@pytest.mark.filterwarnings("ignore:.is_gradient_checkpointing. is deprecated:FutureWarning")
+def test_an_adapter_that_was_put_on_is_named_before_the_weights_that_it_brings(monitor: Monitor, saved: Path) -> None:
+    subject = models.load(saved)
+    config = LoraConfig(r=2, target_modules=["q_proj"], task_type="CAUSAL_LM", init_lora_weights=False)
+    adapted = bind(get_peft_model(subject.model, config).eval(), subject.tokenizer, name="adapted")
+    found = monitor.parity(adapted)
+    assert found.outcome == "refused" and named(found) == ["adapter", "weights"]
 
 
 def test_another_chat_template_is_named_and_its_error_goes_with_the_tokens_that_were_kept() -> None:
@@ -376,6 +395,18 @@ def test_a_reference_needs_the_own_model_and_texts_that_score_differently(monito
     alike = TextSet(np.array([f"t{i}" for i in range(9)]), texts=("w1 w2",) * 9)
     with pytest.raises(DataError, match="all have the same score"):
         make_reference(monitor, subject, texts=alike, drawn_from="x")
+
+
+def test_texts_for_a_reference_are_warned_of_as_those_that_are_scored() -> None:
+    subject = tiny_subject("llama", tokenizer=word_tokenizer(bos=True))
+    made, plain = monitor_of(subject, texts_of()), texts_of(seed=1)
+    twice = replace(plain, texts=tuple(f"<s> {text}" for text in plain.texts or ()))
+    with pytest.warns(DataWarning, match="with <s> twice at their start"):
+        made.score(subject, twice)
+    with pytest.warns(DataWarning, match="with <s> twice at their start"):
+        reference = make_reference(made, subject, texts=twice, drawn_from="x")
+    # it was said: each replay says nothing
+    assert replace(made, reference=reference).parity(subject).outcome == "exact"
 
 
 def test_reference_texts_are_the_nearest_on_either_side_and_spread_over_the_rest() -> None:

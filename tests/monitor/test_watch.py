@@ -63,7 +63,11 @@ def _running(monitor: Monitor, subject: SubjectModel, text: WatchedText, *, from
 @pytest.mark.parametrize("family", DECODERS)
 def test_every_token_has_the_score_of_a_full_pass_over_the_final_text(family):
     subject = _subject(family)
-    monitors = {"a": made_monitor(subject), "b": made_monitor(subject, "2.attn_out", seed=1)}
+    monitors = {
+        "a": made_monitor(subject),
+        "b": made_monitor(subject, "2.attn_out", seed=1),
+        "head": made_monitor(subject, "1.z.h2", seed=2),
+    }
     bare = generate(subject, PROMPTS, max_new_tokens=6)
     with watch(subject, monitors) as seen:
         said = generate(subject, PROMPTS, max_new_tokens=6)

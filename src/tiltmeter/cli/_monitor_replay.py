@@ -41,6 +41,8 @@ def replay(
     names = sorted({name for text in texts for name in text.scores})
     if beside is None and len(names) > 1:
         raise SpecError(f"The log has scores of {', '.join(names)}; say which to compare with, by --beside.")
+    if beside is not None and beside not in names:
+        raise SpecError(f"{log} has no scores of {beside!r}; it has those of {', '.join(names) or 'no monitor'}.")
     kept = [text for text in texts if can_replay(text) and text.scores]
     if not kept:
         raise DataError(f"{log} holds no texts that can be scored again; serve with --keep-texts to keep them.")

@@ -13,6 +13,8 @@ from tiltmeter.core.records import Estimate, Measured
 if TYPE_CHECKING:
     from tiltmeter.core.operations import MonitorSummary, ReplayTotals
 
+_NAMED = 10
+
 
 def summary_tables(found: MonitorSummary) -> None:
     """Print days, and what the tests for a change say."""
@@ -60,3 +62,8 @@ def replay_table(found: ReplayTotals) -> None:
     console.print(f"{found.n:,} texts; rank correlation of scores {interval(found.rank_correlation)}.")
     if found.n_left:
         console.print(f"{found.n_left:,} texts could not be replayed: not kept, or written by the model itself.")
+    if found.n_undecided:
+        console.print(f"{found.n_undecided:,} of them are not in the table: one of the two had no threshold for them.")
+    if found.unreadable:
+        named = ", ".join(found.unreadable[:_NAMED]) + (", …" if len(found.unreadable) > _NAMED else "")
+        console.print(f"{len(found.unreadable):,} texts cannot be read by {found.monitor} (--out says why): {named}")

@@ -56,27 +56,35 @@ class MonitorSummary(Record):
 
 
 class ReplayedText(Record):
-    """A text of the past: what it got then, by monitor, and what a monitor gives it now."""
+    """A text of the past: what it got then, by monitor, and what a monitor gives it now.
+
+    ``score`` is None where the monitor cannot read the text, and ``unreadable`` says why.
+    """
 
     text_id: str
     time: AwareDatetime
     then: dict[str, float]
     then_alarms: dict[str, bool | None]
-    score: float
+    score: float | None
     alarm: bool | None
     unlike: bool | None
+    unreadable: str | None = None
 
 
 class ReplayTotals(Record):
     """A replay in figures: alarms of both, of either alone, of neither, and how alike the orders of scores are.
 
-    ``n_left`` texts could not be replayed: they were not kept, or were written by the model.
+    ``n_left`` texts could not be replayed: they were not kept, or were written by the model. ``unreadable`` names those
+    that the monitor cannot read. For ``n_undecided`` of the ``n`` one of the two had no threshold: they are in no count
+    of alarms.
     """
 
     monitor: str
     beside: str
     n: int
     n_left: int
+    unreadable: tuple[str, ...] = ()
+    n_undecided: int = 0
     both: int
     only_then: int
     only_now: int

@@ -3,6 +3,7 @@
 A family's module layout is written down in one table row, and a model of an unknown family is refused, never guessed.
 """
 
+from tiltmeter.models._adapters import without_wrapper
 from tiltmeter.models._dialects import Dialect, site_from
 from tiltmeter.models._edits import Edit, Places, TextRows, edited
 from tiltmeter.models._encode import encode, encoded_for
@@ -78,4 +79,5 @@ __all__ = [
     "unembedding",
     "untrained",
     "weights_sha256_as",
+    "without_wrapper",
 ]

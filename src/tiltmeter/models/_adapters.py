@@ -54,7 +54,14 @@ def _refuse_quantized(name: str, method: object) -> None:
 
 
 def without_wrapper(model: Any) -> Any:  # noqa: ANN401
-    """Return the ``transformers`` model inside a ``PeftModel``, whose modules hold the adapters; else the model."""
+    """Return the ``transformers`` model inside a ``PeftModel``, whose modules hold the adapters; else the model.
+
+    Examples
+    --------
+    >>> from torch import nn
+    >>> without_wrapper(nn.Linear(2, 3))
+    Linear(in_features=2, out_features=3, bias=True)
+    """
     inner = getattr(model, "get_base_model", None)
     return model if inner is None else inner()
 

@@ -137,7 +137,8 @@ def edited(
     SpecError
         If a site is absent.
     ModelError
-        If the model is in training mode or compiled, or a forward inside is given a mask that is not of shape (b, t).
+        If the model is in training mode or compiled, or a forward inside is given a mask that is not of shape (b, t) or
+        begins in the middle of another.
     ArrayError
         If an edit returns another shape or dtype, or several rows of a batch do not fit its own.
 
@@ -190,8 +191,8 @@ class _Clock:
         self.n_prompt = n_prompt
         self.rows = rows
         self.places: Places | None = None
-        # the module whose call has begun and not ended
-        self._outer: nn.Module | None = None
+        # the modules whose call has begun and not ended, the outermost first
+        self._running: list[nn.Module] = []
 
     @contextmanager
     def running(self, model: nn.Module, inner: nn.Module, *, name: str) -> Iterator[None]:
@@ -207,17 +208,24 @@ class _Clock:
         signature = inspect.signature(module.forward)
 
         def hook(called: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-            if self._outer is not None:
+            is_again = called in self._running
+            self._running.append(called)
+            if is_again:
+                raise ModelError(
+                    f"A forward of {name} began in the middle of another, of the same texts or of others; run it when "
+                    "that has ended, or run another model."
+                )
+            if len(self._running) > 1:
                 return
             given = signature.bind_partial(*args, **kwargs).arguments if args else kwargs
             self.places = _places(given, n_prompt=self.n_prompt, rows=self.rows, name=name)
-            self._outer = called
 
         return hook
 
     def _end(self, module: nn.Module, args: tuple[Any, ...], output: object) -> None:  # noqa: ARG002  (torch calls it)
-        if module is self._outer:
-            self._outer = None
+        if module in self._running:
+            while self._running.pop() is not module:
+                continue
 
 
 def _places(given: Mapping[str, Any], *, n_prompt: Tensor | None, rows: TextRows | None, name: str) -> Places:

@@ -225,8 +225,8 @@ def _rules(subject: SubjectModel, *, max_new_tokens: int, temperature: float) ->
     return type(given)(
         bos_token_id=given.bos_token_id,
         eos_token_id=copy.copy(given.eos_token_id),
-        # no token that counts sees it: any identifier serves
-        pad_token_id=0 if given.pad_token_id is None else given.pad_token_id,
+        # no token that counts sees it; a text that somebody stopped is cut where it begins
+        pad_token_id=_first_end(given),
         max_new_tokens=max_new_tokens,
         min_new_tokens=0,
         num_beams=1,
@@ -239,6 +239,11 @@ def _rules(subject: SubjectModel, *, max_new_tokens: int, temperature: float) ->
         # 50 is what the library takes for unset where nothing is drawn
         top_k=0 if temperature > 0 else 50,
     )
+
+
+def _first_end(given: Any) -> int:  # noqa: ANN401
+    ends = given.eos_token_id
+    return 0 if ends is None else int(ends[0] if isinstance(ends, list | tuple) else ends)
 
 
 def _run(

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from tiltmeter.baselines import Rival
 from tiltmeter.core.alarms import Alarm, Review
-from tiltmeter.core.errors import ArrayError, ModelError, SpecError
+from tiltmeter.core.errors import ArrayError, SpecError
 from tiltmeter.data import TextSet
 
 Reviewer = Callable[[str], float]
@@ -48,8 +48,10 @@ class Budget:
     """
 
     def __init__(self, n: int, *, seconds: float = 86400.0, clock: Callable[[], float] = time.monotonic) -> None:
-        if n < 1 or not 0 < seconds < math.inf:
-            raise SpecError(f"A budget of {n} reviews in {seconds} seconds; give 1 or more, in a time above 0.")
+        if not n >= 1 or n != int(n) or not 0 < seconds < math.inf:
+            raise SpecError(
+                f"A budget of {n} reviews in {seconds} seconds; give a whole number from 1, in a time above 0."
+            )
         self.n, self.seconds = n, seconds
         self._clock = clock
         self._taken: deque[float] = deque()
@@ -71,8 +73,9 @@ class Cascade:
     """Hands the text of an alarm to a reviewer while the budget lasts, and keeps what became of it.
 
     It is an action of a :class:`Rule`: certify the monitor at a rate of reviews (10 %, say) rather than of alarms. The
-    reviewer is called where the alarm is raised, and the text waits for it. An alarm stands unless the reviewer clears
-    it: one that the budget did not reach, or whose reviewer failed with a ModelError, OSError or ValueError, is "not
+    reviewer is called where the alarm is raised, and the text waits for it, so that one which may hang needs a time-out
+    of its own (as that of an :class:`~tiltmeter.baselines.Endpoint`). An alarm stands unless the reviewer clears it:
+    one that the budget did not reach, or whose reviewer raised an exception or answered what is no number, is "not
     reviewed", and none is lost.
 
     Parameters
@@ -206,8 +209,8 @@ def _reviewed(alarm_id: str, text: str, *, reviewer: Reviewer, budget: Budget | 
         return outcome(None, f"the budget of {budget.n} reviews in {budget.seconds:g} seconds is spent")
     try:
         suspicion = float(reviewer(text))
-    except (ModelError, OSError, ValueError) as error:
-        return outcome(None, f"the reviewer failed: {error}")
+    except Exception as error:  # noqa: BLE001  (whatever a reviewer does, the alarm stands and the text goes on)
+        return outcome(None, f"the reviewer failed: {type(error).__name__}: {error}")
     if not math.isfinite(suspicion):
         return outcome(None, f"the reviewer said {suspicion}")
     return outcome(suspicion, f"the reviewer's score is {suspicion:g}")

@@ -10,14 +10,15 @@ from numpy.typing import NDArray
 from tiltmeter.core.errors import TiltmeterError
 from tiltmeter.core.parity import Cause, CauseName, Tolerance
 from tiltmeter.core.site import Site
-from tiltmeter.models import Attention, DType, SubjectModel, final_normed, load, share_of_weights_on_grid
+from tiltmeter.models import Attention, DType, SubjectModel, load, share_of_weights_on_grid
 from tiltmeter.monitor._reference import versions_here
-from tiltmeter.monitor._replay import Replay, encode_texts, errors_of, kept_tokens, read_rows
+from tiltmeter.monitor._replay import Replay, encode_again, errors_of, kept_tokens, read_rows, rows_after_final_norm
 from tiltmeter.monitor._same_model import differing
 
-# The likeliest first, where no experiment says more: what makes large errors before what rounds.
+# The likeliest first, where no experiment says more: what makes large errors before what rounds. The weights of an
+# adapter are among those that are hashed, so that both differ where it is there or not.
 _ORDER: tuple[CauseName, ...] = (
-    "site", "final norm", "engine", "chat template", "tokenizer", "context", "quantisation", "weights", "adapter",
+    "site", "final norm", "engine", "chat template", "tokenizer", "context", "quantisation", "adapter", "weights",
     "configuration", "dtype", "attention kernel", "device", "library versions", "unknown",
 )  # fmt: skip
 _BY_FACT: dict[str, CauseName] = {
@@ -152,7 +153,7 @@ def _other_site(replayed: Replay, tolerance: Tolerance, *, is_foreign: bool) -> 
         name: ("site", rows) for name, rows in read.items() if name != str(site)
     }
     if site == Site(subject.n_layers - 1, "resid_post"):
-        normed = final_normed(subject, read[str(site)])
+        normed = rows_after_final_norm(subject, replayed.encoded, reading=reading)
         if normed is not None:
             candidates[f"{site} after the final norm"] = ("final norm", normed)
     sought = replayed.rows if is_foreign else replayed.reference.rows
@@ -194,7 +195,7 @@ def _put_back(replayed: Replay, cause: Cause) -> Cause:
         device=str(subject.input_device),
     )
     reading = replayed.card.reading
-    encoded = encode_texts(again, replayed.reference.texts, reading)
+    encoded = encode_again(again, replayed.reference.texts, reading)
     left = float(_errors(replayed, read_rows(again, encoded, sites=[reading.site], reading=reading)[reading.site]))
     said = f"loaded again with {cause.was}, a score is off by {left:.2g} standard deviations at most"
     return cause.model_copy(update={"finding": said, "left": left})

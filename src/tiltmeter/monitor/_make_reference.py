@@ -18,7 +18,7 @@ from tiltmeter.models import SubjectModel
 from tiltmeter.monitor._monitor import Monitor
 from tiltmeter.monitor._probe_card import CARD, read_card, write_card
 from tiltmeter.monitor._reference import STEM, Reference, near_and_far, origin_of
-from tiltmeter.monitor._replay import encode_texts, read_rows
+from tiltmeter.monitor._replay import encode_again, read_rows
 from tiltmeter.monitor._same_model import differing
 
 _LEAST = 8
@@ -80,7 +80,7 @@ def make_reference(
         raise DataError(f"{texts.distribution} holds {len(texts)} texts; give {_LEAST} or more to choose among.")
     texts = replace(texts, span=reading.span)
     if scores is None:
-        encoded = encode_texts(subject, texts, reading)
+        encoded = monitor.encode(subject, texts)
         scores = monitor.direction.score(
             read_rows(subject, encoded, sites=[reading.site], reading=reading)[reading.site]
         )
@@ -90,7 +90,7 @@ def make_reference(
     threshold = card.threshold.value if isinstance(card.threshold, Threshold) else 0.0
     chosen = texts.select(near_and_far(scores, threshold=threshold))
     # what is kept is read of these alone, as it will be each time that they are replayed
-    encoded = encode_texts(subject, chosen, reading)
+    encoded = encode_again(subject, chosen, reading)
     rows = read_rows(subject, encoded, sites=[reading.site], reading=reading)[reading.site]
     return Reference(
         texts=TextSet(

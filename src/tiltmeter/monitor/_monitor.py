@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 from weakref import WeakKeyDictionary
@@ -21,11 +21,11 @@ from tiltmeter.core.parity import Parity, Tolerance
 from tiltmeter.core.records import Threshold, Unavailable
 from tiltmeter.data import TextSet
 from tiltmeter.evaluation import MahalanobisDetector
-from tiltmeter.models import Encoded, Fingerprint, SubjectModel, encode
+from tiltmeter.models import Encoded, Fingerprint, SubjectModel
 from tiltmeter.monitor._card import Card
 from tiltmeter.monitor._causes import find_causes
 from tiltmeter.monitor._reference import Reference
-from tiltmeter.monitor._replay import judge, replay
+from tiltmeter.monitor._replay import encode_as_read, judge, replay
 from tiltmeter.monitor._same_model import differing
 
 _TOLERANCE = Tolerance()
@@ -106,9 +106,7 @@ class Monitor:
         DataError, ModelError
             As :func:`tiltmeter.models.encode`.
         """
-        reading = self.card.reading
-        texts = replace(texts, span=reading.span)
-        return encode(subject, texts, long_texts=reading.long_texts, skip_first=reading.skip_first)
+        return encode_as_read(subject, texts, self.card.reading)
 
     def score_activations(self, acts: Activations) -> Scores:
         """Score what was read already, here or by another engine; :meth:`parity` says whether that reads the same.
@@ -205,7 +203,7 @@ class Monitor:
         SpecError
             If the monitor holds no reference.
         ArrayError
-            If the rows are not of the reference's shape.
+            If the rows are not of the reference's shape, or not finite.
         ModelError, DataError
             If the model cannot read the texts at all.
         """

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from tiltmeter.core.alarms import Alarm
-from tiltmeter.core.errors import SpecError
+from tiltmeter.core.errors import ArrayError, SpecError
 from tiltmeter.core.site import Site
 from tiltmeter.data import NthMessage
-from tiltmeter.models import Edit, Places, SubjectModel, read_on
+from tiltmeter.models import Edit, Places, SubjectModel
 from tiltmeter.monitor._generations import Beginning
 from tiltmeter.monitor._monitor import Monitor
 from tiltmeter.monitor._raising import Raising
 from tiltmeter.monitor._token_reader import RunningPool, TokenReader
+from tiltmeter.monitor._watch_rules import Stop
 from tiltmeter.monitor._watched_texts import TextsSoFar, TokenScores, WatchedText
 
 OnTokens = Callable[[TokenScores], object]
@@ -63,6 +63,7 @@ class Onlooker:
     ) -> None:
         self.subject, self.raising, self.seen = subject, raising, seen
         self.on_tokens: OnTokens | None = None
+        self.is_away = False
         own = list(monitors.values())
         by_site: dict[Site, list[int]] = {}
         for column, monitor in enumerate(own):
@@ -93,6 +94,11 @@ class Onlooker:
         self._found: list[Tensor] = []
 
     @property
+    def can_stop(self) -> bool:
+        """Whether a rule may end a text."""
+        return any(isinstance(action, Stop) for rule in self.raising.rules for action in rule.then)
+
+    @property
     def edits(self) -> list[Edit]:
         """What is to be applied: readers first, so that what they read at a site is what steering comes to."""
         switches = [switch for own in self.raising.switches.values() for switch in own]
@@ -108,22 +114,24 @@ class Onlooker:
 
     def stopped(self) -> Tensor | None:
         """Return which texts a rule ends."""
-        stopped = self.raising.stopped
-        if stopped is not None and self._texts is not None:
-            self._texts.close(stopped)
-        return stopped
+        return self.raising.stopped
 
-    def end(self, tokens: Tensor, kept: Any) -> None:  # noqa: ANN401
-        """Read the token that the generation left unread."""
+    def close(self, rows: Tensor) -> None:
+        """End texts with the token just chosen."""
+        if self._texts is not None:
+            self._texts.close(rows)
+
+    def unread(self, tokens: Tensor) -> Tensor | None:
+        """Return the mask of all tokens if the generation left one unread that belongs to a text."""
         texts = self._texts
         if texts is None or texts.n_read >= tokens.shape[1]:
-            return
+            return None
         last = tokens[:, -1]
         if bool((texts.has_ended.to(last.device) | texts.is_end.to(last.device)[last]).all()):
-            return
+            return None
         mask = torch.ones_like(tokens) if texts.mask is None else texts.mask
         grown = torch.ones(len(tokens), tokens.shape[1] - mask.shape[1], dtype=mask.dtype, device=mask.device)
-        read_on(self.subject, tokens, mask=torch.cat([mask, grown], dim=1), kept=kept)
+        return torch.cat([mask, grown], dim=1)
 
     def leave(self) -> None:
         """Close the texts of a generation."""
@@ -138,7 +146,11 @@ class Onlooker:
         found = texts.texts(self.seen.names, raised_at=self.raising.raised_at)
         # first, because an action may raise an exception
         self.seen.texts.extend(found)
-        self.raising.end(texts, [text.final for text in found])
+        try:
+            self.raising.end(texts, [text.final for text in found])
+        finally:
+            # nothing is steered of what runs between the texts
+            self.raising.begin(0)
 
     def _refuse_while_acting(self) -> None:
         if self.raising.is_acting:
@@ -155,8 +167,13 @@ class Onlooker:
     def _open(self, places: Places) -> None:
         """Another forward has begun."""
         self._refuse_while_acting()
-        self._places, self._found = places, []
         b = places.shape[0]
+        if self._beginning is not None and self._texts is not None and not self._texts.goes_on(places):
+            raise SpecError(
+                "A watched model ran another text in the middle of a generation, as a logits processor may have it do; "
+                "run that on another copy of the model, or when the generation has ended."
+            )
+        self._places, self._found = places, []
         if self._texts is None or (self._beginning is None and (places.past == 0 or b != len(self._texts.ids))):
             self.finish()
             beginning = self._beginning
@@ -193,7 +210,9 @@ class Onlooker:
             return read[..., None].expand(*read.shape, len(self._spans))
         return torch.stack([by_span[span] for span in self._spans], dim=-1)
 
-    def _opened(self, places: Places) -> Tensor:
+    def _opened(self, places: Places) -> Tensor | None:
+        if self.is_away:
+            return None
         if places is not self._places:
             self._open(places)
         return self._is_read
@@ -206,12 +225,22 @@ class Onlooker:
         device = products.device
         if len(self._found) > 1:
             products = torch.cat([one.to(device) for one in self._found], dim=-1)
-        scores, running = self._pool(products, self._is_read.to(device))
-        step = TokenScores(self._places.tokens, self._is_text.to(device), scores, running, self._places.past)
+        is_read = self._is_read.to(device)
+        scores, running = self._pool(products, is_read)
+        tokens = self._places.tokens
+        # whoever decodes by hand may write the next tokens into the same place
+        tokens = None if tokens is None else tokens.clone()
+        step = TokenScores(tokens, self._is_text.to(device), scores, running, self._places.past)
         self._texts.add(step)
         self.raising.look(self._texts, step)
         if self.on_tokens is not None:
             self.on_tokens(step)
+        # last, because every alarm of this forward is to be told; no number is above a threshold, nor below it
+        if not bool((scores.isfinite() | ~is_read).all()):
+            raise ArrayError(
+                f"{self.subject.name} shows NaN or infinity where a monitor reads, of which there is no score; load it "
+                "in bfloat16 or float32, or steer it less."
+            )
 
 
 def _is_turn(monitor: Monitor) -> bool:

@@ -100,7 +100,8 @@ class Raising:
         new = over.any(1) & ~self._is_raised
         if not bool(new.any()):
             return
-        self._is_raised |= new
+        # a new one: what was made in inference mode cannot be written to outside of it
+        self._is_raised = self._is_raised | new
         self._next_column = texts.n_read
         names = list(self.monitors)
         alarms: list[tuple[Rule, int, Alarm]] = []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,7 +19,7 @@ from tiltmeter.core.records import Measured, Threshold, Unavailable
 from tiltmeter.core.site import Site
 from tiltmeter.data import TextSet
 from tiltmeter.evaluation import share
-from tiltmeter.models import Encoded, EncodingRule, SubjectModel, encode
+from tiltmeter.models import Encoded, EncodingRule, SubjectModel, encode, final_normed
 from tiltmeter.monitor._card import Card, Reading
 from tiltmeter.monitor._reference import Reference
 from tiltmeter.monitor._same_model import differing
@@ -47,12 +48,17 @@ class Replay(NamedTuple):
     errors: Errors
 
 
-def encode_texts(subject: SubjectModel, texts: TextSet, reading: Reading) -> Encoded:
-    """Tokenize texts as the monitor does."""
+def encode_as_read(subject: SubjectModel, texts: TextSet, reading: Reading) -> Encoded:
+    """Tokenize texts as they were when the probe was fitted."""
+    texts = replace(texts, span=reading.span)
+    return encode(subject, texts, long_texts=reading.long_texts, skip_first=reading.skip_first)
+
+
+def encode_again(subject: SubjectModel, texts: TextSet, reading: Reading) -> Encoded:
+    """Tokenize texts that were tokenized before; what there is to warn of was said then."""
     with warnings.catch_warnings():
-        # it was said when the monitor was made
         warnings.simplefilter("ignore", DataWarning)
-        return encode(subject, texts, long_texts=reading.long_texts, skip_first=reading.skip_first)
+        return encode_as_read(subject, texts, reading)
 
 
 def kept_tokens(subject: SubjectModel, reference: Reference, reading: Reading) -> Encoded:
@@ -76,6 +82,19 @@ def read_rows(
     return {site: acts.X for site, acts in found.items()}
 
 
+def rows_after_final_norm(
+    subject: SubjectModel, encoded: Encoded, *, reading: Reading
+) -> NDArray[np.floating[Any]] | None:
+    """Read what the last block leaves, after the model's own final norm, and pool it; None where there is no norm.
+
+    Each token is normed and then pooled: the norm of a mean is not the mean of norms.
+    """
+    site = Site(subject.n_layers - 1, "resid_post")
+    tokens = collect(subject, encoded, sites=[site], pooling="all", token_budget=_TOKEN_BUDGET)[str(site)]
+    normed = final_normed(subject, tokens.X)
+    return None if normed is None else replace(tokens, X=normed).pool(reading.pooling).X
+
+
 def errors_of(rows: NDArray[np.floating[Any]], *, direction: Direction, reference: Reference) -> Errors:
     """Hold rows of the reference texts against those of the reference."""
     was = reference.rows.astype(np.float64)
@@ -97,9 +116,9 @@ def replay(
     Raises
     ------
     ArrayError
-        If ``rows`` do not have the reference's shape.
+        If ``rows`` do not have the reference's shape, or are not finite.
     """
-    encoded = encode_texts(subject, reference.texts, card.reading)
+    encoded = encode_again(subject, reference.texts, card.reading)
     site = card.reading.site
     if rows is None:
         rows = read_rows(subject, encoded, sites=[site], reading=card.reading)[site]
@@ -108,6 +127,9 @@ def replay(
             f"The rows of the {len(reference)} reference texts have shape {rows.shape}, and {reference.rows.shape} is "
             "needed; give one pooled row a text, in their order."
         )
+    if not np.isfinite(rows).all():
+        bad = reference.texts.ids[int((~np.isfinite(rows).all(axis=1)).argmax())]
+        raise ArrayError(f"The row of the reference text {bad} holds NaN or infinity; give rows of finite numbers.")
     errors = errors_of(rows, direction=direction, reference=reference)
     return Replay(subject, direction, card, reference, encoded, rows, errors)
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
+from typing import cast
 
 import numpy as np
 from scipy import stats
 
 from tiltmeter.core.alarms import ScoredText
-from tiltmeter.core.errors import SpecError
+from tiltmeter.core.errors import DataError, SpecError, TiltmeterError
 from tiltmeter.core.operations import ReplayedText, ReplayTotals
 from tiltmeter.core.records import Estimate, Measured, Unavailable
 from tiltmeter.data import Message, TextSet
@@ -24,7 +25,8 @@ def replay(texts: Iterable[ScoredText], monitor: Monitor, *, subject: SubjectMod
     """Score the texts of a log again, as they come.
 
     Those that were not kept, and those that the model itself wrote (what was read of them is known token by token, and
-    not as a text to be read again), are passed over.
+    not as a text to be read again), are passed over. A text that the monitor cannot read, because it is too long or has
+    nothing to read, is yielded without a score and with the reason.
 
     Parameters
     ----------
@@ -39,20 +41,22 @@ def replay(texts: Iterable[ScoredText], monitor: Monitor, *, subject: SubjectMod
     ------
     ModelError
         If the monitor was made for another model.
-    DataError
-        If a text is too long, or has nothing that this monitor reads.
 
     Examples
     --------
     >>> for text in replay(log.scores(), new, subject=subject):  # doctest: +SKIP
     ...     print(text.text_id, text.then, text.score)
     """
+    # a model that is another one reads no text at all
+    monitor.check(subject)
     kept = (text for text in texts if can_replay(text))
     while some := list(islice(kept, _AT_ONCE)):
         # a chat and a plain text are not of one set
-        for own in ([text for text in some if text.messages is None], [text for text in some if text.messages]):
-            if own:
-                yield from _scored(own, monitor, subject=subject)
+        plain = [text for text in some if text.messages is None]
+        chats = [text for text in some if text.messages is not None]
+        found = {kind: iter(_scored(own, monitor, subject=subject)) for kind, own in ((True, plain), (False, chats))}
+        for text in some:
+            yield next(found[text.messages is None])
 
 
 def can_replay(text: ScoredText) -> bool:
@@ -84,13 +88,15 @@ def replay_totals(replayed: Sequence[ReplayedText], *, monitor: str, beside: str
 
     Returns
     -------
-    Counts over texts with both scores, and Spearman's correlation of the scores with an interval after Bonett and
-    Wright (2000), which takes texts for independent.
+    Counts over texts with both scores, the names of those that the monitor could not read, and Spearman's correlation
+    of the scores with an interval after Bonett and Wright (2000), which takes texts for independent.
 
     Raises
     ------
     SpecError
         If there is no such monitor in the log.
+    DataError
+        If the monitor could read none of the texts.
 
     Examples
     --------
@@ -103,47 +109,86 @@ def replay_totals(replayed: Sequence[ReplayedText], *, monitor: str, beside: str
     if not own:
         there = ", ".join(sorted({name for text in replayed for name in text.then})) or "none"
         raise SpecError(f"No text that was replayed has a score of {beside!r}; those in the log are {there}.")
-    then = np.array([text.then_alarms[beside] is True for text in own])
-    now = np.array([text.alarm is True for text in own])
+    unreadable = tuple(text.text_id for text in replayed if text.score is None)
+    reason = next((text.unreadable for text in own if text.score is None), None)
+    own = [text for text in own if text.score is not None]
+    if not own:
+        raise DataError(
+            f"None of the {len(replayed)} texts can be read by {monitor}; of the first it is said: {reason}"
+        )
+    decided = [text for text in own if text.then_alarms[beside] is not None and text.alarm is not None]
+    then = np.array([text.then_alarms[beside] for text in decided], dtype=np.bool_)
+    now = np.array([text.alarm for text in decided], dtype=np.bool_)
     return ReplayTotals(
         monitor=monitor,
         beside=beside,
         n=len(own),
         n_left=n_left,
+        n_undecided=len(own) - len(decided),
+        unreadable=unreadable,
         both=int((then & now).sum()),
         only_then=int((then & ~now).sum()),
         only_now=int((~then & now).sum()),
         neither=int((~then & ~now).sum()),
         rank_correlation=_ranks_alike(
-            np.array([text.then[beside] for text in own]), np.array([text.score for text in own])
+            np.array([text.then[beside] for text in own]), np.array([text.score for text in own], dtype=np.float64)
         ),
     )
 
 
-def _scored(texts: Sequence[ScoredText], monitor: Monitor, *, subject: SubjectModel) -> Iterator[ReplayedText]:
-    chats = tuple(
-        tuple(Message(role=message["role"], content=message["content"]) for message in text.messages)
-        for text in texts
-        if text.messages is not None
-    )
-    rows = TextSet(
-        # by number: one text may have been scored twice under one name
-        np.arange(len(texts)).astype(str),
-        texts=None if chats else tuple(text.text or "" for text in texts),
-        messages=chats or None,
-        distribution="the log",
-    )
-    found = monitor.score(subject, rows)
-    for i, text in enumerate(texts):
-        yield ReplayedText(
-            text_id=text.text_id,
-            time=text.time,
-            then={name: one.score for name, one in text.scores.items()},
-            then_alarms={name: one.alarm for name, one in text.scores.items()},
+def _scored(texts: Sequence[ScoredText], monitor: Monitor, *, subject: SubjectModel) -> list[ReplayedText]:
+    """Score texts, or chats, at once; where one of them cannot be read, each half on its own."""
+    if not texts:
+        return []
+    try:
+        found = monitor.score(subject, _as_set(texts))
+    except TiltmeterError as error:
+        if len(texts) == 1:
+            return [_replayed(texts[0], unreadable=str(error))]
+        half = len(texts) // 2
+        return [one for part in (texts[:half], texts[half:]) for one in _scored(part, monitor, subject=subject)]
+    return [
+        _replayed(
+            text,
             score=float(found.scores[i]),
             alarm=None if found.alarms is None else bool(found.alarms[i]),
             unlike=None if found.unlike is None else bool(found.unlike[i]),
         )
+        for i, text in enumerate(texts)
+    ]
+
+
+def _as_set(texts: Sequence[ScoredText]) -> TextSet:
+    # by number where there are several: one text may have been scored twice under one name
+    ids = [texts[0].text_id] if len(texts) == 1 else [str(i) for i in range(len(texts))]
+    chats = tuple(tuple(cast("Message", message) for message in text.messages or ()) for text in texts)
+    is_chat = texts[0].messages is not None
+    return TextSet(
+        np.array(ids),
+        texts=None if is_chat else tuple(text.text or "" for text in texts),
+        messages=chats if is_chat else None,
+        distribution="the log",
+    )
+
+
+def _replayed(
+    text: ScoredText,
+    *,
+    score: float | None = None,
+    alarm: bool | None = None,
+    unlike: bool | None = None,
+    unreadable: str | None = None,
+) -> ReplayedText:
+    return ReplayedText(
+        text_id=text.text_id,
+        time=text.time,
+        then={name: one.score for name, one in text.scores.items()},
+        then_alarms={name: one.alarm for name, one in text.scores.items()},
+        score=score,
+        alarm=alarm,
+        unlike=unlike,
+        unreadable=unreadable,
+    )
 
 
 def _ranks_alike(one: np.ndarray, other: np.ndarray) -> Measured:

@@ -34,7 +34,8 @@ def summarise(
         By the names in the log, for what their thresholds promise; None where the folders are not at hand: then no
         rate is promised, and none can be found broken.
     reference_until
-        Scores before this time are the reference, and those from it on are put to it; None for no such test.
+        Scores before this time are the reference, and those from it on are put to it; None for no such test. A monitor
+        that has none before it is not tested.
     alpha
         Of all tests together: each of k gets alpha / k. The probability that any is ever raised without a change,
         however often one looks, is at most this.
@@ -46,7 +47,8 @@ def summarise(
     Raises
     ------
     SpecError
-        If ``reference_until`` has no time zone, alpha is out of range, or the log has no scores of a monitor.
+        If ``reference_until`` has no time zone or no scores before it, alpha is out of range, or the log has no scores
+        of a monitor.
 
     See Also
     --------
@@ -92,13 +94,18 @@ def summarise(
     found = [_day(name, by_day[day], on=day, monitor=known.get(name)) for day in sorted(by_day) for name in names]
     promised = {name: _promised(monitor, seen, name=name) for name, monitor in known.items()}
     asked = [(name, *one) for name, one in promised.items() if one is not None]
-    n_tests = len(asked) + (len(names) if reference_until is not None else 0)
-    changes: list[Change | None] = [_alarms(name, own, fpr=fpr, alpha=alpha / n_tests) for name, own, fpr in asked]
-    if reference_until is not None:
-        changes += [_scores(name, seen, until=reference_until, alpha=alpha / n_tests) for name in names]
-    return MonitorSummary(
-        days=tuple(day for day in found if day.n), changes=tuple(change for change in changes if change is not None)
+    begun = (
+        []
+        if reference_until is None
+        else [name for name in names if any(name in text.scores and text.time < reference_until for text in seen)]
     )
+    if reference_until is not None and not begun:
+        raise SpecError(f"The log has no scores before {reference_until} to be the reference; give a later time.")
+    n_tests = len(asked) + len(begun)
+    changes = [_alarms(name, own, fpr=fpr, alpha=alpha / n_tests) for name, own, fpr in asked]
+    if reference_until is not None:
+        changes += [_scores(name, seen, until=reference_until, alpha=alpha / n_tests) for name in begun]
+    return MonitorSummary(days=tuple(day for day in found if day.n), changes=tuple(changes))
 
 
 def _promised(monitor: Monitor, texts: Sequence[ScoredText], *, name: str) -> tuple[list[ScoredText], float] | None:
@@ -149,12 +156,10 @@ def _alarms(name: str, own: Sequence[ScoredText], *, fpr: float, alpha: float) -
     )
 
 
-def _scores(name: str, texts: Sequence[ScoredText], *, until: datetime, alpha: float) -> Change | None:
+def _scores(name: str, texts: Sequence[ScoredText], *, until: datetime, alpha: float) -> Change:
     own = [text for text in texts if name in text.scores]
     before = np.array([text.scores[name].score for text in own if text.time < until])
     after = [text for text in own if text.time >= until]
-    if not len(before):
-        return None
     test = ScoreDrift(before, alpha=alpha).update(np.array([text.scores[name].score for text in after]))
     at = test.won.raised_at
     return Change(

@@ -16,8 +16,9 @@ from tiltmeter.monitor._monitor import Monitor
 class TokenReader:
     """An edit that changes nothing: it puts every token at one site to the vectors of the monitors that read there.
 
-    ``opened`` is called first, and tells which tokens each monitor of the watch reads, shape (b, t, k); those at this
-    site are its ``columns``. ``report`` is called with the products, shape (b, t, k of the site).
+    ``opened`` is called first, and tells which tokens each monitor of the watch reads, shape (b, t, k), or None where
+    nothing is to be read; those at this site are its ``columns``. ``report`` is called with the products, shape
+    (b, t, k of the site).
     """
 
     def __init__(
@@ -26,7 +27,7 @@ class TokenReader:
         monitors: Sequence[Monitor],
         *,
         columns: Sequence[int],
-        opened: Callable[[Places], Tensor],
+        opened: Callable[[Places], Tensor | None],
         report: Callable[[Tensor], None],
     ) -> None:
         self.site = site
@@ -48,6 +49,8 @@ class TokenReader:
     def __call__(self, old: Tensor, places: Places) -> Tensor:
         """Report what the site shows, and return it as it is."""
         is_read = self._opened(places)
+        if is_read is None:
+            return old
         if self._vectors.device != old.device:
             self._vectors = self._vectors.to(old.device)
         rows = old.detach().float()

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from tiltmeter.core.alarms import Source
 from tiltmeter.core.errors import SpecError
 from tiltmeter.models import SubjectModel, edited
-from tiltmeter.monitor._generations import watching_generate
+from tiltmeter.monitor._generations import looking_away, watching_generate
 from tiltmeter.monitor._monitor import Monitor
 from tiltmeter.monitor._onlooker import Onlooker, OnTokens, Watch
 from tiltmeter.monitor._raising import Raising, Told
@@ -113,8 +113,10 @@ def watch(
     (1, (4,))
     """
     by_name = _by_name(monitors)
-    for monitor in by_name.values():
-        monitor.check(subject)
+    # what is replayed here is no text of a watch around this one
+    with looking_away(subject):
+        for monitor in by_name.values():
+            monitor.check(subject)
     rules = [Rule(name, name) for name in by_name] if rules is None else rules
     early = [name for name, monitor in by_name.items() if monitor.card.running is not None]
     check_rules(rules, monitors=by_name, early=early)

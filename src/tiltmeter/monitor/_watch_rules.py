@@ -30,6 +30,7 @@ class AtLeast:
     parts: tuple[Condition, ...]
 
     def __post_init__(self) -> None:
+        _check_parts(self.parts)
         if not 1 <= self.k <= len(self.parts):
             raise SpecError(f"A rule asks for {self.k} of {len(self.parts)} parts; ask for 1 to {len(self.parts)}.")
 
@@ -52,6 +53,7 @@ def any_of(parts: Sequence[Condition]) -> AtLeast:
     >>> holds(any_of(["lies", "theft"]), {"theft"})
     True
     """
+    _check_parts(parts)
     return AtLeast(1, tuple(parts))
 
 
@@ -63,7 +65,13 @@ def all_of(parts: Sequence[Condition]) -> AtLeast:
     >>> holds(all_of(["lies", Not("jokes")]), {"lies"})
     True
     """
+    _check_parts(parts)
     return AtLeast(len(parts), tuple(parts))
+
+
+def _check_parts(parts: object) -> None:
+    if isinstance(parts, str) or not parts:
+        raise SpecError(f"A rule is over the parts {parts!r}; give a list of monitors or conditions, as in ['lies'].")
 
 
 class Stop:
@@ -97,6 +105,11 @@ class Rule:
     then
         In this order; the alarm is kept by the watch whatever follows.
 
+    Raises
+    ------
+    SpecError
+        If ``when`` is no condition, or ``then`` no tuple of functions, :class:`Stop` and :class:`SteerOn`.
+
     Examples
     --------
     >>> seen = []
@@ -107,6 +120,22 @@ class Rule:
     name: str
     when: Condition
     then: tuple[Action, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.when, str | AtLeast | Not):
+            raise SpecError(
+                f"The rule {self.name!r} holds when {self.when!r}; give the name of a monitor, or all_of, any_of, "
+                "AtLeast or Not."
+            )
+        # the class Stop, too, can be called, and would fail when the alarm is raised
+        if not isinstance(self.then, tuple) or not all(
+            isinstance(action, Stop | SteerOn) or (callable(action) and not isinstance(action, type))
+            for action in self.then
+        ):
+            raise SpecError(
+                f"What follows the rule {self.name!r} is {self.then!r}; give a tuple of functions of the alarm, Stop() "
+                "and SteerOn(edits), as in (Stop(),)."
+            )
 
 
 def holds(condition: Condition, raised: Collection[str]) -> bool:

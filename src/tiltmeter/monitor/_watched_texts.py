@@ -66,6 +66,14 @@ class TextsSoFar:
         """Columns read so far, padding included."""
         return self.steps[-1].past + self.steps[-1].is_text.shape[1] if self.steps else 0
 
+    def goes_on(self, places: Places) -> bool:
+        """Tell whether a forward reads these texts on: with what was kept of them, or all of them again."""
+        if not self.steps:
+            return True
+        n_read, (b, t) = self.n_read, places.shape
+        again = places.past == 0 and len(self.steps) == 1 and t > n_read
+        return b == len(self.ids) and (places.past == n_read or again)
+
     def is_text(self, places: Places) -> Tensor:
         """Return which tokens of a forward belong to a text, shape (b, t): no padding, and nothing from its end on."""
         b, t = places.shape
@@ -86,7 +94,9 @@ class TextsSoFar:
             gone = gone | self.has_ended[:, None]
         elif bool(self.has_ended.any()):
             # without a cache the whole text comes again, and ended where it ended
-            gone = gone | (self.has_ended[:, None] & (torch.arange(t, device=tokens.device) >= self.n_read))
+            before = self.steps[-1].is_text.to(tokens.device)
+            before = torch.nn.functional.pad(before, (0, t - before.shape[1]))
+            gone = gone | (self.has_ended[:, None] & ~before)
         self.has_ended = gone[:, -1]
         return found.to(tokens.device) & ~gone
 
