@@ -157,5 +157,5 @@ def test_markers_are_found_where_the_first_message_is_not_written():
 @pytest.mark.parametrize("span", ["all", Between("w", "w")])
 def test_a_template_that_writes_nothing_is_an_error(span):
     silent = tiny_subject("llama", tokenizer=word_tokenizer(template=CHATML.replace("in messages", "in []")))
-    with pytest.raises(ModelError, match="Text chat1: the chat template of llama writes nothing for the chat"):
+    with pytest.raises(ModelError, match="Text chat1: the model's chat template writes nothing for the chat"):
         render(silent, _chats([("user", "w1")], [("user", "w2")], span=span), rows=range(1, 2))

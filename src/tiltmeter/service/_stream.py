@@ -99,6 +99,7 @@ class _Told:
         self._subject, self._monitors, self._log, self._tell = subject, monitors, log, tell
         self._raised: set[str] = set()
         self._n_tokens = 0
+        self._special = frozenset(subject.tokenizer.all_special_ids)
         # the tokens told last, and those after them, which do not end with a whole character yet
         self._before: list[int] = []
         self._waiting: list[int] = []
@@ -131,7 +132,8 @@ class _Told:
             }
             for k, name in enumerate(self._monitors)
         }
-        self._waiting.append(token)
+        if token not in self._special:
+            self._waiting.append(token)
         self._tell({"kind": "token", "token": self._n_tokens, "id": token, "text": self._fresh(), "scores": line})
         self._n_tokens += 1
 
@@ -146,8 +148,11 @@ class _Told:
         )
 
     def rest(self) -> str:
-        """Return what waits for the rest of a character that does not come."""
-        return self._added() if self._waiting else ""
+        """Return what the tokens that wait are behind those before them; of all tokens it would take ever longer."""
+        if not self._waiting:
+            return ""
+        before, whole = self._subject.tokenizer.batch_decode([self._before, [*self._before, *self._waiting]])
+        return str(whole[len(before) :])
 
     def _scored(self, name: str, score: float) -> Scored:
         card = self._monitors[name].card
@@ -156,18 +161,12 @@ class _Told:
 
     def _fresh(self) -> str:
         """Return what the last token added to the text; nothing while a character is not whole."""
-        added = self._added()
+        added = self.rest()
         if added.endswith("\ufffd") and len(self._waiting) < _MOST_WAITING:
             return ""
-        self._before, self._waiting = self._waiting, []
+        if self._waiting:
+            self._before, self._waiting = self._waiting, []
         return added
-
-    def _added(self) -> str:
-        """Return what the tokens that wait are behind those before them; of all tokens it would take longer by each."""
-        before, whole = self._subject.tokenizer.batch_decode(
-            [self._before, [*self._before, *self._waiting]], skip_special_tokens=True
-        )
-        return str(whole[len(before) :])
 
 
 def _number(value: Tensor) -> float | None:
