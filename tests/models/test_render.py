@@ -95,7 +95,7 @@ def test_a_message_is_counted_from_either_end_of_each_chat():
 @pytest.mark.parametrize("span", ["all", "assistant", NthMessage(0), Between("w", "w")])
 def test_messages_without_a_template_are_an_error(span):
     subject = tiny_subject("llama", tokenizer=word_tokenizer())
-    with pytest.raises(ModelError, match="llama has no chat template, which messages need"):
+    with pytest.raises(ModelError, match="tokenizer has no chat template, which messages need"):
         _shown(_chats([("user", "w1"), ("assistant", "w2")], span=span), subject=subject)
 
 

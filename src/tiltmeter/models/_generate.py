@@ -248,8 +248,8 @@ def _rules(subject: SubjectModel, *, max_new_tokens: int, temperature: float) ->
     return type(given)(
         bos_token_id=given.bos_token_id,
         eos_token_id=copy.copy(given.eos_token_id),
-        # no token that counts sees it: any identifier serves
-        pad_token_id=0 if given.pad_token_id is None else given.pad_token_id,
+        # no token that counts sees it: any identifier serves, best one that is never a word
+        pad_token_id=next(i for i in (given.pad_token_id, _first(given.eos_token_id), 0) if i is not None),
         max_new_tokens=max_new_tokens,
         min_new_tokens=0,
         num_beams=1,
@@ -262,6 +262,10 @@ def _rules(subject: SubjectModel, *, max_new_tokens: int, temperature: float) ->
         # 50 is what the library takes for unset where nothing is drawn
         top_k=0 if temperature > 0 else 50,
     )
+
+
+def _first(ends: int | list[int] | None) -> int | None:
+    return ends[0] if isinstance(ends, list) else ends
 
 
 def _stop_strings(subject: SubjectModel) -> Any:  # noqa: ANN401
