@@ -265,7 +265,7 @@ def _rules(subject: SubjectModel, *, max_new_tokens: int, temperature: float) ->
 
 
 def _first(ends: int | list[int] | None) -> int | None:
-    return ends[0] if isinstance(ends, list) else ends
+    return next(iter(ends), None) if isinstance(ends, list) else ends
 
 
 def _stop_strings(subject: SubjectModel) -> Any:  # noqa: ANN401
