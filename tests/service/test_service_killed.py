@@ -63,8 +63,8 @@ def test_under_load_and_at_its_end_every_alarm_is_told_and_kept_once(subject: Su
     # it ends as by SIGTERM: what was taken is answered, and then nothing is
     load.join()
     assert sum(answer.status == 0 for answer in cut) == 8 and {answer.status for answer in cut} == {0, 200}
-    assert sorted(told_alarms(answers + cut)) == sorted(_kept(path))
     assert [file.name for file in tmp_path.iterdir()] == ["log.sqlite"]
+    assert sorted(told_alarms(answers + cut)) == sorted(_kept(path))
 
 
 # a process of its own takes long to load all that it needs

@@ -57,7 +57,7 @@ def test_no_made_up_request_finds_an_error_of_the_service(schema: Any, method: s
     )
     @settings(
         # of generations most are refused: what is asked for must fit behind the prompt
-        max_examples=2 * n if path == "/v1/generate" else n,
+        max_examples=4 * n if path == "/v1/generate" else n,
         deadline=None,
         derandomize=True,
         database=None,
