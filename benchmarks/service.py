@@ -145,6 +145,8 @@ class Nursery:
         """Kill all that was started, which stay children of the first process until it ends, and that one."""
         for process in self._started:
             os.kill(process, signal.SIGKILL)
+        # an interpreter with all of that in it takes seconds to end by itself
+        self._parent.kill()
         self._parent.communicate()
 
     def _line(self) -> str:

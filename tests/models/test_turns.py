@@ -111,7 +111,7 @@ def test_a_system_message_is_a_message_like_any_other():
     ],
 )
 def test_a_template_that_does_not_show_the_message_is_an_error(template, turns, message):
-    with pytest.raises(ModelError, match=f"Text a: the chat template of llama {message}"):
+    with pytest.raises(ModelError, match=f"Text a: the model's chat template {message}"):
         _nth(template, turns, -1)
 
 
@@ -290,5 +290,5 @@ def test_an_empty_message_is_said_to_be_empty(content):
 def test_whatever_a_template_stumbles_over_is_the_same_error(fault):
     turns = [("user", "w1"), ("assistant", "w2")]
     for find in (_assistant, lambda template, turns: _nth(template, turns, 0)):
-        with pytest.raises(ModelError, match="Text a: the chat template of llama refuses the chat"):
+        with pytest.raises(ModelError, match="Text a: the model's chat template refuses the chat"):
             find(fault + CHATML, turns)

@@ -14,10 +14,11 @@ import numpy as np
 import pytest
 
 from benchmarks.service import Answer, Nursery, hammer, told_alarms
-from tests.service.served import made_monitor
+from tests.service.served import listening, made_monitor
 from tiltmeter.data import TextSet
 from tiltmeter.models import SubjectModel
 from tiltmeter.monitor import MonitorLog
+from tiltmeter.service import Limits
 
 pytestmark = pytest.mark.filterwarnings("ignore::tiltmeter.core.errors.DataWarning")
 
@@ -46,6 +47,28 @@ def _kept(path: Path) -> list[str]:
         return [kept.alarm.id for kept in log.alarms()]
 
 
+def test_under_load_and_at_its_end_every_alarm_is_told_and_kept_once(subject: SubjectModel, tmp_path: Path) -> None:
+    path, scores = tmp_path / "log.sqlite", _scores(subject)
+    monitors = {"m": made_monitor(subject, threshold=float(np.median(scores)))}
+    cut: list[Answer] = []
+    with listening(subject, monitors, path, limits=Limits()) as port:
+        answers = hammer(port, _TEXTS, concurrency=32)
+        assert {answer.status for answer in answers} == {200} and len(answers) == 200
+        assert len(told_alarms(answers)) == int((scores > np.median(scores)).sum())
+        assert sorted(told_alarms(answers)) == sorted(_kept(path))
+        load = threading.Thread(target=hammer, args=(port, _TEXTS * 50), kwargs={"concurrency": 8, "answers": cut})
+        load.start()
+        while not cut:
+            time.sleep(0.01)
+    # it ends as by SIGTERM: what was taken is answered, and then nothing is
+    load.join()
+    assert sum(answer.status == 0 for answer in cut) == 8 and {answer.status for answer in cut} == {0, 200}
+    assert [file.name for file in tmp_path.iterdir()] == ["log.sqlite"]
+    assert sorted(told_alarms(answers + cut)) == sorted(_kept(path))
+
+
+# a process of its own takes long to load all that it needs
+@pytest.mark.slow
 def test_load_and_kills_lose_no_alarm_and_double_none(nursery: Nursery, subject: SubjectModel, tmp_path: Path) -> None:
     path = tmp_path / "log.sqlite"
     process, port = nursery.start(tmp_path / "log.sqlite")
@@ -70,6 +93,7 @@ def test_load_and_kills_lose_no_alarm_and_double_none(nursery: Nursery, subject:
     assert len(kept) == len(set(kept)) and set(told_alarms(answers)) <= set(kept)
 
 
+@pytest.mark.slow
 def test_sigterm_answers_what_was_taken_and_closes_the_log(nursery: Nursery, tmp_path: Path) -> None:
     process, port = nursery.start(tmp_path / "log.sqlite")
     ending = threading.Timer(0.3, os.kill, [process, signal.SIGTERM])

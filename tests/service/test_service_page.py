@@ -73,7 +73,9 @@ def test_a_text_is_shown_token_by_token_with_the_threshold_and_the_depths(page: 
     assert "raises an alarm" in said(driver, "outcome")
     assert driver.execute_script("return document.querySelectorAll('#curve .limit').length") == 1
     assert driver.execute_script("return document.querySelectorAll('#layers rect').length") == 2
-    assert driver.execute_script("return document.querySelectorAll('#table tbody tr').length") == 4
+    # the table is made when it is looked at
+    driver.execute_script("document.getElementById('rows').open = true")
+    until(driver, "document.querySelectorAll('#table tbody tr').length === 4")
     until(driver, "document.querySelectorAll('#alarms li').length > 0")
     assert "the city of w1" in said(driver, "alarms")
 
@@ -144,3 +146,57 @@ def test_a_page_with_a_key_asks_for_it_first(browser: Any, subject: SubjectModel
         browser.execute_script(f"document.getElementById('key').value = '{'t' * 32}'")
         browser.execute_script("document.getElementById('door').requestSubmit()")
         until(browser, "document.getElementById('door').hidden && document.querySelectorAll('#which option').length")
+
+
+def test_a_growing_text_is_drawn_once_and_once_more_at_its_end(page: Callable[..., Any]) -> None:
+    driver = page()
+    driver.execute_script(
+        "window.made = 0; new MutationObserver((seen) => { for (const one of seen) for (const node of one.addedNodes) "
+        "if (node.className.startsWith('token')) window.made++; }).observe($('tokens'), { childList: true })"
+    )
+    write(driver, "w1 w2 w3")
+    driver.execute_script("document.getElementById('n-new').value = 29; document.getElementById('heat').value = 5")
+    driver.execute_script("document.getElementById('generate').click()")
+    until(driver, "!document.getElementById('generate').disabled && document.querySelectorAll('.token').length > 3")
+    n, made = driver.execute_script("return [document.querySelectorAll('.token').length, window.made]")
+    assert n <= made <= 2 * n
+    written = driver.execute_script("return document.querySelectorAll('.token.written').length")
+    assert written == n - 3
+
+
+def test_a_text_that_is_decided_at_its_end_is_said_to_be(page: Callable[..., Any]) -> None:
+    driver = page()
+    driver.execute_script("const box = document.getElementById('which'); box.selectedIndex = 1;")
+    driver.execute_script("document.getElementById('which').dispatchEvent(new Event('change'))")
+    write(driver, "w1 w2")
+    driver.execute_script("document.getElementById('n-new').value = 5; document.getElementById('generate').click()")
+    until(driver, "!document.getElementById('generate').disabled && document.querySelectorAll('.token').length > 0")
+    assert "threshold 100: raises no alarm." in said(driver, "outcome")
+
+
+def test_nothing_is_asked_of_an_empty_text(page: Callable[..., Any]) -> None:
+    driver = page()
+    write(driver, "  ")
+    for button in ("score", "generate"):
+        driver.execute_script(f"document.getElementById('{button}').click()")
+        until(driver, "document.getElementById('said').textContent === 'Write a text first.'")
+        driver.execute_script("document.getElementById('said').textContent = ''")
+
+
+def test_more_alarms_than_are_shown_come_at_once(page: Callable[..., Any]) -> None:
+    driver = page()
+    until(driver, "lastRow !== null")
+    asked = (
+        "const done = arguments[1]; Promise.all([0, 1, 2, 3].map(() => ask('/v1/score', "
+        "{ texts: arguments[0] }))).then(() => alarms()).then(() => done($('live').textContent))"
+    )
+    driver.execute_async_script(asked, [f"w{i % 40} w{i // 40}" for i in range(64)])
+    until(driver, "document.querySelectorAll('#alarms li').length === 200")
+    assert said(driver, "n-alarms") == "the latest 200"
+    (latest,) = driver.execute_async_script(
+        "const done = arguments[0]; "
+        "ask('/v1/alarms?limit=1').then((reply) => reply.json()).then((answer) => done(answer.alarms))"
+    )
+    assert latest["alarm"]["text_id"] in str(driver.execute_script("return $('alarms').firstChild.textContent"))
+    # a list that is read aloud whole would never end
+    assert not driver.execute_script("return $('alarms').hasAttribute('aria-live')")

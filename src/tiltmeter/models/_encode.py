@@ -155,7 +155,7 @@ def _encode_chunk(subject: SubjectModel, texts: TextSet, rows: range, *, rule: E
     rendered = render(subject, texts, rows=rows)
     if rendered.spans is not None and not subject.tokenizer.is_fast:
         raise ModelError(
-            f"The tokenizer of {subject.name} does not say which characters a token covers; "
+            f"The model's tokenizer does not say which characters a token covers; "
             f"the span {texts.span!r} needs a fast tokenizer (a tokenizer.json)."
         )
     ids, tokenizer = texts.ids[rows.start : rows.stop], subject.tokenizer

@@ -21,6 +21,9 @@ from tiltmeter.models._prompt import prompt_tokens
 from tiltmeter.models._subject import SubjectModel
 from tiltmeter.models._unembedding import output_embedding
 
+# logits are divided by it, and must not overflow; nothing but ties is left to chance long before
+_LEAST_TEMPERATURE = 1e-6
+
 
 class Generated(NamedTuple):
     """What followed each prompt.
@@ -63,7 +66,8 @@ def generate(
         Applied while it generates, in order; they are told how long each prompt is. None for the bare model, or for
         edits that an :func:`edited` around the call applies.
     temperature
-        0 for the likeliest token each time; above, tokens are drawn from the whole distribution at that temperature.
+        0 for the likeliest token each time; from 1e-6 on, tokens are drawn from the whole distribution at that
+        temperature.
     random_state
         Seed of what is drawn. PyTorch's own generator is left as it was.
     batch_size
@@ -90,8 +94,10 @@ def generate(
     """
     if max_new_tokens < 1 or batch_size < 1:
         raise SpecError(f"max_new_tokens is {max_new_tokens} and batch_size {batch_size}; both must be at least 1.")
-    if not 0 <= temperature < float("inf"):
-        raise SpecError(f"temperature is {temperature}; it must be 0 (the likeliest token) or a positive number.")
+    if temperature != 0 and not _LEAST_TEMPERATURE <= temperature < float("inf"):
+        raise SpecError(
+            f"temperature is {temperature}; it must be 0 (the likeliest token) or at least {_LEAST_TEMPERATURE:g}."
+        )
     output_embedding(subject)
     ids, rows = _rows(subject, prompts)
     lengths = np.array([len(row) for row in rows])
@@ -99,7 +105,7 @@ def generate(
     if lengths[long] + max_new_tokens > subject.context:
         raise DataError(
             f"Prompt {ids[long]} has {lengths[long]} tokens, and with {max_new_tokens} new ones it is longer than the "
-            f"{subject.context} that {subject.name} takes; shorten it, or ask for fewer."
+            f"{subject.context} that the model takes; shorten it, or ask for fewer."
         )
     rules = _rules(subject, max_new_tokens=max_new_tokens, temperature=temperature)
     tokens: list[NDArray[np.int64]] = [np.empty(0, np.int64)] * len(rows)
@@ -179,7 +185,7 @@ def generate_chosen(
     if lengths.max() + max_new_tokens > subject.context:
         raise DataError(
             f"A prompt has {lengths.max()} tokens, and with {max_new_tokens} new ones it is longer than the "
-            f"{subject.context} that {subject.name} takes; shorten it, or ask for fewer."
+            f"{subject.context} that the model takes; shorten it, or ask for fewer."
         )
     rules = _rules(subject, max_new_tokens=max_new_tokens, temperature=0.0)
     tokens: list[NDArray[np.int64]] = []
@@ -225,8 +231,8 @@ def _rules(subject: SubjectModel, *, max_new_tokens: int, temperature: float) ->
     return type(given)(
         bos_token_id=given.bos_token_id,
         eos_token_id=copy.copy(given.eos_token_id),
-        # no token that counts sees it; a text that somebody stopped is cut where it begins
-        pad_token_id=_first_end(given),
+        # stands behind a text that ended before others: an end, at which it is cut, or else what is never a word
+        pad_token_id=next(i for i in (_first(given.eos_token_id), given.pad_token_id, 0) if i is not None),
         max_new_tokens=max_new_tokens,
         min_new_tokens=0,
         num_beams=1,
@@ -241,9 +247,12 @@ def _rules(subject: SubjectModel, *, max_new_tokens: int, temperature: float) ->
     )
 
 
-def _first_end(given: Any) -> int:  # noqa: ANN401
-    ends = given.eos_token_id
-    return 0 if ends is None else int(ends[0] if isinstance(ends, list | tuple) else ends)
+def _first(ends: int | list[int] | None) -> int | None:
+    return next(iter(ends), None) if isinstance(ends, list) else ends
+
+
+def _stop_strings(subject: SubjectModel) -> Any:  # noqa: ANN401
+    return getattr(without_wrapper(subject.model).generation_config, "stop_strings", None)
 
 
 def _run(
@@ -262,12 +271,15 @@ def _run(
         tokens[i, longest - len(row) :] = torch.from_numpy(row)
         mask[i, longest - len(row) :] = 1
     device = subject.input_device
+    # the model's own settings may name strings that end a text, which are looked for with its tokenizer
+    tokenizer = {} if _stop_strings(subject) is None else {"tokenizer": subject.tokenizer}
     with torch.inference_mode(), edited(subject, edits, n_prompt=mask.sum(1), rows=texts):
         out: Tensor = subject.model.generate(
             tokens.to(device),
             attention_mask=mask.to(device),
             generation_config=rules,
             logits_processor=[processor],
+            **tokenizer,
         )
     ends = rules.eos_token_id
     return [_until(new, ends) for new in out[:, longest:].cpu().numpy()]

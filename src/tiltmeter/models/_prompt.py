@@ -61,13 +61,16 @@ def prompt_tokens(
 def _of_chats(subject: SubjectModel, prompts: TextSet, *, long_texts: LongTexts) -> tuple[NDArray[np.int64], ...]:
     if subject.tokenizer.chat_template is None:
         raise ModelError(
-            f"The tokenizer of {subject.name} has no chat template, which messages need; use a chat model, or give "
-            "plain texts."
+            "The model's tokenizer has no chat template, which messages need; use a chat model, or give plain texts."
         )
     found = []
     for row, chat in zip(prompts.ids.tolist(), prompts.messages or (), strict=True):
         written = write_chat(subject, list(chat), row=row, prompt=True)
         tokens = subject.tokenizer(written, add_special_tokens=False, verbose=False)["input_ids"]
+        if not tokens:
+            raise ModelError(
+                f"Text {row}: the model's chat template writes nothing for the chat; give another template."
+            )
         if len(tokens) > subject.context:
             if long_texts == "refuse":
                 raise DataError(

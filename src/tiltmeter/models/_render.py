@@ -43,7 +43,7 @@ def render(subject: SubjectModel, texts: TextSet, *, rows: range) -> Rendered:
         return Rendered(strings, spans, templated=False)
     if subject.tokenizer.chat_template is None:
         raise ModelError(
-            f"The tokenizer of {subject.name} has no chat template, which messages need; "
+            "The model's tokenizer has no chat template, which messages need; "
             "use a chat model, or give the texts in a column text."
         )
     chats = [(row, list(chat)) for row, chat in zip(ids, texts.messages[rows.start : rows.stop], strict=True)]
@@ -55,7 +55,7 @@ def render(subject: SubjectModel, texts: TextSet, *, rows: range) -> Rendered:
     for row, string in zip(ids, strings, strict=True):
         if not string.strip():
             raise ModelError(
-                f"Text {row}: the chat template of {subject.name} writes nothing for the chat; give another template."
+                f"Text {row}: the model's chat template writes nothing for the chat; give another template."
             )
     spans = None
     if isinstance(span, Between):

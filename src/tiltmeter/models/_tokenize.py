@@ -64,7 +64,7 @@ def tokenize(subject: SubjectModel, rendered: Rendered, *, ids: NDArray[np.str_]
         if (wrong := np.flatnonzero(marked != lengths)).size:
             first = int(wrong[0])
             raise ModelError(
-                f"The tokenizer of {subject.name} makes {lengths[first]} tokens of text {ids[first]}, but says of "
+                f"The model's tokenizer makes {lengths[first]} tokens of text {ids[first]}, but says of "
                 f"{marked[first]} whether they are special; mend its get_special_tokens_mask."
             )
         special = np.fromiter(chain.from_iterable(masks), dtype=np.bool_, count=total)

@@ -29,7 +29,7 @@ def write_chat(subject: SubjectModel, chat: list[Message], *, row: str, prompt: 
     try:
         return str(subject.tokenizer.apply_chat_template(chat, tokenize=False, add_generation_prompt=prompt))
     except _REFUSALS as error:
-        raise ModelError(f"Text {row}: the chat template of {subject.name} refuses the chat ({error}).") from error
+        raise ModelError(f"Text {row}: the model's chat template refuses the chat ({error}).") from error
 
 
 def nth_message(subject: SubjectModel, chat: list[Message], *, index: int, row: str) -> Turn:
@@ -51,8 +51,8 @@ def nth_message(subject: SubjectModel, chat: list[Message], *, index: int, row: 
         start = len(prompt)
         found = whole.startswith(prompt) and _without_space(whole[start:end]) == _without_space(shown[-1]["content"])
     if not (found and whole.endswith(after)):
-        raise _depends_on_content(subject, place=place, row=row)
-    return _stripped(whole, start, end, subject=subject, row=row, what=f"message {place}")
+        raise _depends_on_content(place=place, row=row)
+    return _stripped(whole, start, end, row=row, what=f"message {place}")
 
 
 def assistant_turn(subject: SubjectModel, chat: list[Message], *, row: str) -> Turn:
@@ -72,11 +72,11 @@ def assistant_turn(subject: SubjectModel, chat: list[Message], *, row: str) -> T
     whole = write_chat(subject, shown, row=row)
     if not whole.startswith(prompt):
         raise ModelError(
-            f"Text {row}: the chat template of {subject.name} writes a prompt with which the finished turn does not "
+            f"Text {row}: the model's chat template writes a prompt with which the finished turn does not "
             f"begin, so that the assistant's turn cannot be found; read the span {{message: {place}}} or all, or give "
             "another template."
         )
-    turn = _stripped(whole, len(prompt), len(whole), subject=subject, row=row, what="the assistant's turn")
+    turn = _stripped(whole, len(prompt), len(whole), row=row, what="the assistant's turn")
     content, added = shown[-1]["content"].strip(), whole[turn.start :]
     # what begins with the content, and holds it nowhere else, has no header before it
     if added.startswith(content) and content not in added[1:]:
@@ -85,8 +85,8 @@ def assistant_turn(subject: SubjectModel, chat: list[Message], *, row: str) -> T
         # a template that makes no prompt adds the header of the turn to it
         before, _ = _around(subject, shown, row=row)
         if not whole.startswith(before):
-            raise _depends_on_content(subject, place=place, row=row)
-        return _stripped(whole, len(before), len(whole), subject=subject, row=row, what="the assistant's turn")
+            raise _depends_on_content(place=place, row=row)
+        return _stripped(whole, len(before), len(whole), row=row, what="the assistant's turn")
     if content not in added:
         # raises if the content is not written at all; some templates write it without its thoughts
         _around(subject, shown, row=row)
@@ -110,7 +110,7 @@ def _around(subject: SubjectModel, chat: list[Message], *, row: str) -> tuple[st
     if len(parts) != 2:
         times = "nothing" if len(parts) == 1 else f"{len(parts) - 1} times"
         raise ModelError(
-            f"Text {row}: the chat template of {subject.name} writes {times} what message {place}, of the role "
+            f"Text {row}: the model's chat template writes {times} what message {place}, of the role "
             f"{chat[place]['role']}, says; read another span, or give another template."
         )
     return parts[0], parts[1]
@@ -130,9 +130,9 @@ def _without_space(text: str) -> str:
     return "".join(text.split())
 
 
-def _depends_on_content(subject: SubjectModel, *, place: int, row: str) -> ModelError:
+def _depends_on_content(*, place: int, row: str) -> ModelError:
     return ModelError(
-        f"Text {row}: the chat template of {subject.name} writes something else around message {place} depending "
+        f"Text {row}: the model's chat template writes something else around message {place} depending "
         "on its content, so that the content cannot be found; read another span, or give another template."
     )
 
@@ -145,11 +145,11 @@ def _check_not_empty(chat: list[Message], *, row: str) -> None:
         )
 
 
-def _stripped(whole: str, start: int, end: int, *, subject: SubjectModel, row: str, what: str) -> Turn:
+def _stripped(whole: str, start: int, end: int, *, row: str, what: str) -> Turn:
     content = whole[start:end]
     if not content.strip():
         raise ModelError(
-            f"Text {row}: the chat template of {subject.name} writes nothing for {what}; "
+            f"Text {row}: the model's chat template writes nothing for {what}; "
             "read another span, or give another template."
         )
     return Turn(whole, start + len(content) - len(content.lstrip()), start + len(content.rstrip()))

@@ -3,6 +3,7 @@
 A monitor is a folder, with a card to be published by.
 """
 
+from tiltmeter.monitor._alarm_maker import Alarmed, AlarmMaker
 from tiltmeter.monitor._card import Card, Reading
 from tiltmeter.monitor._cascade import Budget, Cascade, Reviewer, review_most_suspicious, reviewer_of
 from tiltmeter.monitor._control_arena import ControlMonitor, MakeResponse, control_monitor
@@ -23,6 +24,8 @@ from tiltmeter.monitor._watched_texts import TokenScores, WatchedText
 
 __all__ = [
     "Action",
+    "AlarmMaker",
+    "Alarmed",
     "AtLeast",
     "Budget",
     "Card",

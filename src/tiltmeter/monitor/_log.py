@@ -9,7 +9,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal, NamedTuple, Self, TextIO
+from typing import Literal, NamedTuple, Self, TextIO, TypeVar
+
+from pydantic import ValidationError
 
 from tiltmeter.core.alarms import Alarm, ScoredText
 from tiltmeter.core.errors import FileError, FormatError, SpecError
@@ -24,6 +26,8 @@ CREATE TABLE texts (row INTEGER PRIMARY KEY AUTOINCREMENT, time TEXT NOT NULL, r
 CREATE INDEX texts_by_time ON texts (time);
 """
 _PAGE = 1000
+
+R = TypeVar("R", Alarm, ScoredText)
 
 
 class LoggedAlarm(NamedTuple):
@@ -116,7 +120,8 @@ class MonitorLog:
         SpecError
             If the log was opened to be read.
         FileError
-            If the disk is full, or another process has kept the file to itself for half a minute.
+            If the disk is full, another process has kept the file to itself for half a minute, or the file is no
+            longer where it was.
         """
         if self.mode == "read":
             raise SpecError(f"The log {self.path} was opened to be read; open it with mode append to write to it.")
@@ -144,13 +149,20 @@ class MonitorLog:
             Only those of rows above this one; None for those that end the log.
         limit
             At most so many: the first ones after ``after``, or the last ones of the log. None for all.
+
+        Raises
+        ------
+        FileError
+            If the file cannot be read.
+        FormatError
+            If it holds a record that this release does not read.
         """
         most = -1 if limit is None else limit
         if after is None:
             found = self._select("SELECT row, record FROM alarms ORDER BY row DESC LIMIT ?", most)[::-1]
         else:
             found = self._select("SELECT row, record FROM alarms WHERE row > ? ORDER BY row LIMIT ?", after, most)
-        return tuple(LoggedAlarm(row, Alarm.model_validate_json(record)) for row, record in found)
+        return tuple(LoggedAlarm(row, self._record(Alarm, row, record)) for row, record in found)
 
     def scores(self, *, since: datetime | None = None) -> Iterator[ScoredText]:
         """Yield the texts that were scored at a time or later, in the order of writing; of all times by default.
@@ -161,6 +173,8 @@ class MonitorLog:
         ------
         SpecError
             If ``since`` has no time zone.
+        FileError, FormatError
+            As :meth:`alarms`.
         """
         if since is not None and since.tzinfo is None:
             raise SpecError(f"since is {since}, without a time zone; give one, as in datetime.now(UTC).")
@@ -172,7 +186,9 @@ class MonitorLog:
         Raises
         ------
         FileError
-            If there is such a file already.
+            If there is such a file already, or it cannot be written.
+        FormatError
+            As :meth:`alarms`.
         """
         records = (kept.alarm for kept in self._all_alarms()) if what == "alarms" else self.scores()
         if not isinstance(out, str | Path):
@@ -187,6 +203,11 @@ class MonitorLog:
                 file.flush()
                 os.fsync(file.fileno())
             part.rename(path)
+        except OSError as error:
+            # one of our own is about the log
+            if isinstance(error, FileError):
+                raise
+            raise FileError(f"{path} cannot be written ({error}); name another file.") from error
         finally:
             part.unlink(missing_ok=True)
         return n
@@ -210,18 +231,23 @@ class MonitorLog:
             # SQLite gives its side files the rights of this one: alarms are nobody else's
             os.close(os.open(self.path, os.O_CREAT | os.O_WRONLY, 0o600))
         connection = _connect(self.path, mode="rw" if self.mode == "append" else "ro")
+        self._file = os.stat(self.path)
         try:
+            if self.mode == "read" or _n_tables(connection):
+                # before anything is changed: it may be another program's
+                self._check(connection)
             if self.mode == "append":
                 connection.execute("PRAGMA journal_mode = WAL")
                 # every commit is flushed: an alarm that was answered outlives a power cut, too
                 connection.execute("PRAGMA synchronous = FULL")
                 with _transaction(connection):
-                    if not connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]:
+                    # another process may have made them meanwhile
+                    if not _n_tables(connection):
                         for statement in _TABLES.split(";"):
                             connection.execute(statement)
                         connection.execute(f"PRAGMA application_id = {_APPLICATION}")
                         connection.execute(f"PRAGMA user_version = {_VERSION}")
-            self._check(connection)
+                self._check(connection)
         except BaseException:
             connection.close()
             raise
@@ -231,12 +257,15 @@ class MonitorLog:
         (application,) = connection.execute("PRAGMA application_id").fetchone()
         (version,) = connection.execute("PRAGMA user_version").fetchone()
         if application != _APPLICATION:
+            if not _n_tables(connection):
+                raise FormatError(f"{self.path} is empty: no service has written to it; name another file.")
             raise FormatError(f"{self.path} is a database of something else, not a log of alarms; name another file.")
         if version != _VERSION:
             raise FormatError(f"{self.path} is a log of version {version}, and this release reads {_VERSION}.")
 
     def _commit(self, together: list[_Waiting]) -> None:
         try:
+            self._check_place()
             with _transaction(self._connection):
                 for one in together:
                     for row in one.alarms:
@@ -248,11 +277,32 @@ class MonitorLog:
             # whoever waits must learn that nothing was kept, also where this thread is interrupted
             for one in together:
                 one.error = error
-            if not isinstance(error, sqlite3.Error):
+            if not isinstance(error, sqlite3.Error | OSError):
                 raise
         finally:
             for one in together:
                 one.is_done = True
+
+    def _check_place(self) -> None:
+        """Refuse to write to a file that was moved or deleted: nobody would find the alarms there."""
+        try:
+            is_there = os.path.samestat(self._file, os.stat(self.path))
+        except FileNotFoundError:
+            is_there = False
+        if not is_there:
+            raise OSError("it was moved or deleted while it was open; start again")
+
+    def _record(self, kind: type[R], row: int, record: str) -> R:
+        try:
+            return kind.model_validate_json(record)
+        except ValidationError as error:
+            what = "alarm" if kind is Alarm else "text"
+            problem = error.errors(include_url=False, include_input=False)[0]
+            where = ".".join(map(str, problem["loc"]))
+            raise FormatError(
+                f"{self.path} holds {what} {row}, which this release does not read ({where}: {problem['msg']}); it is "
+                "damaged or of another version."
+            ) from None
 
     def _all_alarms(self) -> Iterator[LoggedAlarm]:
         last = 0
@@ -264,8 +314,8 @@ class MonitorLog:
         last = 0
         query = "SELECT row, record FROM texts WHERE row > ? AND time >= ? ORDER BY row LIMIT ?"
         while page := self._select(query, last, since, _PAGE):
-            for _, record in page:
-                yield ScoredText.model_validate_json(record)
+            for row, record in page:
+                yield self._record(ScoredText, row, record)
             last = page[-1][0]
 
     def _select(self, query: str, *values: int | str) -> list[tuple[int, str]]:
@@ -306,6 +356,10 @@ def _connect(path: Path, *, mode: Literal["rw", "ro"]) -> sqlite3.Connection:
     return sqlite3.connect(
         f"{path.resolve().as_uri()}?mode={mode}", uri=True, timeout=30, isolation_level=None, check_same_thread=False
     )
+
+
+def _n_tables(connection: sqlite3.Connection) -> int:
+    return int(connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0])
 
 
 def _write_lines(file: TextIO, records: Iterable[Alarm] | Iterable[ScoredText]) -> int:

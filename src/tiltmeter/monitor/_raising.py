@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Literal, NamedTuple
 
 import torch
@@ -14,6 +12,7 @@ from tiltmeter.core.alarms import Alarm, Raised, Source
 from tiltmeter.core.records import Threshold, Unavailable
 from tiltmeter.core.site import Site
 from tiltmeter.models import Edit, Places
+from tiltmeter.monitor._alarm_maker import Alarmed, AlarmMaker
 from tiltmeter.monitor._monitor import Monitor
 from tiltmeter.monitor._watch_rules import Action, Rule, SteerOn, Stop, has_not, holds, named
 from tiltmeter.monitor._watched_texts import TextsSoFar, TokenScores
@@ -64,7 +63,9 @@ class Raising:
         self, monitors: Mapping[str, Monitor], rules: Sequence[Rule], *, told: Told, alarms: list[Alarm]
     ) -> None:
         self.monitors, self.rules = dict(monitors), tuple(rules)
-        self.told, self.alarms = told, alarms
+        self.alarms = alarms
+        self._decode = told.decode
+        self._maker = AlarmMaker(monitors, model=told.model, source=told.source)
         limits = [monitor.card.running for monitor in self.monitors.values()]
         # nothing is above infinity
         self._limits = torch.tensor(
@@ -134,13 +135,7 @@ class Raising:
         return (switch for switches in self.switches.values() for switch in switches)
 
     def _raise(self, row: int, name: str, *, score: float, limit: Threshold, at: Literal["end", "token"]) -> None:
-        self._raised[row][name] = Raised(
-            monitor=name,
-            sha256=self.monitors[name].card.sha256_of_the_rest,
-            score=score,
-            threshold=limit.value,
-            at=at,
-        )
+        self._raised[row][name] = self._maker.raised(name, score=score, limit=limit, at=at)
 
     def _open(self, row: int, *, ended: bool) -> list[Rule]:
         """Return the rules that hold now and did not before."""
@@ -159,18 +154,9 @@ class Raising:
         for rule in rules:
             self._held[row].add(rule.name)
             parts = dict.fromkeys(named(rule.when))
-            alarm = Alarm(
-                id=uuid.uuid4().hex,
-                time=datetime.now(UTC),
-                rule=rule.name,
-                raised=tuple(self._raised[row][name] for name in parts if name in self._raised[row]),
-                text_id=texts.ids[row],
-                token=at,
-                n_tokens=len(texts.read_tokens()[row]),
-                text=self.told.decode(texts, row),
-                model=self.told.model,
-                source=self.told.source,
-            )
+            raised = tuple(self._raised[row][name] for name in parts if name in self._raised[row])
+            read = Alarmed(texts.ids[row], at, len(texts.read_tokens()[row]), self._decode(texts, row))
+            alarm = self._maker.alarm(rule.name, raised, of=read)
             self.alarms.append(alarm)
             yield rule, row, alarm
 

@@ -60,6 +60,7 @@ class TextsSoFar:
         self.steps: list[TokenScores] = []
         self.mask: Tensor | None = None
         self.has_ended = torch.zeros(len(self.ids), dtype=torch.bool)
+        self._read: list[NDArray[np.int64]] | None = None
 
     @property
     def n_read(self) -> int:
@@ -113,12 +114,16 @@ class TextsSoFar:
         if step.past == 0:
             self.steps.clear()
         self.steps.append(step)
+        self._read = None
 
     def read_tokens(self) -> list[NDArray[np.int64]]:
         """Return the identifiers of what was read of each text so far, -1 where they are not known."""
-        is_text = torch.cat([step.is_text for step in self.steps], dim=1).cpu().numpy()
-        tokens = torch.cat([_known(step) for step in self.steps], dim=1).cpu().numpy()
-        return [own[kept] for own, kept in zip(tokens, is_text, strict=True)]
+        # every alarm of a forward asks, and all steps are joined for it
+        if self._read is None:
+            is_text = torch.cat([step.is_text for step in self.steps], dim=1).cpu().numpy()
+            tokens = torch.cat([_known(step) for step in self.steps], dim=1).cpu().numpy()
+            self._read = [own[kept] for own, kept in zip(tokens, is_text, strict=True)]
+        return self._read
 
     def texts(self, names: Sequence[str], *, raised_at: Sequence[dict[str, int]]) -> list[WatchedText]:
         """Return what is known of each text."""

@@ -50,7 +50,7 @@ _PROBLEMS: dict[int | str, dict[str, Any]] = {
         (421, "Without a token: the host that the request names is not loopback."),
         (422, "The request is not as described, or a text cannot be read."),
         (429, "Too many requests wait; come back after Retry-After seconds."),
-        (503, "The log cannot be written, or an answer took too long."),
+        (503, "The log cannot be written or read, or an answer took too long."),
     )
 }
 
@@ -151,7 +151,7 @@ class _Endpoints:
         except TimeoutError:
             raise self._late(job) from None
         except TiltmeterError as error:
-            raise self._problem(error) from error
+            raise _problem(error) from error
         return Response(answer.model_dump_json(), media_type="application/json")
 
     async def generate(self, body: GenerateRequest) -> StreamingResponse:
@@ -172,7 +172,7 @@ class _Endpoints:
         if isinstance(first, BusyError):
             raise _busy(first)
         if isinstance(first, TiltmeterError):
-            raise self._problem(first)
+            raise _problem(first)
         if isinstance(first, Exception):
             raise first
         return StreamingResponse(_written(first, lines, job), media_type="application/x-ndjson")
@@ -186,7 +186,8 @@ class _Endpoints:
         try:
             found = await asyncio.to_thread(self._engine.log.alarms, after=after, limit=limit)
         except TiltmeterError as error:
-            raise self._problem(error) from error
+            # nothing that was asked for can be the reason
+            raise HTTPException(503, str(error)) from error
         answer = AlarmsResponse(alarms=[AlarmRow(row=row, alarm=alarm) for row, alarm in found])
         return Response(answer.model_dump_json(), media_type="application/json")
 
@@ -221,11 +222,6 @@ class _Endpoints:
             raise _busy(busy) from None
         self._metrics.waiting.set(self._engine.n_waiting)
 
-    def _problem(self, error: TiltmeterError) -> HTTPException:
-        # a model's name may be a folder, which is nobody's affair; that the log cannot be written is no request's fault
-        said = str(error).replace(self._engine.subject.name, "the model")
-        return HTTPException(503 if isinstance(error, FileError) else 422, said)
-
     def _late(self, job: ScoreJob) -> HTTPException:
         if job.answer.cancelled():
             return _busy(BusyError(f"The request waited {self._limits.answer_s:g} seconds; come back later."))
@@ -256,6 +252,11 @@ def _text(item: Item) -> Text:
     return tuple(Message(role=message.role, content=message.content) for message in item)
 
 
+def _problem(error: TiltmeterError) -> HTTPException:
+    # that the log cannot be written is no request's fault
+    return HTTPException(503 if isinstance(error, FileError) else 422, str(error))
+
+
 def _busy(busy: BusyError) -> HTTPException:
     return HTTPException(429, str(busy), headers={"Retry-After": "1"})
 
@@ -273,7 +274,8 @@ def _describe(name: str, monitor: Monitor) -> MonitorBody:
 async def _say_what_is_wrong(request: Request, error: Exception) -> Response:  # noqa: ARG001  (the framework calls it)
     """Name the place and the problem, and never what was sent: it may be large, secret, or not even UTF-8."""
     problems = error.errors() if isinstance(error, RequestValidationError) else []
+    if any(one["type"] == "json_invalid" for one in problems):
+        detail = f"The body is not JSON (at character {problems[0]['loc'][-1]})."
+        return JSONResponse({"detail": detail}, status_code=400)
     said = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in problems[:5])
-    detail = said.encode("utf-8", "replace").decode()
-    is_json = not any(one["type"] == "json_invalid" for one in problems)
-    return JSONResponse({"detail": detail}, status_code=422 if is_json else 400)
+    return JSONResponse({"detail": said.encode("utf-8", "replace").decode()}, status_code=422)

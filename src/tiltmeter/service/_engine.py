@@ -12,14 +12,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tiltmeter.core.alarms import Alarm, ScoredText
-from tiltmeter.core.errors import TiltmeterError
+from tiltmeter.core.errors import FileError, TiltmeterError
 from tiltmeter.models import SubjectModel
 from tiltmeter.monitor import Monitor, MonitorLog
 from tiltmeter.service._bodies import MonitorScore, ScoreResponse, TextScore
 from tiltmeter.service._detail import layer_projections, token_scores
 from tiltmeter.service._limits import Limits
 from tiltmeter.service._metrics import Metrics
-from tiltmeter.service._records import records_of
+from tiltmeter.service._records import Recorder
 from tiltmeter.service._scoring import Found, Text, check_monitors, score_texts
 from tiltmeter.service._stream import LeftError, Prompt, Stream, stream
 
@@ -88,6 +88,7 @@ class Engine:
         self._limits = limits
         self._metrics = metrics
         self._generate = generate
+        self._recorder = Recorder(subject, self.monitors)
         self._queue: queue.Queue[Job] = queue.Queue(limits.waiting)
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._work, name="tiltmeter-computes", daemon=True)
@@ -165,8 +166,10 @@ class Engine:
         try:
             answers = self._answers(jobs)
         except TiltmeterError as error:
-            if len(jobs) == 1:
-                jobs[0].answer.set_exception(error)
+            # a log that cannot be written is no text's fault, and each try may wait for half a minute
+            if len(jobs) == 1 or isinstance(error, FileError):
+                for job in jobs:
+                    job.answer.set_exception(error)
                 return
             # one of them cannot be read: the others must not suffer for it
             for job in jobs:
@@ -199,9 +202,11 @@ class Engine:
             alarms=[alarm for _, alarms, _ in made for alarm in alarms],
             texts=[text for _, _, own in made for text in own],
         )
-        for _, alarms, _ in made:
+        for _, alarms, records in made:
             for alarm in alarms:
                 self._metrics.alarms.labels(alarm.rule).inc()
+            for name in (name for record in records for name, one in record.scores.items() if one.unlike):
+                self._metrics.unlike.labels(name).inc()
         return [answer for answer, _, _ in made]
 
     def _answer(
@@ -213,7 +218,7 @@ class Engine:
         alarms: list[Alarm] = []
         answers, texts = [], []
         for i, (text, text_id, by_name) in enumerate(zip(job.texts, job.ids, found, strict=True)):
-            record, raised = records_of(self.subject, self.monitors, text, text_id=text_id, found=by_name)
+            record, raised = self._recorder.records_of(text, text_id=text_id, found=by_name)
             texts.append(record)
             alarms += raised.values()
             monitors = {
@@ -227,9 +232,6 @@ class Engine:
                 )
                 for name, one in by_name.items()
             }
-            for name, one in by_name.items():
-                if one.unlike:
-                    self._metrics.unlike.labels(name).inc()
             answers.append(TextScore(id=text_id, monitors=monitors))
         return ScoreResponse(texts=answers), alarms, texts
 
