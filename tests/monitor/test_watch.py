@@ -13,7 +13,7 @@ from tiny_models import FAMILIES, tiny_subject
 from tiltmeter.core.errors import ModelError, SpecError
 from tiltmeter.data import Between, TextSet
 from tiltmeter.interventions import Steer
-from tiltmeter.models import SubjectModel, generate
+from tiltmeter.models import SubjectModel, generate, special_ids, tiny
 from tiltmeter.monitor import (
     Monitor,
     Not,
@@ -47,7 +47,7 @@ def _token_scores(monitor: Monitor, subject: SubjectModel, tokens: np.ndarray) -
 def _running(monitor: Monitor, subject: SubjectModel, text: WatchedText, *, from_: int) -> np.ndarray:
     """The naive twin: each beginning of the text pooled on its own, from its first token that is read."""
     rows = _rows(subject, text.tokens, site=monitor.card.reading.site)
-    special = set(subject.tokenizer.all_special_ids)
+    special = set(special_ids(subject.tokenizer))
     found = []
     for n in range(1, len(rows) + 1):
         read = [i for i in range(from_, n) if int(text.tokens[i]) not in special]
@@ -106,6 +106,17 @@ def test_running_scores_are_those_of_each_beginning_of_the_text(pooling, span, c
         np.testing.assert_allclose(text.running["made"], expected, atol=1e-5)
         known = expected[~np.isnan(expected)]
         assert text.final["made"] == pytest.approx(known[-1], abs=1e-5)
+
+
+def test_words_that_the_model_does_not_know_are_read_as_in_a_whole_text():
+    subject = tiny("Rome is old")
+    monitor = made_monitor(subject, "1.resid_post")
+    name = monitor.card.name
+    with watch(subject, [monitor]) as seen:
+        subject.model(torch.tensor([subject.tokenizer("Rome was old was")["input_ids"]]))
+    (text,) = seen.texts
+    whole = monitor.score(subject, TextSet(np.array(["a"]), texts=("Rome was old was",))).scores
+    assert text.running[name][-1] == pytest.approx(whole[0], abs=1e-5)
 
 
 def test_plain_forwards_are_texts_too_and_padding_on_the_right_is_not_read():

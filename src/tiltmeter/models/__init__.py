@@ -24,6 +24,7 @@ from tiltmeter.models._read_on import read_on
 from tiltmeter.models._same_weights import weights_sha256_as
 from tiltmeter.models._subject import DType, LoadedFrom, Sites, SubjectModel, bind
 from tiltmeter.models._tiny import tiny
+from tiltmeter.models._tokenize import special_ids
 from tiltmeter.models._unembedding import Unembedding, output_embedding, unembedding
 from tiltmeter.models._untrained import untrained
 from tiltmeter.models._weights import HeadWeights, MlpWeights, embedding, head_weights, mlp_weights
@@ -74,6 +75,7 @@ __all__ = [
     "read_on",
     "share_of_weights_on_grid",
     "site_from",
+    "special_ids",
     "text_logits",
     "tiny",
     "unembedding",

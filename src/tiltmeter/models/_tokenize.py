@@ -57,7 +57,8 @@ def tokenize(subject: SubjectModel, rendered: Rendered, *, ids: NDArray[np.str_]
     total = int(lengths.sum())
     tokens = np.fromiter(chain.from_iterable(answer["input_ids"]), dtype=np.int32, count=total)
     if rendered.templated:
-        special = np.isin(tokens, _special(subject.tokenizer))
+        # a template writes special tokens into the text, where the tokenizer does not count them as added
+        special = np.isin(tokens, special_ids(subject.tokenizer))
     else:
         masks = answer["special_tokens_mask"]
         marked = np.array([len(mask) for mask in masks], dtype=np.int64)
@@ -94,9 +95,23 @@ def inner(marks: NDArray[np.bool_], chunk: Chunk, *, tokenizer: Any) -> NDArray[
     return found
 
 
-def _special(tokenizer: Any) -> list[int]:  # noqa: ANN401
-    # a template writes special tokens into the text, where the tokenizer does not count them as added; one that stands
-    # for unknown words is content, unless templates write it: GPT-NeoX has a single token for everything
+def special_ids(tokenizer: Any) -> list[int]:  # noqa: ANN401
+    """Return the identifiers of the tokens that are no content wherever they stand.
+
+    One that stands for unknown words is content, unless templates write it: GPT-NeoX has a single token for everything.
+
+    Parameters
+    ----------
+    tokenizer
+        A model's.
+
+    Examples
+    --------
+    >>> from tiltmeter.models import tiny
+    >>> tokenizer = tiny("Rome is old").tokenizer
+    >>> tokenizer.all_special_ids, special_ids(tokenizer)
+    ([0], [])
+    """
     written = {tokenizer.bos_token_id, tokenizer.eos_token_id, tokenizer.sep_token_id, tokenizer.cls_token_id}
     return [
         token

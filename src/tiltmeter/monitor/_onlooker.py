@@ -11,7 +11,7 @@ from tiltmeter.core.alarms import Alarm
 from tiltmeter.core.errors import ArrayError, SpecError
 from tiltmeter.core.site import Site
 from tiltmeter.data import NthMessage
-from tiltmeter.models import Edit, Places, SubjectModel
+from tiltmeter.models import Edit, Places, SubjectModel, special_ids
 from tiltmeter.monitor._generations import Beginning
 from tiltmeter.monitor._monitor import Monitor
 from tiltmeter.monitor._raising import Raising
@@ -86,7 +86,7 @@ class Onlooker:
         self._spans = [(_is_turn(monitor), monitor.card.reading.skip_first) for monitor in monitors.values()]
         vocabulary = int(subject.model.get_input_embeddings().num_embeddings)
         self._is_none = torch.zeros(vocabulary, dtype=torch.bool)
-        self._is_special = self._marked(subject.tokenizer.all_special_ids)
+        self._is_special = self._marked(special_ids(subject.tokenizer))
         self._beginning: Beginning | None = None
         self._texts: TextsSoFar | None = None
         self._places: Places | None = None
