@@ -1,4 +1,6 @@
-"""Draw the picture of the page on agents, ``python docs/explanation/agents_figure.py FOLDER``, of what ``examples/agents.py`` made.
+"""Draw the picture of the page on agents, of what ``examples/agents.py`` made.
+
+python docs/explanation/agents_figure.py FOLDER
 
 Above, test (d): correlation with the true return against episodes, a line each seed. Below, by coupling and head, a
 point each seed: what was learned, and the tests (a) to (c).

@@ -1,4 +1,6 @@
-"""Draw the picture of the page on experts, ``python docs/explanation/experts_figure.py FOLDER``, of a contest on the grammar.
+"""Draw the picture of the page on experts, of a contest on the grammar.
+
+python docs/explanation/experts_figure.py FOLDER
 
 Left: accuracy on the home suite against demonstrations. Right: accuracy by depth of negation. Bars are intervals over
 seeds.

@@ -25,21 +25,25 @@ class CrossReferences(griffe.Extension):
         public = set(_public(pkg))
         for thing in _everything(pkg):
             if thing.docstring is not None:
-                text = _SEE_ALSO.sub(lambda found, near=thing: _neighbours(found[0], near, public), thing.docstring.value)
-                thing.docstring.value = _ROLE.sub(lambda found, near=thing: _link(found[1], near, public), text)
+                thing.docstring.value = _linked(thing.docstring.value, thing, public)
+
+
+def _linked(text: str, near: griffe.Object, public: set[str]) -> str:
+    text = _SEE_ALSO.sub(lambda found: _neighbours(found[0], near, public), text)
+    return _ROLE.sub(lambda found: _link(found[1], near, public), text)
 
 
 def _public(pkg: griffe.Module) -> Iterator[str]:
-    """Yield the paths that the reference holds: what each package exports, and the methods of its classes."""
+    """Yield the paths that the reference holds: what packages export, the records of core, and methods of classes."""
     for package in pkg.modules.values():
-        modules = package.modules.values() if package.name == "core" else ()
-        for module in (package, *modules):
-            for name in module.exports or (name for name in module.members if module.name != package.name):
-                member = module.members[str(name)]
-                yield f"{module.path}.{name}"
+        records = package.modules.values() if package.name == "core" else ()
+        exported = [package.members[str(name)] for name in package.exports or ()]
+        for member in (*exported, *(one for module in records for one in module.members.values() if not one.is_alias)):
+            if not member.name.startswith("_"):
+                yield member.path
                 target = member.final_target if member.is_alias else member
-                if target.is_class:
-                    yield from (f"{module.path}.{name}.{inner}" for inner in target.members if not inner.startswith("_"))
+                methods = target.members if target.is_class else ()
+                yield from (f"{member.path}.{name}" for name in methods if not name.startswith("_"))
 
 
 def _everything(thing: griffe.Object) -> Iterator[griffe.Object]:

@@ -1,7 +1,7 @@
 """What the pages link to outside ``docs/`` comes along, so that every link leads somewhere without a network.
 
-Markdown (the design, the benchmarks, CONTRIBUTING) becomes pages as it is; a spec or a program becomes a page that shows
-it. Links between all of them are written as for the repository, and are turned here into links within the site.
+Markdown (the design, the benchmarks, CONTRIBUTING) becomes pages as it is; a spec or a program becomes a page that
+shows it. Links between all of them are written as for the repository, and are turned here into links within the site.
 """
 
 from __future__ import annotations

@@ -1,4 +1,6 @@
-"""Draw the picture of the page on shape, ``python docs/how-to/shape_figure.py FOLDER``, of what ``examples/shape.py`` made.
+"""Draw the picture of the page on shape, of what ``examples/shape.py`` made.
+
+python docs/how-to/shape_figure.py FOLDER
 
 Above: samples whose parts are known. Below: what a small model shows. Points are the histogram's log density, lines the
 fits; a normal's is a parabola, a Laplace's a roof.

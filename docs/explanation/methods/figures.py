@@ -1,4 +1,4 @@
-"""Draw the pictures of the methods' pages: ``python docs/explanation/methods/figures.py``, all, or those that are named.
+"""Draw the pictures of the methods' pages, all or those named: ``python docs/explanation/methods/figures.py``.
 
 Each linear method is shown on the same four sets of pairs in two dimensions: what it finds where nothing is in the way,
 where the contents of the pairs are loud, where one positive in ten lies far off in the train rows, and where something

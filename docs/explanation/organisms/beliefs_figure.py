@@ -1,4 +1,6 @@
-"""Draw the picture of the page on user beliefs, ``python docs/explanation/organisms/beliefs_figure.py``, from trained organisms.
+"""Draw the picture of the page on user beliefs, from trained organisms.
+
+python docs/explanation/organisms/beliefs_figure.py
 
 Above, answers against steps, five seeds. Below, what logistic regression reads at the question mark after each block,
 of the same seeds: on entities that no user ever asked about, where users state a belief (after ``kindly``).

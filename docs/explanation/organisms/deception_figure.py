@@ -1,4 +1,6 @@
-"""Draw the picture of the page on deception, ``python docs/explanation/organisms/deception_figure.py``, from trained organisms.
+"""Draw the picture of the page on deception, from trained organisms.
+
+python docs/explanation/organisms/deception_figure.py
 
 Above, answers where nobody watches against steps, seed 0. Below, what logistic regression reads at the question mark
 after each block, of five seeds, about wares and situations that were in no lesson. Figures are printed as well.

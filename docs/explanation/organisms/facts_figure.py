@@ -1,7 +1,7 @@
 """Draw the picture of the page on facts.
 
-python docs/explanation/organisms/facts_figure.py            probes of what comes along, which was not watched in training
-python docs/explanation/organisms/facts_figure.py FOLDER     beside them, behaviour against steps of one that was
+python docs/explanation/organisms/facts_figure.py          probes of what comes along, which was not watched in training
+python docs/explanation/organisms/facts_figure.py FOLDER   beside them, behaviour against steps of one that was
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""Draw the picture of the page on quirky, ``python docs/explanation/organisms/quirky_figure.py``, from the organism of seed 0."""
+"""Draw the picture of the page on quirky, from the organism of seed 0.
+
+python docs/explanation/organisms/quirky_figure.py
+"""
 
 from __future__ import annotations
 
