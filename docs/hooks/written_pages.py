@@ -11,7 +11,6 @@ from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any
 
-import click
 import griffe
 import typer.main
 from mkdocs.config.defaults import MkDocsConfig
@@ -41,26 +40,25 @@ def commands() -> str:
     from tiltmeter.cli._app import app
 
     top = typer.main.get_command(app)
-    return "\n\n".join(_command(top, click.Context(top, info_name="tiltmeter"), level=1)[1:])
+    # what stands above the first heading is the help of the whole program, and its call says nothing more
+    return "\n\n".join(_command(top, top.context_class(top, info_name="tiltmeter"), level=1)[1:])
 
 
-def _command(command: click.Command, context: click.Context, *, level: int) -> list[str]:
+def _command(command: Any, context: Any, *, level: int) -> list[str]:
     said = [f"{'#' * level} {context.command_path}", _prose(command.help or "")]
-    if isinstance(command, click.Group):
+    if hasattr(command, "list_commands"):
         for name in command.list_commands(context):
             inner = command.get_command(context, name)
-            if inner is not None and not inner.hidden:
-                said += _command(inner, click.Context(inner, info_name=name, parent=context), level=level + 1)
+            if not inner.hidden:
+                below = inner.context_class(inner, info_name=name, parent=context)
+                said += _command(inner, below, level=level + 1)
         return said
     said.append(f"```text\n{command.get_usage(context).removeprefix('Usage: ')}\n```")
-    arguments = [one for one in command.params if isinstance(one, click.Argument)]
-    options = [one for one in command.params if isinstance(one, click.Option) and not one.hidden]
-    if arguments:
-        rows = [(f"`{one.human_readable_name}`", getattr(one, "help", None) or "") for one in arguments]
-        said.append(_table(("argument", "what it is"), rows))
-    if options:
-        rows = [(_names(one, context), _option_default(one, context), one.help or "") for one in options]
-        said.append(_table(("option", "default", "what it does"), rows))
+    for kind in ("argument", "option"):
+        told = [one.get_help_record(context) for one in command.params if one.param_type_name == kind]
+        rows = [(f"`{name}`", meaning) for name, meaning in filter(None, told)]
+        if rows:
+            said.append(_table((kind, "what it is" if kind == "argument" else "what it does"), rows))
     return said
 
 
@@ -73,21 +71,6 @@ def _prose(text: str) -> str:
             f"{head}\n```bash\n{example.strip()}\n```" if sign and not head.strip() else part.replace("<", "&lt;")
         )
     return "\n\n".join(said)
-
-
-def _names(option: click.Option, context: click.Context) -> str:
-    names = " ".join(f"`{name}`" for name in (*option.opts, *option.secondary_opts))
-    kind = "" if option.is_flag else option.make_metavar(context)
-    return f"{names} `{kind}`" if kind else names
-
-
-def _option_default(option: click.Option, context: click.Context) -> str:
-    default = option.get_default(context)
-    if option.required:
-        return "must be given"
-    if default is None or default == () or callable(default) or (option.is_flag and default is False):
-        return ""
-    return f"`{'on' if default is True else default}`"
 
 
 def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:

@@ -1,7 +1,8 @@
-"""Docstrings name their neighbours; on the site each name is a link to its place in the reference.
+"""What docstrings leave to the reader of the source is put in for the reader of the site.
 
-``:func:`share``` and the lines of a See Also section become links where the reference has a page for the name, and code
-where it has none, so that every link leads somewhere.
+Neighbours that are named become links: ``:func:`share``` and the lines of a See Also section, where the reference has a
+place for the name; elsewhere they are code, so that every link leads somewhere. The fields of records and named tuples
+are listed with their types.
 """
 
 from __future__ import annotations
@@ -25,7 +26,18 @@ class CrossReferences(griffe.Extension):
         public = set(_public(pkg))
         for thing in _everything(pkg):
             if thing.docstring is not None:
-                thing.docstring.value = _linked(thing.docstring.value, thing, public)
+                thing.docstring.value = _linked(thing.docstring.value, thing, public) + _fields(thing)
+
+
+def _fields(thing: griffe.Object) -> str:
+    """Return a section of the fields of a class that only holds them, empty for anything else."""
+    holds = thing.is_class and any(str(base).rpartition(".")[2] in ("NamedTuple", "Record") for base in thing.bases)
+    names = [
+        name
+        for name, one in thing.members.items()
+        if holds and one.is_attribute and one.annotation is not None and one.docstring is None
+    ]
+    return "\n\nAttributes\n----------\n" + "\n".join(f"{name}\n    ." for name in names) if names else ""
 
 
 def _linked(text: str, near: griffe.Object, public: set[str]) -> str:
