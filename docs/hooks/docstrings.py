@@ -15,6 +15,7 @@ import griffe
 
 _ROLE = re.compile(r":(?:func|class|meth|attr|data):`~?([\w.]+)`")
 _SEE_ALSO = re.compile(r"(?<=\n)See Also\n-+\n(.*?)(?=\n\n[A-Z][\w ]+\n-+\n|\Z)", re.DOTALL)
+_SECTION = re.compile(r"(.*?)(\n\n[A-Z][\w ]+\n-{3,}\n|\Z)(.*)", re.DOTALL)
 _NEIGHBOUR = re.compile(r"^([\w.]+(?:, [\w.]+)*) : ", re.MULTILINE)
 
 
@@ -26,18 +27,17 @@ class CrossReferences(griffe.Extension):
         public = set(_public(pkg))
         for thing in _everything(pkg):
             if thing.docstring is not None:
-                thing.docstring.value = _linked(thing.docstring.value, thing, public) + _fields(thing)
+                thing.docstring.value = _with_fields(_linked(thing.docstring.value, thing, public), thing)
 
 
-def _fields(thing: griffe.Object) -> str:
-    """Return a section of the fields of a class that only holds them, empty for anything else."""
-    holds = thing.is_class and any(str(base).rpartition(".")[2] in ("NamedTuple", "Record") for base in thing.bases)
-    names = [
-        name
-        for name, one in thing.members.items()
-        if holds and one.is_attribute and one.annotation is not None and one.docstring is None
-    ]
-    return "\n\nAttributes\n----------\n" + "\n".join(f"{name}\n    ." for name in names) if names else ""
+def _with_fields(text: str, thing: griffe.Object) -> str:
+    """Return a docstring with the fields of a class that only holds them, before its first section."""
+    if not (thing.is_class and any(str(base).rpartition(".")[2] in ("NamedTuple", "Record") for base in thing.bases)):
+        return text
+    held = [one for one in thing.members.values() if one.is_attribute and one.annotation is not None]
+    listed = "\n".join(f"- `{one.name}`: `{one.annotation}`" for one in held if one.docstring is None)
+    head, first, rest = _SECTION.match(text).groups()
+    return f"{head}\n\n**Fields:**\n\n{listed}{first}{rest}" if listed else text
 
 
 def _linked(text: str, near: griffe.Object, public: set[str]) -> str:

@@ -5,6 +5,7 @@ The page in ``docs/`` holds what a person says, and a comment where the rest goe
 
 from __future__ import annotations
 
+import re
 import typing
 from collections.abc import Callable
 from pathlib import Path
@@ -20,6 +21,7 @@ from pydantic_core import PydanticUndefined
 
 _COMMANDS, _KEYS = "<!-- every command -->", "<!-- every key of a study -->"
 _EXPERTS = "<!-- every key of a contest -->"
+_ROLE = re.compile(r":\w+:`([\w.]+)`")
 
 
 def on_page_markdown(markdown: str, *, config: MkDocsConfig, **_: Any) -> str:
@@ -53,7 +55,7 @@ def _command(command: Any, context: Any, *, level: int) -> list[str]:
                 below = inner.context_class(inner, info_name=name, parent=context)
                 said += _command(inner, below, level=level + 1)
         return said
-    said.append(f"```text\n{command.get_usage(context).removeprefix('Usage: ')}\n```")
+    said.insert(1, f"```text\n{command.get_usage(context).removeprefix('Usage: ')}\n```")
     for kind in ("argument", "option"):
         told = [one.get_help_record(context) for one in command.params if one.param_type_name == kind]
         rows = [(f"`{name}`", meaning) for name, meaning in filter(None, told)]
@@ -68,7 +70,9 @@ def _prose(text: str) -> str:
     for part in text.strip().split("\n\n"):
         head, sign, example = part.partition("Example: ")
         said.append(
-            f"{head}\n```bash\n{example.strip()}\n```" if sign and not head.strip() else part.replace("<", "&lt;")
+            f"For example:\n\n```bash\n{example.strip()}\n```"
+            if sign and not head.strip()
+            else part.replace("<", "&lt;")
         )
     return "\n\n".join(said)
 
@@ -79,19 +83,21 @@ def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
 
 
 def _cell(text: str) -> str:
-    return " ".join(text.split()).replace("|", "\\|").replace("<", "&lt;")
+    """Return a cell in which a bar is a bar, and outside of code a < is no tag."""
+    parts = re.split(r"(`+[^`]+`+)", " ".join(text.split()).replace("|", "\\|"))
+    return "".join(part if part.startswith("`") else part.replace("<", "&lt;") for part in parts)
 
 
 def keys(name: str, docs: Path) -> str:
     """Return a table for a spec and one for each spec inside it."""
     from tiltmeter import studies
 
-    source = griffe.load("tiltmeter.studies", search_paths=[str(docs.parent / "src")])
+    source = griffe.load("tiltmeter", search_paths=[str(docs.parent / "src")])
     todo: list[tuple[str, type[BaseModel]]] = [("", getattr(studies, name))]
     said = []
     for path, model in todo:
         where = f"{path}." if path else ""
-        written = source[model.__name__]
+        written = source[f"{model.__module__.removeprefix('tiltmeter.')}.{model.__name__}"]
         rows = []
         for key, field in model.model_fields.items():
             inner = _record(field.annotation)
@@ -99,7 +105,7 @@ def keys(name: str, docs: Path) -> str:
                 todo.append((f"{where}{key}", inner))
             told = written.members[key].docstring
             meaning = told.value if told is not None else ""
-            rows.append((f"`{key}`", f"`{_kind(field)}`", _field_default(field), meaning))
+            rows.append((f"`{key}`", _kind(field), _field_default(field), _ROLE.sub(r"`\1`", meaning)))
         about = written.docstring.value.split("\n\nExamples")[0]
         said += [
             f"### `{path}`" if path else f"### `{name}`",
