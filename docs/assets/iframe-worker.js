@@ -13,7 +13,6 @@ class IFrameWorker extends EventTarget {
       this.dispatchEvent(message);
       this.onmessage?.(message);
     });
-    this.ready = new Promise((resolve) => inside.addEventListener("load", resolve, { once: true }));
     inside.document.write(`<html><body><script>
       window.postMessage = (data) => parent.postMessage(data, "*");
       window.importScripts = (...sources) => sources.reduce((before, source) => before.then(() => new Promise((done) => {
@@ -24,6 +23,8 @@ class IFrameWorker extends EventTarget {
       })), Promise.resolve());
     <\/script><script src="${url}"><\/script></body></html>`);
     inside.document.close();
+    // only now: what listens before the frame is written to is forgotten
+    this.ready = new Promise((resolve) => (inside.onload = resolve));
   }
 
   postMessage(data) {

@@ -2,7 +2,7 @@
 
 Neighbours that are named become links: ``:func:`share``` and the lines of a See Also section, where the reference has a
 place for the name; elsewhere they are code, so that every link leads somewhere. The fields of records and named tuples
-are listed with their types.
+are listed with their types, and parameters that are told of together one by one.
 """
 
 from __future__ import annotations
@@ -16,18 +16,29 @@ import griffe
 _ROLE = re.compile(r":(?:func|class|meth|attr|data):`~?([\w.]+)`")
 _SEE_ALSO = re.compile(r"(?<=\n)See Also\n-+\n(.*?)(?=\n\n[A-Z][\w ]+\n-+\n|\Z)", re.DOTALL)
 _SECTION = re.compile(r"(.*?)(\n\n[A-Z][\w ]+\n-{3,}\n|\Z)(.*)", re.DOTALL)
+_TOGETHER = re.compile(r"^(\w+(?:, \w+)+)\n((?: {4}.*\n?|\n(?= {4}))+)", re.MULTILINE)
 _NEIGHBOUR = re.compile(r"^([\w.]+(?:, [\w.]+)*) : ", re.MULTILINE)
+_LONGEST_VALUE = 300
 
 
-class CrossReferences(griffe.Extension):
+class ForTheSite(griffe.Extension):
     """Rewrites docstrings once the whole package is loaded, when every public path is known."""
 
     def on_package(self, *, pkg: griffe.Module, **_: Any) -> None:
         """Put links in place of names."""
         public = set(_public(pkg))
         for thing in _everything(pkg):
+            if thing.is_attribute and thing.parent.is_module and thing.docstring is None:
+                _as_it_is_written(thing)
             if thing.docstring is not None:
-                thing.docstring.value = _with_fields(_linked(thing.docstring.value, thing, public), thing)
+                text = _TOGETHER.sub(_one_by_one, thing.docstring.value)
+                thing.docstring.value = _with_fields(_linked(text, thing, public), thing)
+
+
+def _one_by_one(found: re.Match[str]) -> str:
+    """Give each of the parameters that are told of together its own entry, and so its own type and default."""
+    told = found[2] if found[2].endswith("\n") else f"{found[2]}\n"
+    return "".join(f"{name}\n{told}" for name in found[1].split(", "))
 
 
 def _with_fields(text: str, thing: griffe.Object) -> str:
@@ -38,6 +49,13 @@ def _with_fields(text: str, thing: griffe.Object) -> str:
     listed = "\n".join(f"- `{one.name}`: `{one.annotation}`" for one in held if one.docstring is None)
     head, first, rest = _SECTION.match(text).groups()
     return f"{head}\n\n**Fields:**\n\n{listed}{first}{rest}" if listed else text
+
+
+def _as_it_is_written(thing: griffe.Object) -> None:
+    """Have a type or a constant shown that says what it is by its value, where that is no table of many lines."""
+    thing.docstring = griffe.Docstring("A constant." if thing.name.isupper() else "A type, as it is written.")
+    if len(str(thing.value)) > _LONGEST_VALUE:
+        thing.value = None
 
 
 def _linked(text: str, near: griffe.Object, public: set[str]) -> str:

@@ -16,6 +16,7 @@ from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
 _LINK = re.compile(r"(!?\[[^\]]*\]\()([^)\s#]+)(#[^)\s]*)?(\))")
+_HREF = re.compile(r"(<a [^>]*href=\")([^\"#]+)(#[^\"]*)?(\")")
 _FENCE = re.compile(r"(```.*?```)", re.DOTALL)
 _LANGUAGES = {".py": "python", ".yaml": "yaml", ".toml": "toml", ".jsonl": "json"}
 
@@ -27,7 +28,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     seen = set(todo)
     while todo:
         here = todo.pop()
-        if not here.endswith(".md"):
+        if not here.endswith((".md", ".ipynb")):
             continue
         text = (root / here).read_text(encoding="utf-8") if (root / here).is_file() else ""
         for _, target, _, _ in _LINK.findall(_FENCE.sub("", text)):
@@ -48,7 +49,7 @@ def on_page_markdown(markdown: str, *, page: Page, config: MkDocsConfig, files: 
         there = _in_repository(here, found[2], root)
         if there is None:
             return found[0]
-        target = there.removeprefix("docs/") if there.startswith("docs/") else _page_of(there)
+        target = _on_the_site(there)
         if files.get_file_from_path(target) is None:
             return found[0]
         relative = posixpath.relpath(target, posixpath.dirname(page.file.src_uri) or ".")
@@ -56,6 +57,20 @@ def on_page_markdown(markdown: str, *, page: Page, config: MkDocsConfig, files: 
 
     parts = _FENCE.split(markdown)
     return "".join(part if part.startswith("```") else _LINK.sub(within_the_site, part) for part in parts)
+
+
+def on_page_content(html: str, *, page: Page, config: MkDocsConfig, files: Files, **_: Any) -> str:
+    """Do the same in notebooks, which come as HTML."""
+    if not page.file.src_uri.endswith(".ipynb"):
+        return html
+    root, here = Path(config.docs_dir).parent, f"docs/{page.file.src_uri}"
+
+    def within_the_site(found: re.Match[str]) -> str:
+        there = _in_repository(here, found[2], root)
+        file = None if there is None else files.get_file_from_path(_on_the_site(there))
+        return found[0] if file is None else f"{found[1]}{file.url_relative_to(page.file)}{found[3] or ''}{found[4]}"
+
+    return _HREF.sub(within_the_site, html)
 
 
 def _in_repository(here: str, target: str, root: Path) -> str | None:
@@ -66,6 +81,10 @@ def _in_repository(here: str, target: str, root: Path) -> str | None:
     if (root / there).is_dir():
         return next((f"{there}/{name}" for name in ("README.md", "index.md") if (root / there / name).is_file()), None)
     return there if (root / there).is_file() else None
+
+
+def _on_the_site(there: str) -> str:
+    return there.removeprefix("docs/") if there.startswith("docs/") else _page_of(there)
 
 
 def _page_of(there: str) -> str:
