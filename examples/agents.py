@@ -7,7 +7,7 @@ batches all hang on the seed), and prints the mean over seeds, the lowest and th
 
 * imitation of the expert and correlation with the true return, for each coupling and head;
 * rewards in MiniGrid by each way of acting; what logistic regression reads from the encoder;
-* the tests (a) to (d) of the page ``docs/agents.md``.
+* the tests (a) to (d) of the page ``docs/explanation/agents.md``.
 
 With ``--longer`` it prints instead whether an untrained encoder lacks episodes or steps: test (d) where value alone
 teaches the encoder, with four times the steps (some two minutes of processor time a seed).

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 import yaml
 
+from tiltmeter.core import Direction, Site
 from tiltmeter.studies import parse_spec
 
 ROOT = Path(__file__).parents[1]
@@ -37,8 +40,11 @@ def test_the_python_of_the_readme_runs_and_finds_what_it_says(capsys: pytest.Cap
 
 
 PAGES = [
-    *sorted((ROOT / "docs" / "methods").glob("*.md")),
-    *(ROOT / "docs" / f"{name}.md" for name in ("operating-points", "rivals", "steering", "shift", "planning")),
+    *sorted((ROOT / "docs" / "explanation" / "methods").glob("*.md")),
+    *(
+        ROOT / "docs" / "how-to" / f"{name}.md"
+        for name in ("operating-points", "rivals", "steering", "shift", "planning")
+    ),
 ]
 
 
@@ -54,6 +60,25 @@ def test_the_examples_of_a_methods_page_run(path: Path, capsys: pytest.CaptureFi
 def test_the_spec_of_the_readme_is_valid() -> None:
     (spec,) = _blocks(ROOT / "README.md", "yaml")
     assert parse_spec(yaml.safe_load(spec)).train.distribution == "cities"
+
+
+def test_the_specs_of_the_page_of_specs_are_valid() -> None:
+    short, long = (
+        parse_spec(yaml.safe_load(spec)) for spec in _blocks(ROOT / "docs" / "reference" / "spec.md", "yaml")
+    )
+    assert short.read.sites == "all" and long.rows["sums"] == "digits <= 2"
+
+
+def test_a_direction_is_read_without_tiltmeter_as_the_page_of_runs_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    direction = Direction(np.array([0.6, 0.8]), offset=0.25, site=Site.parse("2.resid_post"), sign=1, method="LDA")
+    direction.save(Path("runs/facts/probes/2.resid_post"), stem="lda")
+    (code,) = _blocks(ROOT / "docs" / "reference" / "run-format.md", "python")
+    found: dict[str, Any] = {}
+    exec(compile(code, "run-format.md", "exec"), found)
+    assert found["vector"].tolist() == pytest.approx([0.6, 0.8]) and found["offset"] == 0.25
 
 
 def test_every_make_target_that_the_documents_name_exists() -> None:

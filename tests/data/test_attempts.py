@@ -202,7 +202,7 @@ def test_all_bundles_can_be_had_and_no_two_texts_are_equal():
 
 
 def test_the_page_shows_attempts_and_twins_as_they_are_written():
-    page = (Path(__file__).parents[2] / "docs" / "attempts.md").read_text(encoding="utf-8")
+    page = (Path(__file__).parents[2] / "docs" / "how-to" / "attempts.md").read_text(encoding="utf-8")
     texts = write_attempts(AttemptsSpec(sizes=(1, 1, 1), languages=("en",)))
     labels = dict(zip(texts.texts, texts.y.tolist(), strict=True))
     fences = re.findall(r"```(\w*)\n(.*?)\n```", page, re.DOTALL)

@@ -19,7 +19,7 @@ from tiltmeter.evaluation._rules import BOOK, RULES_VERSION
 from tiltmeter.evaluation._verdict import FATAL, LOCAL, STEPS
 
 ROOT = Path(__file__).parents[2]
-PAGE = (ROOT / "docs" / "verdict.md").read_text(encoding="utf-8")
+PAGE = (ROOT / "docs" / "reference" / "verdict.md").read_text(encoding="utf-8")
 MODULES = sorted((ROOT / "src" / "tiltmeter" / "evaluation").glob("_rules_*.py"))
 
 
@@ -28,7 +28,7 @@ def _words(text: str) -> str:
 
 
 def test_the_page_holds_what_the_rules_say_now() -> None:
-    # after a change of a rule: python docs/verdict_rules.py
+    # after a change of a rule: python docs/reference/verdict_rules.py
     assert rules_page() in PAGE
 
 

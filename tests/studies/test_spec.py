@@ -122,7 +122,7 @@ def test_every_shipped_example_is_a_valid_spec() -> None:
 
 
 def test_every_span_in_the_documents_is_valid() -> None:
-    page = (Path(__file__).parents[2] / "docs" / "token-selections.md").read_text(encoding="utf-8")
+    page = (Path(__file__).parents[2] / "docs" / "how-to" / "token-selections.md").read_text(encoding="utf-8")
     blocks = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
     assert [parse_spec({**_GOOD, **yaml.safe_load(block)}).read.span for block in blocks] == [
         NthMessage(-1),

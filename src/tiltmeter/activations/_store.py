@@ -59,7 +59,7 @@ class ActivationStore:
     Notes
     -----
     Rows keep the dtype in which the model gave them (means are float32) and come back as float32. The format is on one
-    page in ``docs/store-format.md``.
+    page in ``docs/reference/store-format.md``.
     """
 
     def __init__(self, folder: Path, manifest: Manifest, *, plans: Mapping[str, Plan] | None = None) -> None:

@@ -17,7 +17,7 @@ def verdict(
 ) -> None:
     """Print the verdict of a run or of a monitor, every statement with its figure and its rule.
 
-    Nothing on disk is changed. docs/verdict.md lists the rules.
+    Nothing on disk is changed. docs/reference/verdict.md lists the rules.
 
     Example: tiltmeter verdict runs/2026-11-22-facts
     """

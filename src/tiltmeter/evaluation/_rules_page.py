@@ -16,7 +16,7 @@ def rules_page() -> str:
     """Return every rule of the verdict and how the outcome follows, in Markdown.
 
     It is made from what the verdict is made from, constants included, so that neither can change without the other;
-    ``docs/verdict.md`` holds it.
+    ``docs/reference/verdict.md`` holds it.
 
     Examples
     --------

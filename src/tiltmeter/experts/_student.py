@@ -34,20 +34,26 @@ _BATCHES_SORTED = 8
 
 
 class StudentSpec(Record):
-    """Size of the student and course of its training. Of a text the first ``max_words`` words and marks are read.
-
-    ``n_pieces``: rows of the table in which words and their pieces of three letters are looked up.
-    """
+    """Size of the student and course of its training."""
 
     d_model: int = Field(default=32, ge=4)
+    """Width of a layer, a multiple of twice ``n_heads``."""
     n_layers: int = Field(default=2, ge=1)
+    """Layers."""
     n_heads: int = Field(default=4, ge=1)
+    """Heads a layer."""
     n_pieces: int = Field(default=1024, ge=16)
+    """Rows of the table in which words and their pieces of three letters are looked up."""
     max_words: int = Field(default=48, ge=1)
+    """So many first words and marks of a text are read."""
     steps: int = Field(default=2500, ge=1)
+    """Steps of the training."""
     batch_size: int = Field(default=64, ge=1)
+    """Texts a step."""
     learning_rate: float = Field(default=5e-3, gt=0)
+    """The highest of the schedule."""
     weight_decay: float = Field(default=0.05, ge=0)
+    """Of AdamW."""
 
     @model_validator(mode="after")
     def _heads_are_made_of_pairs(self) -> StudentSpec:

@@ -1,6 +1,6 @@
 """The table of families: one row for each layout of modules, written down and never guessed from names.
 
-How to add one is told in docs/adding-a-family.md.
+How to add one is told in docs/how-to/adding-a-family.md.
 """
 
 from __future__ import annotations

@@ -26,35 +26,36 @@ _HINTS = {
 
 
 class GrammarSpec(Record):
-    """A planted grammar, another one for each seed.
-
-    ``noise``: the share of texts that the teacher labels wrongly. ``depth``: how many negations the hand rules count.
-    ``deeper``: for each clause with k negations there are so many with k + 1, up to ``deepest``.
-    ``n_test``: texts a suite. ``written``: a YAML file of rules that a language model wrote, with ``PRAISE`` and the
-    like in place of the words of a language (:func:`tiltmeter.experts.rules_for`).
-    """
+    """A planted grammar, another one for each seed."""
 
     noise: float = Field(default=0.05, ge=0, lt=0.5)
+    """The share of texts that the teacher labels wrongly."""
     depth: int = Field(default=1, ge=0, le=MOST_NEGATIONS)
+    """How many negations the hand rules count."""
     deeper: float = Field(default=0.5, gt=0, le=1)
+    """For each clause with k negations there are so many with k + 1, up to ``deepest``."""
     deepest: int = Field(default=MOST_NEGATIONS, ge=0, le=MOST_NEGATIONS)
+    """Most negations in a clause."""
     n_test: int = Field(default=400, ge=20)
+    """Texts a suite."""
     written: Named | None = None
+    """A YAML file of rules that a language model wrote, with ``PRAISE`` and the like in place of words of a language
+    (:func:`tiltmeter.experts.rules_for`)."""
 
 
 class TeacherSpec(Record):
-    """Who labels the demonstrations; just one of three.
-
-    ``outputs``: a JSON Lines file with ``text`` and ``output``. ``classifier``: a Hugging Face model for sequence
-    classification, with ``positive``, its label that means 1. ``model``: an organism or another decoder, with the
-    ``answers`` that it gives to texts of either label.
-    """
+    """Who labels the demonstrations; just one of ``outputs``, ``classifier`` and ``model``."""
 
     outputs: Named | None = None
+    """A JSON Lines file with ``text`` and ``output``."""
     classifier: Named | None = None
+    """A Hugging Face model for sequence classification."""
     positive: Named | None = None
+    """The label of the classifier that means 1."""
     model: Named | None = None
+    """An organism or another decoder."""
     answers: AnswersSpec | None = None
+    """What the model says of texts of either label."""
 
     @model_validator(mode="after")
     def _there_is_one(self) -> TeacherSpec:
@@ -68,21 +69,26 @@ class TeacherSpec(Record):
 
 
 class TextsSpec(Record):
-    """Real texts: ``home``, of which a share ``for_test`` is held out, and sets ``elsewhere``, which are domain shift.
+    """Real texts.
 
-    Texts that come with a split, such as an organism's, keep it, and nothing is drawn.
-    ``label_positive``: the label that means 1, and ``label_negative`` that which means 0; rows of other labels are left
-    out. Both None: the labels are 0 and 1. ``lexicon``: words labelled 1 (praise) and 0 (blame), for rules by hand in
-    English; None for no such rules. ``written``: a YAML file of rules that a language model wrote.
+    Texts that come with a split, such as an organism's, keep it, and nothing is drawn. Without ``label_positive`` and
+    ``label_negative`` the labels are 0 and 1.
     """
 
     home: Named
+    """The texts of the demonstrations, of which a share is held out."""
     elsewhere: dict[Named, Named] = Field(default_factory=dict)
+    """Other sets by name, which are domain shift."""
     label_positive: str | None = None
+    """The label that means 1."""
     label_negative: str | None = None
+    """The label that means 0; rows of other labels are left out."""
     for_test: float = Field(default=0.5, gt=0, lt=1)
+    """The share of ``home`` that is held out."""
     lexicon: Named | None = None
+    """Words labelled 1 (praise) and 0 (blame), for rules by hand in English; none for no such rules."""
     written: Named | None = None
+    """A YAML file of rules that a language model wrote."""
 
     @model_validator(mode="after")
     def _names_and_labels_are_told_apart(self) -> TextsSpec:
@@ -96,10 +102,7 @@ class TextsSpec(Record):
 
 
 class ExpertsSpec(Record):
-    """A contest: a planted ``grammar``, or ``texts`` with a ``teacher`` (None: the true labels teach).
-
-    ``sizes``: demonstrations, ascending; of texts, the last may be left out for all there are. ``hours`` of writing by
-    contestant, where somebody knows them.
+    """A contest: a planted ``grammar``, or ``texts`` with a ``teacher``.
 
     Examples
     --------
@@ -108,13 +111,21 @@ class ExpertsSpec(Record):
     """
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._-]*$")
+    """What the contest is called."""
     grammar: GrammarSpec | None = None
+    """A planted grammar."""
     texts: TextsSpec | None = None
+    """Real texts."""
     teacher: TeacherSpec | None = None
+    """Who labels the texts; none: the true labels teach."""
     student: StudentSpec = StudentSpec()
+    """The network that learns from the demonstrations."""
     sizes: tuple[int, ...] = Field(default=(300, 1000, 3000, 10000), min_length=1)
+    """Demonstrations, ascending; of texts, the last may be left out for all there are."""
     seeds: tuple[int, ...] = Field(default=tuple(range(8)), min_length=1)
+    """Of grammars, splits and students."""
     hours: dict[ContestantKind, Annotated[float, Field(ge=0)]] = Field(default_factory=dict)
+    """Hours of writing by contestant, where somebody knows them."""
 
     @model_validator(mode="after")
     def _there_is_something_to_contest(self) -> ExpertsSpec:

@@ -41,36 +41,41 @@ _HINTS = {
 
 
 class ModelSpec(Record):
-    """Which model is read. ``path``: a folder, a hub id, ``organism:NAME``, or ``organism:NAME@SEED``.
+    """Which model is read.
 
     ``vectors:FILE.npz`` takes one ready vector a text instead, such as word embeddings: ``words`` (n strings) and ``X``
     (n, d). Their site is ``0.resid_pre``; there is no monitor, since no model is watched.
     """
 
     path: str
+    """A folder, a hub id, ``organism:NAME``, ``organism:NAME@SEED``, or ``vectors:FILE.npz``."""
     revision: str | None = None
+    """The revision of a model on a hub; none: its newest."""
     dtype: Literal["float32", "bfloat16", "float16"] = "float32"
+    """The precision in which the model computes."""
     device: str = "cpu"
+    """Where it computes, such as ``cpu`` or ``cuda:0``."""
 
 
 class TrainSpec(Record):
-    """Which distribution the monitor is fitted on, and how every distribution is split.
-
-    ``fractions`` are train, calibration and test, by rows; groups are never divided. ``benign`` names the
-    distributions whose calibration negatives set the threshold (default: the training one). ``judge_only`` names
-    distributions that nothing is fitted on: all their texts are test texts, but for those whose group stands in the
-    train or calibration split of another distribution, which are left out. ``ungrouped`` says what a distribution
-    without groups is split by: its rows (or pairs), or groups of texts that share rare words. ``pairs``: as ``given``
-    by a pair column, or, in sets without one, all ``groups`` of exactly two texts, one of each label.
-    """
+    """Which distribution the monitor is fitted on, and how every distribution is split."""
 
     distribution: str
+    """The name, of those in ``texts``, of what probes are fitted on."""
     judge_only: tuple[str, ...] = ()
+    """Distributions that nothing is fitted on: all their texts are test texts, but for those whose group stands in the
+    train or calibration split of another distribution, which are left out."""
     ungrouped: Literal["rows", "shared_words"] = "rows"
+    """What a distribution without groups is split by: its ``rows`` (or pairs), or groups of texts that share rare
+    words (``shared_words``)."""
     pairs: Literal["given", "groups"] = "given"
+    """As ``given`` by a pair column, or, in sets without one, all ``groups`` of two texts, one of each label."""
     fractions: tuple[float, float, float] = (0.5, 0.25, 0.25)
+    """Train, calibration and test, by rows, which add up to 1; groups are never divided."""
     folds: int = Field(default=5, ge=2, le=20)
+    """Folds of the training split, by which site and method are chosen."""
     benign: tuple[str, ...] = ()
+    """Distributions whose calibration negatives set the threshold; none: the training one."""
 
     @model_validator(mode="after")
     def _fractions_make_a_whole(self) -> TrainSpec:
@@ -80,18 +85,21 @@ class TrainSpec(Record):
 
 
 class ReadSpec(Record):
-    """Where activations are read. ``sites``: ``all`` or a list such as ``[2.resid_post, -1.resid_post]``.
-
-    ``span``: ``all``, ``marked``, ``assistant``, ``{message: 2}`` or ``{between: [START, END]}``; None: as the texts
-    say. The first ``skip_first`` positions of a sequence are never read.
-    """
+    """Where activations are read."""
 
     sites: Literal["all"] | tuple[str, ...] = "all"
+    """``all``, or a list such as ``[2.resid_post, -1.resid_post]``."""
     pooling: Literal["last", "mean", "max", "first"] = "last"
+    """What is kept of the tokens that are read."""
     span: Span | None = None
+    """Which tokens are read: ``all``, ``marked``, ``assistant``, ``{message: 2}`` or ``{between: [START, END]}``; none:
+    as the texts say."""
     long_texts: LongTexts = "refuse"
+    """What becomes of texts that are longer than the model's context."""
     skip_first: int = Field(default=0, ge=0)
+    """So many first positions of a sequence are never read."""
     token_budget: int | None = Field(default=None, ge=1)
+    """At most so many tokens in a batch; none: as fits the device."""
 
     @field_validator("sites")
     @classmethod
@@ -106,18 +114,16 @@ class ReadSpec(Record):
 
 
 class ProbeSpec(Record):
-    """Which methods are tried.
-
-    ``methods``: a list, or ``all``; None for ``mean_difference``, ``lat``, ``lda`` and ``logistic``. Of the last two
-    ways those that need pairs are left out where there are none. ``C``: inverse L2 of ``logistic``, ``svm`` and
-    ``contrast_logistic``, relative to the within-class variance. ``choose_by``: site and method by their ``auroc`` on
-    folds of the training split, or by ``cause``, the swap success in pairs of a fold that they were not fitted on; that
-    needs ``evidence.answers``.
-    """
+    """Which methods are tried, and how one is chosen."""
 
     methods: Literal["all"] | tuple[Method, ...] | None = None
+    """A list, or ``all``; none: ``mean_difference``, ``lat``, ``lda`` and ``logistic``. Those that need pairs are left
+    out where there are none, unless they are listed."""
     C: float = Field(default=0.1, gt=0)
+    """Inverse L2 of ``logistic``, ``svm`` and ``contrast_logistic``, relative to the within-class variance."""
     choose_by: Literal["auroc", "cause"] = "auroc"
+    """Site and method by their ``auroc`` on folds of the training split, or by ``cause``, the swap success in pairs of
+    a fold that they were not fitted on; that needs ``evidence.answers``."""
 
     @field_validator("methods")
     @classmethod
@@ -130,43 +136,50 @@ class ProbeSpec(Record):
 
 
 class ThresholdSpec(Record):
-    """The false-positive rate of the threshold, and what is promised of it.
-
-    ``guarantee``: ``confidence``, so that the rate is kept with probability ``confidence``; or ``average``, so that it
-    is kept on average over calibration sets and ``confidence`` has no part. ``per_day``: how many units (groups, where
-    texts have groups) a day the monitor will see, for the number of false alarms.
-    """
+    """The false-positive rate of the threshold, and what is promised of it."""
 
     fpr: float = Field(default=0.01, gt=0, lt=1)
+    """The share of texts without the concept that may raise an alarm."""
     confidence: float = Field(default=0.95, gt=0, lt=1)
+    """The probability with which the rate is kept, over calibration sets."""
     guarantee: Guarantee = "confidence"
+    """``confidence``: the rate is kept with that probability; ``average``: it is kept on average over calibration
+    sets, and ``confidence`` has no part."""
     per_day: float | None = Field(default=None, gt=0)
+    """So many units (groups, where texts have groups) a day the monitor will see, for the number of false alarms."""
 
 
 class AnswersSpec(Record):
-    """What follows a text of either label: one or more answers of one token each, such as ``["<true>"]``."""
+    """What follows a text of either label: one or more answers of one token each."""
 
     positive: tuple[Named, ...] = Field(min_length=1)
+    """Answers after a text of label 1, such as ``["<true>"]``."""
     negative: tuple[Named, ...] = Field(min_length=1)
+    """Answers after a text of label 0."""
 
 
 class MonitorSpec(Record):
-    """Another model that is asked about each text, through ``prompt`` (``{text}`` stands for it).
+    """Another model that is asked about each text.
 
-    ``model``: a folder or a hub id; or, with ``endpoint``, the address of a server that speaks OpenAI's chat
-    completions, its name there. The calibration and test texts are sent to that address and to no other.
-    ``answers``: what it says of either label; or, of an endpoint, ``scale``: the lowest and the highest number that the
-    prompt asks for. ``key_variable``: the environment variable that holds the key.
+    With an ``endpoint`` the calibration and test texts are sent to that address and to no other.
     """
 
     model: Named
+    """A folder or a hub id; or, with ``endpoint``, the name of the model there."""
     prompt: Named
+    """What it is asked; ``{text}`` stands for the text."""
     answers: AnswersSpec | None = None
+    """What it says of either label."""
     endpoint: Named | None = None
+    """The address of a server that speaks OpenAI's chat completions; none: the model is loaded here."""
     scale: tuple[float, float] | None = None
+    """Of an endpoint, in place of answers: the lowest and the highest number that the prompt asks for."""
     key_variable: Named | None = None
+    """The environment variable that holds the key."""
     timeout: float = Field(default=60.0, gt=0)
+    """Seconds that an answer may take."""
     retries: int = Field(default=3, ge=0)
+    """So often it is asked again where there was no answer."""
 
     @model_validator(mode="after")
     def _it_can_score(self) -> MonitorSpec:
@@ -178,43 +191,50 @@ class MonitorSpec(Record):
 
 
 class RivalsSpec(Record):
-    """What the probe is held against beside the text baselines, which are always there.
-
-    ``question``: asked of the model that is read, after each text or with ``{text}`` in it; its ``answers`` are of one
-    token each (None: those of the evidence, which are asked for even without a question). ``perplexity``: how likely
-    it finds each text. ``embedder``: any model for sentence embeddings. ``rules``: a YAML file of ordered rules.
-    ``untrained``: the chosen site in the same model with random weights; None: where it has at most 50 million.
-    ``types``: the column whose values get a random label each in control tasks; None: the groups.
-    """
+    """What the probe is held against beside the text baselines, which are always there."""
 
     question: Named | None = None
+    """Asked of the model that is read, after each text or with ``{text}`` in it."""
     answers: AnswersSpec | None = None
+    """Its answers, of one token each; none: those of the evidence, which are asked for even without a question."""
     perplexity: bool = False
+    """Whether to try how likely the model finds each text."""
     embedder: Named | None = None
+    """Any model for sentence embeddings."""
     rules: Named | None = None
+    """A YAML file of ordered rules."""
     monitor: MonitorSpec | None = None
+    """Another model that is asked."""
     untrained: bool | None = None
+    """The chosen site in the same model with random weights; none: where it has at most 50 million."""
     types: Named | None = None
+    """The column whose values get a random label each in control tasks; none: the groups."""
 
 
 class EvidenceSpec(Record):
-    """How hard the evidence looks. ``nuisances``: columns with two values that the score should not follow.
+    """How hard the evidence looks.
 
-    ``few_shots``: distributions of which a few training positives (1 to 16) are added to the training texts, to see
-    what they bring.
-
-    ``answers``: what the model says after texts of either label. With them every probe at ``resid_post`` is swapped and
-    ablated in held-out pairs of the training distribution, whose texts must be plain and as long as each other.
+    With ``answers`` every probe at ``resid_post`` is swapped and ablated in held-out pairs of the training
+    distribution, whose texts must be plain and as long as each other.
     """
 
     bootstrap: int = Field(default=1000, ge=100)
+    """Resamples of groups behind each interval."""
     level: float = Field(default=0.95, gt=0, lt=1)
+    """The level of the intervals."""
     random_directions: int = Field(default=100, ge=1)
+    """Directions drawn at random that the probe has to beat."""
     shuffles: int = Field(default=50, ge=19)
+    """Refits on shuffled labels."""
     nuisances: tuple[str, ...] = ()
+    """Columns with two values that the score should not follow."""
     few_shots: tuple[str, ...] = ()
+    """Distributions of which a few training positives (1 to 16) are added to the training texts, to see what they
+    bring."""
     answers: AnswersSpec | None = None
+    """What the model says after texts of either label; none: nothing is asked about causes."""
     rivals: RivalsSpec = RivalsSpec()
+    """What the probe is held against."""
 
     @model_validator(mode="after")
     def _questions_have_answers(self) -> EvidenceSpec:
@@ -224,10 +244,7 @@ class EvidenceSpec(Record):
 
 
 class StudySpec(Record):
-    """A whole study. ``texts`` maps the name of each distribution to a file, or to ``organism:NAME/SET``.
-
-    ``rows`` holds a condition on a column for those distributions of which not all rows are read, such as
-    ``{easy: digits <= 2, hard: digits >= 4}``; see :func:`tiltmeter.data.select_where`.
+    """A whole study.
 
     Examples
     --------
@@ -238,15 +255,26 @@ class StudySpec(Record):
     """
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._-]*$")
+    """What the study is called; its run directory is named by it."""
     seed: int = Field(default=0, ge=0)
+    """The seed of everything that is drawn."""
     model: ModelSpec
+    """The model that is read."""
     texts: dict[Named, Named] = Field(min_length=1)
+    """The name of each distribution, and its file, or ``organism:NAME/SET``."""
     rows: dict[Named, Named] = Field(default_factory=dict)
+    """A condition on a column for those distributions of which not all rows are read, such as
+    ``{easy: digits <= 2, hard: digits >= 4}``; see :func:`tiltmeter.data.select_where`."""
     train: TrainSpec
+    """What is fitted on which texts."""
     read: ReadSpec = ReadSpec()
+    """Where activations are read."""
     probes: ProbeSpec = ProbeSpec()
+    """Which methods are tried."""
     threshold: ThresholdSpec = ThresholdSpec()
+    """What the threshold promises."""
     evidence: EvidenceSpec = EvidenceSpec()
+    """How hard the evidence looks."""
 
     @model_validator(mode="after")
     def _names_are_known(self) -> StudySpec:
