@@ -52,6 +52,7 @@ docs: .venv/installed-dev
 bench: .venv/installed-dev
 	$(BIN)/python -m benchmarks.collect
 	$(BIN)/python -m benchmarks.growth
+	$(BIN)/python -m benchmarks.startup
 	$(BIN)/python -m benchmarks.lat_against_mean_difference
 	$(BIN)/python -m benchmarks.logistic_sweep
 	$(BIN)/python -m benchmarks.ccs
