@@ -68,9 +68,9 @@ def test_all_equals_what_the_package_exports(package):
 
 
 def test_a_name_that_no_package_has_is_refused_as_python_does():
-    with pytest.raises(ImportError, match="cannot import name 'MeanDiference' from 'tiltmeter.probes'"):
+    with pytest.raises(ImportError, match=r"cannot import name 'MeanDiference' from 'tiltmeter\.probes'"):
         from tiltmeter.probes import MeanDiference  # noqa: F401
-    with pytest.raises(AttributeError, match=r"'tiltmeter.core' has no attribute 'Sight'"):
+    with pytest.raises(AttributeError, match=r"'tiltmeter\.core' has no attribute 'Sight'"):
         importlib.import_module("tiltmeter.core").Sight  # noqa: B018
 
 
