@@ -9,6 +9,7 @@ from tiltmeter.core.on_demand import names_on_demand
 
 if TYPE_CHECKING:
     from tiltmeter.activations._collect import Collected, collect
+    from tiltmeter.activations._cost import CollectionCost, collection_cost
     from tiltmeter.activations._export import ExportFormat, export_store
     from tiltmeter.activations._moments import collect_moments, stored_moments
     from tiltmeter.activations._plan import plan_batches
@@ -23,6 +24,7 @@ else:
 __all__ = [
     "ActivationStore",
     "Collected",
+    "CollectionCost",
     "Done",
     "ExportFormat",
     "OnProgress",
@@ -32,6 +34,7 @@ __all__ = [
     "collect",
     "collect_moments",
     "collect_on_ray",
+    "collection_cost",
     "export_store",
     "plan_batches",
     "read_vllm_states",

@@ -13,7 +13,6 @@ from tiltmeter.cli._anatomy import anatomy_app
 from tiltmeter.cli._attempts import attempts
 from tiltmeter.cli._collect import collect
 from tiltmeter.cli._compare import compare
-from tiltmeter.cli._experts import study_experts
 from tiltmeter.cli._monitor import monitor_app
 from tiltmeter.cli._organism import organism_app
 from tiltmeter.cli._plan import plan
@@ -46,7 +45,6 @@ app = typer.Typer(
     help=_HELP, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None, add_completion=True
 )
 app.command(short_help="Texts and a model in; evidence, verdict, report and monitor out.")(study)
-app.command(short_help="Rules against a student of a teacher's demonstrations, on edge cases.")(study_experts)
 app.command(short_help="Write a run's report again, and say where it is.")(report)
 app.command(short_help="Print a verdict again, or judge an old run under the present rules.")(verdict)
 app.command(short_help="Compare runs on their common test texts, or hold one against bounds.")(compare)

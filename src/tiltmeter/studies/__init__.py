@@ -8,8 +8,10 @@ if TYPE_CHECKING:
     from tiltmeter.studies._attempts import AttemptsCard, build_attempts
     from tiltmeter.studies._bounds import bounds_of, check_bounds
     from tiltmeter.studies._compare import compare_runs, regressions
+    from tiltmeter.studies._cost import StudyCost, study_cost
     from tiltmeter.studies._experts import run_experts
     from tiltmeter.studies._experts_spec import ExpertsSpec, GrammarSpec, TeacherSpec, TextsSpec, read_experts_spec
+    from tiltmeter.studies._kind import SpecKind, spec_kind
     from tiltmeter.studies._league import LeagueSpec, pick_tasks, run_league
     from tiltmeter.studies._league_open import LeagueSettings
     from tiltmeter.studies._league_tasks import TASKS, LeagueSet, LeagueTask
@@ -52,7 +54,9 @@ __all__ = [
     "ReadSpec",
     "RivalsSpec",
     "ScoredRows",
+    "SpecKind",
     "Study",
+    "StudyCost",
     "StudySpec",
     "TeacherSpec",
     "TextsSpec",
@@ -77,4 +81,6 @@ __all__ = [
     "run_experts",
     "run_league",
     "run_study",
+    "spec_kind",
+    "study_cost",
 ]
