@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from tiltmeter.activations._collect import Collected, collect
     from tiltmeter.activations._cost import CollectionCost, collection_cost
     from tiltmeter.activations._export import ExportFormat, export_store
+    from tiltmeter.activations._memory import available_bytes
     from tiltmeter.activations._moments import collect_moments, stored_moments
     from tiltmeter.activations._plan import plan_batches
     from tiltmeter.activations._pool import Reading
@@ -31,6 +32,7 @@ __all__ = [
     "RayWorkers",
     "Reading",
     "StoreInfo",
+    "available_bytes",
     "collect",
     "collect_moments",
     "collect_on_ray",

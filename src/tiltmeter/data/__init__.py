@@ -14,6 +14,7 @@ if TYPE_CHECKING:
         write_attempts,
     )
     from tiltmeter.data._attempts_labels import label_attempts
+    from tiltmeter.data._guess import Column, Guess, guess_columns
     from tiltmeter.data._label_words import LabelWords, WordCounts, label_words
     from tiltmeter.data._leakage import find_leakage
     from tiltmeter.data._read import read_texts
@@ -34,7 +35,9 @@ __all__ = [
     "AttemptsSpec",
     "Between",
     "Chat",
+    "Column",
     "Fold",
+    "Guess",
     "LabelWords",
     "Message",
     "NthMessage",
@@ -46,6 +49,7 @@ __all__ = [
     "find_leakage",
     "group_by_shared_words",
     "group_folds",
+    "guess_columns",
     "independent_units",
     "label_attempts",
     "label_words",

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from tiltmeter.models._read_on import read_on
     from tiltmeter.models._same_weights import weights_sha256_as
     from tiltmeter.models._subject import DType, LoadedFrom, Sites, SubjectModel, bind
+    from tiltmeter.models._support import Size, Support, model_size, model_support
     from tiltmeter.models._unembedding import Unembedding, output_embedding, unembedding
     from tiltmeter.models._untrained import untrained
     from tiltmeter.models._weights import HeadWeights, MlpWeights, embedding, head_weights, mlp_weights
@@ -53,7 +54,9 @@ __all__ = [
     "Padded",
     "Places",
     "Sites",
+    "Size",
     "SubjectModel",
+    "Support",
     "Tap",
     "TextRows",
     "Unembedding",
@@ -71,6 +74,8 @@ __all__ = [
     "load",
     "logits_from",
     "mlp_weights",
+    "model_size",
+    "model_support",
     "next_logits",
     "output_embedding",
     "pad",

@@ -9,6 +9,8 @@ if TYPE_CHECKING:
     from tiltmeter.studies._bounds import bounds_of, check_bounds
     from tiltmeter.studies._compare import compare_runs, regressions
     from tiltmeter.studies._cost import StudyCost, study_cost
+    from tiltmeter.studies._doctor import Environment, Extra, examine
+    from tiltmeter.studies._draft import ColumnsOf, Draft, draft_spec
     from tiltmeter.studies._experts import run_experts
     from tiltmeter.studies._experts_spec import ExpertsSpec, GrammarSpec, TeacherSpec, TextsSpec, read_experts_spec
     from tiltmeter.studies._kind import SpecKind, spec_kind
@@ -41,8 +43,12 @@ __all__ = [
     "TASKS",
     "AnswersSpec",
     "AttemptsCard",
+    "ColumnsOf",
+    "Draft",
+    "Environment",
     "EvidenceSpec",
     "ExpertsSpec",
+    "Extra",
     "GrammarSpec",
     "LeagueSet",
     "LeagueSettings",
@@ -66,6 +72,8 @@ __all__ = [
     "build_attempts",
     "check_bounds",
     "compare_runs",
+    "draft_spec",
+    "examine",
     "locate_model",
     "locate_monitor",
     "open_evidence",
