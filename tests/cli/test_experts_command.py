@@ -1,4 +1,4 @@
-"""``tiltmeter study``: what it prints, and bad input."""
+"""``tiltmeter study`` of a contest: what it prints, and bad input."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def test_a_contest_is_printed_in_words_or_as_json(tmp_path: Path, command):
 
 def test_bad_input_is_one_sentence_and_exit_code_2(tmp_path: Path, command):
     spec = tmp_path / "spec.yaml"
-    spec.write_text("{name: s}", encoding="utf-8")
+    spec.write_text("{name: s, sizes: [20]}", encoding="utf-8")
     _, err = command("study", str(spec), code=2)
     assert "give either grammar or texts" in err and "Traceback" not in err
     spec.write_text(SPEC, encoding="utf-8")

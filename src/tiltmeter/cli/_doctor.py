@@ -44,12 +44,8 @@ def _tell(found: Environment) -> None:
     print(f"tiltmeter {found.tiltmeter}, Python {found.python}, {found.platform}")
     print("packages  " + ", ".join(f"{name} {version or 'ABSENT'}" for name, version in found.versions.items()))
     for one in found.extras:
-        told = (
-            "present"
-            if not one.absent
-            else f"absent; pip install 'tiltmeter[{one.name}]' brings {', '.join(one.absent)}"
-        )
-        print(f"extra     {one.name}: {told}")
+        absent = f"absent; pip install 'tiltmeter[{one.name}]' brings {', '.join(one.absent)}"
+        print(f"extra     {one.name}: {absent if one.absent else 'present'}")
     for device, free in found.devices.items():
         threads = f", {found.threads} threads" if device == "cpu" else ""
         print(f"device    {device}: {free / 1e9:,.1f} GB free{threads}")
@@ -66,8 +62,8 @@ def _tell_of(model: Support, *, free: int) -> None:
     single, half = (model.size.weight_bytes(each) for each in (4, 2))
     fit = "both fit" if single < free else "bfloat16 fits" if half < free else "NEITHER FITS"
     print(
-        f"model     {model.name}: {model.family}, {model.size.n_parameters:,} parameters, {model.size.n_layers} blocks of "
-        f"d = {model.size.d_model:,}"
+        f"model     {model.name}: {model.family}, {model.size.n_parameters:,} parameters, {model.size.n_layers} blocks "
+        f"of d = {model.size.d_model:,}"
     )
     print(f"memory    weights take {single / 1e9:,.2f} GB in float32, {half / 1e9:,.2f} GB in bfloat16; {fit} here")
     print(f"rows      {model.size.row_bytes() / 1e3:,.1f} KB a text at every block, one token kept, in memory")

@@ -57,9 +57,9 @@ def init(
         print(f"- {note}.")
     if made.texts is not None:
         print(f"Texts: {made.texts}")
-    print(
-        f"Spec:  {made.spec}\n\ntiltmeter study {made.spec} --dry-run   # what it would cost\ntiltmeter study {made.spec}"
-    )
+    print(f"Spec:  {made.spec}\n")
+    print(f"tiltmeter study {made.spec} --dry-run   # what it would cost")
+    print(f"tiltmeter study {made.spec}")
 
 
 def _asked(texts: str, columns: ColumnsOf) -> ColumnsOf:

@@ -57,7 +57,7 @@ class Guess(NamedTuple):
 
 
 def guess_columns(where: str | Path, *, label: str | None = None) -> Guess:
-    """Look at a file of texts and guess which column is which; what :func:`read_texts` knows by name stays.
+    r"""Look at a file of texts and guess which column is which; what :func:`read_texts` knows by name stays.
 
     A column is taken for text by its name, or as the only one in which most values hold several words; for the label by
     its name, or as the only other one with just two values; for the group by its name alone.
@@ -78,7 +78,7 @@ def guess_columns(where: str | Path, *, label: str | None = None) -> Guess:
     --------
     >>> import tempfile
     >>> path = Path(tempfile.mkdtemp()) / "cities.csv"
-    >>> _ = path.write_text("statement,is_true\\nRome is in Italy.,yes\\nRome is in Peru.,no\\n")
+    >>> _ = path.write_text("statement,is_true\nRome is in Italy.,yes\nRome is in Peru.,no\n")
     >>> guess = guess_columns(path)
     >>> guess.text, guess.label, guess.positive
     ('statement', 'is_true', 'yes')

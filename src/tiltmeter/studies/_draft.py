@@ -37,9 +37,14 @@ class ColumnsOf(NamedTuple):
     positive: str | None = None
 
 
+_AS_NAMED = ColumnsOf()
+
+
 class Draft(NamedTuple):
-    """A spec that was written: its file, the texts that were written beside it (None where they could be used as they
-    are), texts near each other across the split, and sentences to be told.
+    """A spec that was written.
+
+    ``texts`` is the file that was written beside it, None where the texts could be used as they are; ``leakage`` holds
+    the held-out texts that are (near) copies of training texts; ``notes`` are sentences to be told.
     """
 
     spec: Path
@@ -48,9 +53,7 @@ class Draft(NamedTuple):
     notes: tuple[str, ...]
 
 
-def draft_spec(
-    where: str, out: Path, *, model: str, name: str | None = None, columns: ColumnsOf = ColumnsOf()
-) -> Draft:
+def draft_spec(where: str, out: Path, *, model: str, name: str | None = None, columns: ColumnsOf = _AS_NAMED) -> Draft:
     """Write a spec for a file of texts, which :func:`tiltmeter.studies.run_study` accepts.
 
     Columns that a study does not know by their names are taken over into a file of texts beside the spec. The texts are
@@ -94,7 +97,7 @@ def draft_spec(
         write_texts(texts, written)
         source = written.name
     try:
-        draft = _draft(source, out, model=model, name=named, notes=changed)
+        draft = _draft(source, out, model=_from(out.parent, model), name=named, notes=changed)
     except BaseException:
         if written is not None:
             written.unlink()
@@ -125,8 +128,8 @@ def _open(where: str, columns: ColumnsOf) -> tuple[TextSet, tuple[str, ...]]:
     positive = columns.positive or guess.positive
     if label is not None and not guess.is_binary and positive is None:
         raise SpecError(
-            f"The labels in {where} are not 0 and 1 ({guess.column(label)}); say with --positive which of them means 1, "
-            "what the probe is to find."
+            f"The labels in {where} are not 0 and 1 ({guess.column(label)}); say with --positive which of them means "
+            "1, what the probe is to find."
         )
     taken = {"text": text, "label": label, "group": group}
     renamed = {ours: theirs for ours, theirs in taken.items() if theirs is not None and theirs != ours}
@@ -150,10 +153,11 @@ def _draft(source: str, out: Path, *, model: str, name: str, notes: tuple[str, .
         kept = {**asked, "train": {"distribution": name, "ungrouped": "shared_words"}}
         again, left = _looked_at(kept, out.parent)
         if _n_leaked(left) < _n_leaked(leakage):
-            told = (
+            mended = (
                 f"{_n_leaked(leakage)} held-out texts were copies or near copies of training texts; texts that share "
+                f"rare words now stay in one split, which leaves {_n_leaked(left)}"
             )
-            notes = (*notes, f"{told}rare words now stay in one split, which leaves {_n_leaked(left)}")
+            notes = (*notes, mended)
             asked, material, leakage = kept, again, left
     asked["threshold"] = {"fpr": _rate(material, name)}
     parse_spec(asked, source=str(out))
@@ -221,6 +225,7 @@ def _yaml(asked: Mapping[str, Any], material: Material, *, leakage: Leakage, tex
     rows = {part: int((material.splits[name] == part).sum()) for part in ("train", "calibration", "test")}
     counts = ", ".join(f"{n:,} {part}" for part, n in rows.items())
     ungrouped = asked["train"].get("ungrouped")
+    n_positive = 0 if texts.y is None else int(texts.y.sum())
     lines = [
         f"# {name}: does a probe read label 1, and may it be trusted? Run with: tiltmeter study THIS_FILE",
         f"name: {_plain(name)}",
@@ -231,8 +236,7 @@ def _yaml(asked: Mapping[str, Any], material: Material, *, leakage: Leakage, tex
         "  dtype: float32",
         "  device: cpu",
         "texts:",
-        f"  # {len(texts):,} texts, {int((texts.y == 1).sum()):,} of them label 1. Add other sets to see whether the "
-        "probe still",
+        f"  # {len(texts):,} texts, {n_positive:,} of them label 1. Add other sets to see whether the probe still",
         "  # holds there: other topics, other formats, harder cases. Paths are looked up beside this file.",
         f"  {_plain(name)}: {_plain(asked['texts'][name])}",
         "train:",
