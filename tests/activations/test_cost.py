@@ -11,6 +11,8 @@ from tiny_models import random_texts, tiny_subject
 from tiltmeter.activations import ActivationStore, collect, collection_cost
 from tiltmeter.core.errors import DataError, SpecError
 
+pytestmark = pytest.mark.smoke
+
 SITES = ["0.resid_post", "1.mlp_out"]
 
 

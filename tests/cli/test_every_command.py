@@ -15,6 +15,8 @@ import typer
 
 from tiltmeter.cli._app import app
 
+pytestmark = pytest.mark.smoke
+
 # what these print is a path, an address or JSON lines; or they run until they are stopped
 WITHOUT_JSON = {
     "report", "score", "card", "publish", "monitor serve", "monitor export", "monitor reference", "store export",

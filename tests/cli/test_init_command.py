@@ -17,6 +17,8 @@ import pytest
 from tiltmeter.studies import read_spec
 from tiltmeter.studies._material import open_material
 
+pytestmark = pytest.mark.smoke
+
 ROWS = [
     {"statement": f"the town of w{i % 15} is {word} w{i}", "is_true": said, "town": f"t{i % 15}"}
     for i in range(90)

@@ -9,6 +9,8 @@ import pytest
 from tiltmeter.core.errors import FileError, SpecError
 from tiltmeter.studies import spec_kind
 
+pytestmark = pytest.mark.smoke
+
 EXAMPLES = Path(__file__).parents[2] / "examples"
 # files of rules are parts of specs
 SPECS = [path for path in sorted(EXAMPLES.rglob("*.yaml")) if not path.stem.endswith("_rules")]
