@@ -20,7 +20,7 @@ def pinned(file: str) -> dict[str, str]:
 
 
 def test_the_minimal_constraints_are_the_lower_bounds_of_the_package():
-    bounds = dict(re.fullmatch(r"([a-z-]+)>=([\d.]+)", line).groups() for line in PROJECT["dependencies"])
+    bounds = dict(re.fullmatch(r"([a-z0-9-]+)>=([\d.]+)", line).groups() for line in PROJECT["dependencies"])
     minimal = pinned("constraints-minimal.txt")
     assert list(minimal) == list(bounds)
     for name, lowest in bounds.items():
