@@ -2,7 +2,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 RUN := runs/demo
 
-.PHONY: help demo test test-slow check format lint types imports docs site bench peers browser clean
+.PHONY: help demo test test-slow check format lint types imports docs site bench peers browser clean wheel minimal newest
 
 help:
 	@echo "make demo       install, run the main job on the bundled model, and say where the report is"
@@ -11,6 +11,9 @@ help:
 	@echo "make check      everything that CI runs: format, lint, types, imports, tests, doctests, docs"
 	@echo "make bench      timings side by side with the plain way, as ratios"
 	@echo "make peers      the libraries that bench compares with, each in an environment of its own"
+	@echo "make wheel      build wheel and sdist, install the wheel in a clean environment, run the demo from it"
+	@echo "make minimal    the smoke tests with the lowest versions that are allowed"
+	@echo "make newest     the smoke tests with the newest versions there are"
 	@echo "make docs       check every link of the documents and run the README's code"
 	@echo "make site       the documents as a site that opens from the disk: site/index.html"
 
@@ -58,6 +61,7 @@ site: .venv/installed-dev
 bench: .venv/installed-dev
 	$(BIN)/python -m benchmarks.collect
 	$(BIN)/python -m benchmarks.growth
+	$(BIN)/python -m benchmarks.startup
 	$(BIN)/python -m benchmarks.lat_against_mean_difference
 	$(BIN)/python -m benchmarks.logistic_sweep
 	$(BIN)/python -m benchmarks.ccs
@@ -73,6 +77,33 @@ bench: .venv/installed-dev
 peers: .venv/installed-dev
 	$(BIN)/python -m benchmarks.peers.install
 
+# What a release is made of. Each has an environment of its own, made anew.
+wheel:
+	rm -rf dist .venv-build
+	$(PYTHON) -m venv .venv-build
+	.venv-build/bin/python -m pip install --quiet --disable-pip-version-check build
+	.venv-build/bin/python -m build --outdir dist .
+	$(PYTHON) -m venv --clear .venv-wheel
+	.venv-wheel/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt dist/*.whl
+	release/try_wheel.sh .venv-wheel
+
+# by name, for other files of tests need what the extras bring
+SMOKE = -m pytest -q -m smoke -p no:cacheprovider $$(grep -rl --include="*.py" "pytest.mark.smoke" tests)
+SMOKE_NEEDS = pytest hypothesis beartype
+
+minimal:
+	$(PYTHON) -m venv --clear .venv-minimal
+	.venv-minimal/bin/python -m pip install --quiet --disable-pip-version-check -c constraints-minimal.txt . $(SMOKE_NEEDS)
+	@# what newer releases of other libraries say of the old ones is no news
+	OMP_NUM_THREADS=1 .venv-minimal/bin/python $(SMOKE) -W ignore::DeprecationWarning -W ignore::FutureWarning
+
+# PyTorch stays the one of constraints.txt: a newer one brings gigabytes of libraries for GPUs
+newest:
+	$(PYTHON) -m venv --clear .venv-newest
+	.venv-newest/bin/python -m pip install --quiet --disable-pip-version-check \
+		$$(grep '^torch==' constraints.txt) . $(SMOKE_NEEDS)
+	OMP_NUM_THREADS=1 .venv-newest/bin/python $(SMOKE)
+
 # The tests that open a page skip where there is no browser; CI must not.
 browser:
 	@if [ -n "$$CI" ] && ! command -v chromedriver >/dev/null; then \
@@ -85,4 +116,4 @@ doctest: .venv/installed-dev
 	$(BIN)/python -m pytest --doctest-modules src
 
 clean:
-	rm -rf .venv runs build dist site
+	rm -rf .venv .venv-build .venv-wheel .venv-minimal .venv-newest runs build dist site

@@ -83,11 +83,14 @@ def test_a_package_holds_a_docstring_imports_and_all(path):
     assert isinstance(docstring, ast.Expr) and isinstance(docstring.value, ast.Constant)
     assert docstring.value.value.strip()
     assert rest, "an empty package: it appears when it has real content"
-    *imports, last = rest
+    *imports, exports, last = rest
     # cli holds its program, and nothing is imported from it
     if path.parent.name == "cli":
         return
     assert all(isinstance(node, ast.ImportFrom) for node in imports)
+    # what is re-exported is imported when it is asked for: core/on_demand.py
+    assert isinstance(exports, ast.If) and dotted(exports.test) == "TYPE_CHECKING"
+    assert all(isinstance(node, ast.ImportFrom) for node in exports.body)
     assert isinstance(last, ast.Assign) and dotted(last.targets[0]) == "__all__"
 
 

@@ -14,6 +14,8 @@ import yaml
 
 from tiltmeter.cli import main
 
+pytestmark = pytest.mark.smoke
+
 Run = Callable[..., str]
 
 

@@ -14,6 +14,8 @@ import pytest
 from tiltmeter.core.errors import DataError, FileError, MissingExtraError, SpecError, TiltmeterError
 from tiltmeter.data import plain_texts, read_texts
 
+pytestmark = pytest.mark.smoke
+
 ROWS = (
     {"id": "a", "text": "Rome is in Italy.", "label": 1, "pair": "p", "group": "Rome", "country": "Italy"},
     {"id": "b", "text": "Rome is in Peru.", "label": 0, "pair": "p", "group": "Rome", "country": "Peru"},

@@ -7,6 +7,8 @@ from tests.erasers import gap, rows
 from tiltmeter.core.errors import ArrayError, SpecError
 from tiltmeter.erasure import LEACE, leace, mean_projection
 
+pytestmark = pytest.mark.smoke
+
 SEEDS = pytest.mark.parametrize("seed", range(5))
 
 

@@ -12,6 +12,8 @@ from tests.methods import plant
 from tiltmeter.core.errors import ArrayError, FormatError
 from tiltmeter.numerics import Moments, class_means, within_covariance
 
+pytestmark = pytest.mark.smoke
+
 ROWS = plant(40, 5, shift=2.0, seed=0)
 SIDES = np.random.default_rng(1).integers(2, size=40)[:, None] ^ np.array([0, 1])
 SIDES = SIDES.ravel()

@@ -9,6 +9,8 @@ from tests.methods import plant
 from tiltmeter.core.errors import ArrayError, ConvergenceWarning
 from tiltmeter.probes import LDA, Found, Logistic, logistic, logistic_path, mean_difference
 
+pytestmark = pytest.mark.smoke
+
 ROWS = plant(80, 8, shift=1.5, seed=0)
 SCALES = np.geomspace(0.1, 10, 8)
 

@@ -90,7 +90,7 @@ def test_a_contest_of_one_size_and_no_depths_has_no_pictures():
 
 
 def test_the_page_is_written_beside_its_record(tmp_path: Path):
-    with pytest.raises(FileError, match=r"holds no experts.json; tiltmeter study-experts makes one"):
+    with pytest.raises(FileError, match=r"holds no experts.json; tiltmeter study makes one"):
         write_experts(tmp_path)
     write_json(tmp_path / "experts.json", record().model_dump(mode="json"))
     assert write_experts(tmp_path).read_text(encoding="utf-8") == render_experts(record())

@@ -12,6 +12,8 @@ from tiltmeter.core.errors import FileError, FormatError
 from tiltmeter.core.files import write_json
 from tiltmeter.report import render, write_report
 
+pytestmark = pytest.mark.smoke
+
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:

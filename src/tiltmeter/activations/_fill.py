@@ -68,7 +68,7 @@ def fill(folder: Path, encoded: Encoded, *, job: Job, engine: Engine, tell: OnPr
     with only_writer(folder), explained(folder):
         on_disk = present(folder, job.spec)
         store = ActivationStore(folder, with_plans(folder, on_disk))
-        _check_texts(store, encoded)
+        check_texts(store, encoded)
         store, begun = _begun(store, encoded, job=job)
         new = [
             _planned(encoded, missing, job=job, name=f"{i:03}")
@@ -124,7 +124,7 @@ def _write_at_last(folder: Path, manifest: Manifest) -> None:
         write_manifest(folder, manifest)
 
 
-def _check_texts(store: ActivationStore, encoded: Encoded) -> None:
+def check_texts(store: ActivationStore, encoded: Encoded) -> None:
     """Refuse a text whose id the store knows from another one."""
     if not store.manifest.parts:
         return

@@ -22,7 +22,18 @@ _SHARE = 0.25
 
 
 def available_bytes(device: torch.device) -> int:
-    """Return the free memory of a device: of a GPU, or of the host within the limit of its container."""
+    """Return the free memory of a device: of a GPU, or of the host within the limit of its container.
+
+    Parameters
+    ----------
+    device
+        Of PyTorch; whatever is no CUDA device counts as the host.
+
+    Examples
+    --------
+    >>> available_bytes(torch.device("cpu")) > 0
+    True
+    """
     if device.type == "cuda":
         return int(torch.cuda.mem_get_info(device)[0])
     free = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")

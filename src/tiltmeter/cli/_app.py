@@ -13,7 +13,8 @@ from tiltmeter.cli._anatomy import anatomy_app
 from tiltmeter.cli._attempts import attempts
 from tiltmeter.cli._collect import collect
 from tiltmeter.cli._compare import compare
-from tiltmeter.cli._experts import study_experts
+from tiltmeter.cli._doctor import doctor
+from tiltmeter.cli._init import init
 from tiltmeter.cli._monitor import monitor_app
 from tiltmeter.cli._organism import organism_app
 from tiltmeter.cli._plan import plan
@@ -39,14 +40,17 @@ which scores new texts:
 
     tiltmeter score runs/.../monitors/best my_texts.jsonl
 
-For your own texts and model, copy a spec from examples/ and change its paths.
+For your own texts and model, have a spec written, see what it would cost, and run it:
+
+    tiltmeter init my_texts.csv --model Qwen/Qwen3-0.6B
 """
 
 app = typer.Typer(
     help=_HELP, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None, add_completion=True
 )
+app.command(short_help="Write a commented spec for your own texts.")(init)
+app.command(short_help="What is installed here, and whether a model can be read.")(doctor)
 app.command(short_help="Texts and a model in; evidence, verdict, report and monitor out.")(study)
-app.command(short_help="Rules against a student of a teacher's demonstrations, on edge cases.")(study_experts)
 app.command(short_help="Write a run's report again, and say where it is.")(report)
 app.command(short_help="Print a verdict again, or judge an old run under the present rules.")(verdict)
 app.command(short_help="Compare runs on their common test texts, or hold one against bounds.")(compare)

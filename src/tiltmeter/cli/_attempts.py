@@ -31,6 +31,7 @@ def attempts(
         10,
     ),
     seed: Annotated[int, typer.Option(help="Of the words that come together, and of what is ordinary.")] = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the record instead of words.")] = False,
 ) -> None:
     """Write texts of an agent that plants a back door, exfiltrates or disables a log, and harmless ones.
 
@@ -45,6 +46,9 @@ def attempts(
     chosen = {name: (given,) for name, given in asked.items() if given is not None}
     spec = data.AttemptsSpec.model_validate({"seed": seed, "sizes": sizes, "paired": paired} | chosen)
     card = studies.build_attempts(spec, out)
+    if as_json:
+        print(card.model_dump_json(indent=2))
+        return
     counts = ", ".join(f"{card.rows[part]:,} {part} ({card.groups[part]} groups)" for part in card.rows)
     print(f"{out}: texts: {counts}")
     print(f"pairs of a train and a held-out text: {card.leakage.n_exact} copies, {card.leakage.n_near} near copies")

@@ -42,12 +42,21 @@ def collect(
     address: Annotated[
         str | None, typer.Option(help="A running Ray cluster, auto on one of its machines. Default: one started here.")
     ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Write nothing; read a few batches, and say what all of them would cost.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of words.")] = False,
 ) -> None:
     """Read a model's activations on texts into a store. Stopped by whatever, the same command goes on.
 
+    With --dry-run: how many tokens that is, how long it takes and what it needs on disk, before it is begun.
+
     Example: tiltmeter collect organism:facts organism:facts/negated --store acts --sites 2.resid_post,3.resid_post
     """
+    import json
+
     from tiltmeter import activations, data, models, studies
+    from tiltmeter.cli._cost_table import collection_cost
     from tiltmeter.core.errors import SpecError
 
     rules = [rule for rule in (span, message, between) if rule is not None]
@@ -66,6 +75,15 @@ def collect(
     subject = studies.open_model(studies.ModelSpec(path=model, revision=revision, dtype=dtype, device=device))
     encoded = models.encode(subject, rows, long_texts=long_texts, skip_first=skip_first)
     wanted: models.Sites = "all" if sites == "all" else [site.strip() for site in sites.split(",")]
+    if dry_run:
+        cost = activations.collection_cost(
+            subject, encoded, sites=wanted, pooling=pooling, store=store, token_budget=token_budget
+        )
+        if as_json:
+            print(json.dumps(cost._asdict(), indent=2))
+        else:
+            collection_cost(cost, n_sites=len(subject.resolve_sites(wanted)))
+        return
     if engine == "ray":
         activations.collect_on_ray(
             subject,
@@ -82,8 +100,13 @@ def collect(
         activations.collect(
             subject, encoded, sites=wanted, pooling=pooling, store=store, token_budget=token_budget, progress=True
         )
-    opened = activations.ActivationStore.open(store)
-    print(f"{store}: {len(rows):,} texts at {len(subject.resolve_sites(wanted))} sites")
-    if encoded.truncated.any():
-        print(f"{int(encoded.truncated.sum()):,} texts were truncated ({long_texts})")
-    print(f"{opened.info().bytes / 1e6:,.1f} MB in all; tiltmeter store info {store} says what the store holds.")
+    n_sites, n_truncated = len(subject.resolve_sites(wanted)), int(encoded.truncated.sum())
+    n_bytes = activations.ActivationStore.open(store).info().bytes
+    if as_json:
+        told = {"store": str(store), "texts": len(rows), "sites": n_sites, "truncated": n_truncated, "bytes": n_bytes}
+        print(json.dumps(told, indent=2))
+        return
+    print(f"{store}: {len(rows):,} texts at {n_sites} sites")
+    if n_truncated:
+        print(f"{n_truncated:,} texts were truncated ({long_texts})")
+    print(f"{n_bytes / 1e6:,.1f} MB in all; tiltmeter store info {store} says what the store holds.")

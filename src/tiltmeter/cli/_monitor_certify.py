@@ -20,6 +20,7 @@ def certify(
     model: Annotated[
         str | None, typer.Option(help="Where the model is; default: where it was when the monitor was made.")
     ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the threshold as one JSON object.")] = False,
 ) -> None:
     """Give a monitor the threshold for texts that are watched while they grow: for the highest running score.
 
@@ -39,7 +40,9 @@ def certify(
     )
     certified.save(out)
     limit = certified.card.running
-    if limit is not None:
+    if as_json:
+        print("null" if limit is None else limit.model_dump_json(indent=2))
+    elif limit is not None:
         print(
             f"{out}: an alarm above {limit.value:.4g} at any token; at most {limit.fpr:g} of such texts ever raise one "
             f"(confidence {limit.confidence:g}, {limit.n:,} {limit.unit}s)"

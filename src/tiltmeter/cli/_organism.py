@@ -13,18 +13,29 @@ organism_app = typer.Typer(
 
 
 @organism_app.command("list")
-def list_organisms() -> None:
-    """Name the organisms, what is planted in each, and whether it is there already."""
+def list_organisms(
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of lines.")] = False,
+) -> None:
+    """Name the organisms, what is planted in each, and whether it is there already.
+
+    Example: tiltmeter organism list
+    """
+    import json
+
     from tiltmeter import organisms
 
-    for name in organisms.names():
-        print(organisms.shelf_line(name))
+    lines = {name: organisms.shelf_line(name) for name in organisms.names()}
+    if as_json:
+        print(json.dumps({name: line.removeprefix(f"{name}: ") for name, line in lines.items()}, indent=2))
+    else:
+        print("\n".join(lines.values()))
 
 
 @organism_app.command()
 def show(
     name: Annotated[str, typer.Argument(help="An organism, as tiltmeter organism list names it.")],
     seed: Annotated[int, typer.Option(help="Seed that it was trained with.")] = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print its card as one JSON object.")] = False,
 ) -> None:
     """Describe an organism: what was planted, its sets of texts, and how it behaves.
 
@@ -32,7 +43,8 @@ def show(
     """
     from tiltmeter import organisms
 
-    print(organisms.describe(organisms.load(name, seed=seed)))
+    organism = organisms.load(name, seed=seed)
+    print(organism.card.model_dump_json(indent=2) if as_json else organisms.describe(organism))
 
 
 @organism_app.command()

@@ -42,6 +42,7 @@ def steer(
     dtype: Annotated[Literal["float32", "bfloat16", "float16"], typer.Option(help="Of the weights.")] = "float32",
     device: Annotated[str, typer.Option(help="As PyTorch names it, such as cuda:0.")] = "cpu",
     revision: Annotated[str | None, typer.Option(help="Branch, tag or commit of a hub model.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the record instead of tables.")] = False,
 ) -> None:
     """Let a model go on from prompts with and without steering, over a range of strengths, side by side.
 
@@ -73,6 +74,9 @@ def steer(
         if folder is not None:
             write_json(folder / "steering.json", found.model_dump(mode="json"))
             write_steering(folder)
+    if as_json:
+        print(found.model_dump_json(indent=2))
+        return
     side_by_side(found)
     if out is not None:
         print(f"\nPage: {(out / 'steering.html').resolve()}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from json import dumps
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -43,7 +44,9 @@ def info(
 
 
 @store_app.command()
-def verify(store: _Folder) -> None:
+def verify(
+    store: _Folder, json: Annotated[bool, typer.Option("--json", help="Print it as one JSON object.")] = False
+) -> None:
     """Hash every file of a store; exit code 2 if one is damaged or gone.
 
     Example: tiltmeter store verify acts
@@ -52,6 +55,9 @@ def verify(store: _Folder) -> None:
 
     opened = ActivationStore.open(store)
     problems = opened.verify()
+    if json:
+        print(dumps({"problems": [str(problem) for problem in problems]}, indent=2))
+        raise typer.Exit(2 if problems else 0)
     for problem in problems:
         print(problem, file=sys.stderr)
     if problems:

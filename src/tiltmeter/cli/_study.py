@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from datetime import date
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from tiltmeter.studies import ExpertsSpec, StudyCost, StudySpec
 
 
 def study(
@@ -18,13 +21,19 @@ def study(
         list[str] | None,
         typer.Option("--set", metavar="NAME=VALUE", help="A value for a $NAME in the spec; may be repeated."),
     ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Write nothing; say how texts are split, and what reading them costs.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of words.")] = False,
 ) -> None:
     """Run a study: texts, activations, probes, evidence, verdict, report, monitor.
+
+    A spec with grammar or a teacher is that of a contest: rules against a student that learns from demonstrations, by
+    accuracy, edge cases and transparency. It writes experts.html and experts.json.
 
     Example: tiltmeter study examples/facts.yaml
     """
     from tiltmeter import studies
-    from tiltmeter.cli._print import steps, verdict
     from tiltmeter.core.errors import SpecError
 
     values = {}
@@ -33,11 +42,69 @@ def study(
         if not sign or not name:
             raise SpecError(f"--set {pair!r} is not of the form NAME=VALUE.")
         values[name] = value
+    if studies.spec_kind(spec) == "contest":
+        if values or dry_run:
+            raise SpecError(f"{spec} is the spec of a contest, which takes neither --set nor --dry-run.")
+        _contest(studies.read_experts_spec(spec), out, as_json=as_json)
+        return
     asked = studies.read_spec(spec, values=values)
-    folder = out or Path("runs") / f"{date.today().isoformat()}-{asked.name.replace(' ', '-')}"
+    if dry_run:
+        _cost(studies.study_cost(asked), as_json=as_json)
+    else:
+        _study(asked, out, as_json=as_json)
+
+
+def _study(asked: StudySpec, out: Path | None, *, as_json: bool) -> None:
+    import json
+
+    from tiltmeter import studies
+    from tiltmeter.cli._print import steps, verdict
+
+    folder = out or _folder(asked.name)
     with steps(asked.name) as announce:
         done = studies.run_study(asked, folder, announce=announce)
+    page, monitor = (folder / "report.html").resolve(), folder / "monitors" / "best"
+    if as_json:
+        told = {"run": str(folder), "report": str(page), "monitor": str(monitor) if monitor.is_dir() else None}
+        judged = done.evidence.model_dump(mode="json")["verdict"]
+        print(json.dumps({**told, "verdict": judged}, indent=2, ensure_ascii=False))
+        return
     verdict(done.evidence)
-    print(f"\nReport:  {(folder / 'report.html').resolve()}")
-    if (monitor := folder / "monitors" / "best").is_dir():
+    print(f"\nReport:  {page}")
+    if monitor.is_dir():
         print(f"Monitor: {monitor}")
+
+
+def _cost(found: StudyCost, *, as_json: bool) -> None:
+    import json
+
+    from tiltmeter.cli._cost_table import study_cost
+
+    if not as_json:
+        study_cost(found)
+        return
+    told = {
+        "distributions": [one.model_dump(mode="json") for one in found.distributions],
+        "by_set": {name: cost._asdict() for name, cost in found.by_set.items()},
+        "asks_again": found.asks_again,
+    }
+    print(json.dumps(told, indent=2, ensure_ascii=False))
+
+
+def _contest(asked: ExpertsSpec, out: Path | None, *, as_json: bool) -> None:
+    from tiltmeter import studies
+    from tiltmeter.cli._expert_tables import experts
+    from tiltmeter.cli._print import steps
+
+    folder = out or _folder(asked.name)
+    with steps(asked.name) as announce:
+        found = studies.run_experts(asked, folder, announce=announce)
+    if as_json:
+        print(found.model_dump_json(indent=2))
+        return
+    experts(found)
+    print(f"\nPage: {(folder / 'experts.html').resolve()}")
+
+
+def _folder(name: str) -> Path:
+    return Path("runs") / f"{date.today().isoformat()}-{name.replace(' ', '-')}"

@@ -82,9 +82,9 @@ def load(
         place = torch.device(device)
     except RuntimeError:
         raise SpecError(f"device is {device!r}, which PyTorch does not know; use cpu or cuda, for example.") from None
-    where = _locate(path_or_name)
-    with _quiet(bars=not Path(where).is_dir()):
-        family, commit = _family_and_commit(where, revision=revision)
+    where = locate(path_or_name)
+    with quiet(bars=not Path(where).is_dir()):
+        family, commit = find_family(where, revision=revision)
         if attention is not None and attention not in family.attention:
             raise SpecError(
                 f"attention is {attention!r}; for {family.name} models use {' or '.join(family.attention)}, or None."
@@ -123,7 +123,7 @@ def load(
     )
 
 
-def _locate(path_or_name: str | Path) -> str:
+def locate(path_or_name: str | Path) -> str:
     """Return a folder that holds a configuration, or a name that a hub may know."""
     path, name = Path(path_or_name).expanduser(), str(path_or_name)
     if path.is_dir():
@@ -143,7 +143,8 @@ def _locate(path_or_name: str | Path) -> str:
     return name
 
 
-def _family_and_commit(where: str, *, revision: str | None) -> tuple[Family, str | None]:
+def find_family(where: str, *, revision: str | None) -> tuple[Family, str | None]:
+    """Return the family of a model by its configuration, and its commit on a hub; ModelError if it cannot be read."""
     if Path(where).is_dir():
         config, commit = read_json(Path(where) / "config.json"), None
     else:
@@ -181,7 +182,7 @@ def _cause(error: BaseException) -> str:
 
 
 @contextmanager
-def _quiet(*, bars: bool) -> Iterator[None]:
+def quiet(*, bars: bool) -> Iterator[None]:
     """Hold back retries and advice while loading, for failures are raised; ``bars`` stay where a download is long."""
     verbosity, hub_verbosity = transformers_logging.get_verbosity(), hub_logging.get_verbosity()
     hide = transformers_logging.is_progress_bar_enabled() and not bars

@@ -52,7 +52,7 @@ def write_experts(folder: Path) -> Path:
     Parameters
     ----------
     folder
-        As ``tiltmeter study-experts`` makes it.
+        As ``tiltmeter study`` makes it.
 
     Returns
     -------
@@ -71,9 +71,9 @@ def write_experts(folder: Path) -> Path:
     >>> write_experts(Path("nowhere"))
     Traceback (most recent call last):
         ...
-    tiltmeter.core.errors.FileError: nowhere holds no experts.json; tiltmeter study-experts makes one.
+    tiltmeter.core.errors.FileError: nowhere holds no experts.json; tiltmeter study makes one.
     """
-    return write_page(folder, "experts", kind=Experts, render=render_experts, made_by="tiltmeter study-experts")
+    return write_page(folder, "experts", kind=Experts, render=render_experts, made_by="tiltmeter study")
 
 
 def render_experts(record: Experts) -> str:

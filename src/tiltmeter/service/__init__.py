@@ -3,11 +3,18 @@
 It alone needs the extra ``serve``.
 """
 
-from tiltmeter.service import _needs as _needs  # isort: split
+from typing import TYPE_CHECKING
 
-from tiltmeter.service._app import create_app
-from tiltmeter.service._auth import check_binding
-from tiltmeter.service._limits import Limits
-from tiltmeter.service._serve import serve
+from tiltmeter.core.on_demand import names_on_demand
+
+if TYPE_CHECKING:
+    from tiltmeter.service import _needs as _needs  # isort: split
+
+    from tiltmeter.service._app import create_app
+    from tiltmeter.service._auth import check_binding
+    from tiltmeter.service._limits import Limits
+    from tiltmeter.service._serve import serve
+else:
+    __getattr__, __dir__ = names_on_demand(__name__)
 
 __all__ = ["Limits", "check_binding", "create_app", "serve"]

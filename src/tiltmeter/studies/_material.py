@@ -157,7 +157,7 @@ def collect_material(
         collected = collect(
             subject,
             encode(subject, texts, long_texts=read.long_texts, skip_first=read.skip_first),
-            sites=list(dict.fromkeys([*sites, ENTERING])),
+            sites=sites_of(subject, read),
             pooling=read.pooling,
             token_budget=read.token_budget,
         )
@@ -165,6 +165,11 @@ def collect_material(
         activations[name], entering[name] = {site: of_all[site] for site in sites}, of_all[ENTERING]
         truncated[name] = len(collected.truncated)
     return replace(material, activations=activations, entering=entering, truncated=truncated)
+
+
+def sites_of(subject: SubjectModel, read: ReadSpec) -> list[str]:
+    """Return the sites asked for, and what enters the first block."""
+    return list(dict.fromkeys([*(str(site) for site in subject.resolve_sites(read.sites)), ENTERING]))
 
 
 def describe(material: Material) -> tuple[Distribution, ...]:

@@ -1,0 +1,274 @@
+"""A first spec for somebody's own texts, with what is known about them in its comments."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import yaml
+
+from tiltmeter.core.errors import FileError, SpecError
+from tiltmeter.core.evidence import Leakage
+from tiltmeter.core.files import write_text
+from tiltmeter.data import TextSet, find_leakage, guess_columns, read_texts, require_two_classes, write_texts
+from tiltmeter.evaluation import negatives_needed
+from tiltmeter.studies._material import Material, open_material
+from tiltmeter.studies._sources import open_texts
+from tiltmeter.studies._spec import StudySpec, parse_spec
+
+# the first for which there are negatives enough is proposed; the last is hardly a monitor any more
+_RATES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.3)
+_CONFIDENCE = 0.95
+
+
+class ColumnsOf(NamedTuple):
+    """Which columns of a file hold what; None where a file names them as Tiltmeter does, or has none.
+
+    ``positive`` is the label that means 1.
+    """
+
+    text: str | None = None
+    label: str | None = None
+    group: str | None = None
+    positive: str | None = None
+
+
+_AS_NAMED = ColumnsOf()
+
+
+class Draft(NamedTuple):
+    """A spec that was written.
+
+    ``texts`` is the file that was written beside it, None where the texts could be used as they are; ``leakage`` holds
+    the held-out texts that are (near) copies of training texts; ``notes`` are sentences to be told.
+    """
+
+    spec: Path
+    texts: Path | None
+    leakage: Leakage
+    notes: tuple[str, ...]
+
+
+def draft_spec(where: str, out: Path, *, model: str, name: str | None = None, columns: ColumnsOf = _AS_NAMED) -> Draft:
+    """Write a spec for a file of texts, which :func:`tiltmeter.studies.run_study` accepts.
+
+    Columns that a study does not know by their names are taken over into a file of texts beside the spec. The texts are
+    split as the study will split them; where texts of the training split stand in the others too and there are no
+    groups, the spec has them split by the rare words that they share.
+
+    Parameters
+    ----------
+    where
+        The texts, as for :func:`open_texts`.
+    out
+        The spec to write, which must not exist.
+    model
+        As in a spec; it is not opened.
+    name
+        Of the study and of its distribution; None for the name of the file of texts.
+    columns
+        What is not guessed rightly by :func:`tiltmeter.data.guess_columns`.
+
+    Raises
+    ------
+    TiltmeterError
+        If a column cannot be told (the sentence names those there are), the texts are not as a study needs them, or a
+        file is there already.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> draft = draft_spec("organism:facts/affirmative", folder / "facts.yaml", model="organism:facts")
+    >>> draft.leakage.n_exact, "distribution: affirmative" in draft.spec.read_text()
+    (0, True)
+    """
+    if out.exists():
+        raise FileError(f"{out} exists already; name another file or remove it first.")
+    texts, changed = _open(where, columns)
+    named = _name(name or texts.distribution)
+    source, written = _from(out.parent, where), None
+    if changed:
+        written = out.with_name(f"{out.stem}.texts.jsonl")
+        write_texts(texts, written)
+        source = written.name
+    try:
+        draft = _draft(source, out, model=_from(out.parent, model), name=named, notes=changed)
+    except BaseException:
+        if written is not None:
+            written.unlink()
+        raise
+    return draft._replace(texts=written)
+
+
+def _from(folder: Path, where: str) -> str:
+    """Return a relative path as it reads from the folder of the spec; anything else as it is."""
+    path = Path(where)
+    return where if path.is_absolute() or not path.exists() else os.path.relpath(path, folder)
+
+
+def _open(where: str, columns: ColumnsOf) -> tuple[TextSet, tuple[str, ...]]:
+    """Read the texts under the names that a study knows, and say what was renamed."""
+    if where.startswith("organism:"):
+        return open_texts(where, distribution=where.rpartition("/")[2]), ()
+    guess = guess_columns(where, label=columns.label)
+    listed = "; ".join(map(str, guess.columns))
+    for option, asked in zip(("--text", "--label", "--group"), columns, strict=False):
+        if asked is not None and guess.column(asked) is None:
+            raise SpecError(f"{option} is {asked!r}, which is no column of {where}. Its columns: {listed}.")
+    text, label, group = columns.text or guess.text, guess.label, columns.group or guess.group
+    if guess.content == "text" and text is None:
+        raise SpecError(f"It cannot be told which column of {where} holds the texts; say so with --text. {listed}.")
+    if guess.content != "positive" and label is None:
+        raise SpecError(f"It cannot be told which column of {where} holds the labels; say so with --label. {listed}.")
+    positive = columns.positive or guess.positive
+    if label is not None and not guess.is_binary and positive is None:
+        raise SpecError(
+            f"The labels in {where} are not 0 and 1 ({guess.column(label)}); say with --positive which of them means "
+            "1, what the probe is to find."
+        )
+    taken = {"text": text, "label": label, "group": group}
+    renamed = {ours: theirs for ours, theirs in taken.items() if theirs is not None and theirs != ours}
+    notes = [f"{theirs} is read as {ours}" for ours, theirs in renamed.items()]
+    if positive is not None:
+        notes.append(f"the label {positive} means 1, every other 0")
+    texts = read_texts(where, columns=renamed, label_positive=positive)
+    return texts, tuple(notes)
+
+
+def _draft(source: str, out: Path, *, model: str, name: str, notes: tuple[str, ...]) -> Draft:
+    asked: dict[str, Any] = {
+        "name": name,
+        "model": {"path": model},
+        "texts": {name: source},
+        "train": {"distribution": name},
+    }
+    material, leakage = _looked_at(asked, out.parent)
+    texts = material.texts[name]
+    if leakage.by_set and _n_leaked(leakage) and material.grouped_by[name] == "row":
+        kept = {**asked, "train": {"distribution": name, "ungrouped": "shared_words"}}
+        again, left = _looked_at(kept, out.parent)
+        if _n_leaked(left) < _n_leaked(leakage):
+            mended = (
+                f"{_n_leaked(leakage)} held-out texts were copies or near copies of training texts; texts that share "
+                f"rare words now stay in one split, which leaves {_n_leaked(left)}"
+            )
+            notes = (*notes, mended)
+            asked, material, leakage = kept, again, left
+    asked["threshold"] = {"fpr": _rate(material, name)}
+    parse_spec(asked, source=str(out))
+    write_text(out, _yaml(asked, material, leakage=leakage, texts=texts))
+    return Draft(out, None, leakage, (*notes, *_told(material, name, leakage, asked)))
+
+
+def _looked_at(asked: Mapping[str, Any], folder: Path) -> tuple[Material, Leakage]:
+    """Split the texts as the study will, and look for those of the training split in the others."""
+    spec: StudySpec = parse_spec(asked)
+    name, where = next(iter(spec.texts.items()))
+    beside = folder / where
+    material = open_material(spec.model_copy(update={"texts": {name: str(beside) if beside.exists() else where}}))
+    require_two_classes(material.texts[name])
+    chosen = material.splits[name]
+    return material, find_leakage(material.rows(name, "train"), material.texts[name].select(chosen != "train"))
+
+
+def _n_leaked(leakage: Leakage) -> int:
+    return sum(one.n_exact + one.n_near for one in leakage.by_set)
+
+
+def _n_units(material: Material, name: str) -> int:
+    """Count the units with negatives in the calibration split, by which a threshold is certified."""
+    y = material.texts[name].y
+    chosen = (material.splits[name] == "calibration") & (y == 0) if y is not None else []
+    return len(set(material.units[name][chosen].tolist()))
+
+
+def _rate(material: Material, name: str) -> float:
+    n = _n_units(material, name)
+    return next((rate for rate in _RATES if n >= negatives_needed(rate, _CONFIDENCE)), _RATES[0])
+
+
+def _told(material: Material, name: str, leakage: Leakage, asked: Mapping[str, Any]) -> tuple[str, ...]:
+    n, rate, by = _n_units(material, name), asked["threshold"]["fpr"], material.grouped_by[name]
+    needed = negatives_needed(_RATES[0], _CONFIDENCE)
+    told = []
+    if by == "row":
+        told.append(
+            "There are no groups: texts by one author or about one thing may stand in training and test, and flatter "
+            "the probe; add a column group if you can"
+        )
+    if n_leaked := _n_leaked(leakage):
+        worst = next(iter(leakage.examples))
+        told.append(
+            f"{n_leaked} held-out texts are copies or near copies of training texts, such as {worst.test_text[:60]!r}; "
+            "give both the same group"
+        )
+    if n < negatives_needed(rate, _CONFIDENCE):
+        told.append(
+            f"The calibration split has {n} negatives to count, too few to certify any threshold; the monitor will "
+            "score without alarms"
+        )
+    elif rate > _RATES[0]:
+        told.append(
+            f"The calibration split has {n} negatives to count, enough to certify {rate:g} false alarms; {_RATES[0]:g} "
+            f"needs {needed}"
+        )
+    return tuple(told)
+
+
+def _yaml(asked: Mapping[str, Any], material: Material, *, leakage: Leakage, texts: TextSet) -> str:
+    name = asked["name"]
+    rows = {part: int((material.splits[name] == part).sum()) for part in ("train", "calibration", "test")}
+    counts = ", ".join(f"{n:,} {part}" for part, n in rows.items())
+    ungrouped = asked["train"].get("ungrouped")
+    n_positive = 0 if texts.y is None else int(texts.y.sum())
+    lines = [
+        f"# {name}: does a probe read label 1, and may it be trusted? Run with: tiltmeter study THIS_FILE",
+        f"name: {_plain(name)}",
+        "model:",
+        "  # a folder, a hub id, or organism:NAME",
+        f"  path: {_plain(asked['model']['path'])}",
+        "  # of the weights: float32, bfloat16 or float16; and where they go: cpu, cuda:0",
+        "  dtype: float32",
+        "  device: cpu",
+        "texts:",
+        f"  # {len(texts):,} texts, {n_positive:,} of them label 1. Add other sets to see whether the probe still",
+        "  # holds there: other topics, other formats, harder cases. Paths are looked up beside this file.",
+        f"  {_plain(name)}: {_plain(asked['texts'][name])}",
+        "train:",
+        f"  distribution: {_plain(name)}",
+        f"  # split by {material.grouped_by[name]}: {counts}. {_leaked(leakage)}",
+        f"  ungrouped: {ungrouped}" if ungrouped else "  # ungrouped: shared_words",
+        "read:",
+        "  # every block is tried, and the training folds choose; or a list, such as [12.resid_post, -1.resid_post]",
+        "  sites: all",
+        "  # what is kept of the tokens: last, mean, max or first",
+        "  pooling: last",
+        "  # texts longer than the model's context: refuse, truncate_left or truncate_right",
+        "  long_texts: refuse",
+        "threshold:",
+        "  # share of texts with label 0 that may raise an alarm, kept with 95 % confidence",
+        f"  fpr: {asked['threshold']['fpr']:g}",
+        "# what else a study can ask: evidence.nuisances (columns the score should not follow), evidence.answers (what",
+        "# the model says next), evidence.rivals (words, rules, other models); examples/ holds specs with each.",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _leaked(leakage: Leakage) -> str:
+    n = _n_leaked(leakage)
+    return f"{n} held-out texts are (near) copies of training texts." if n else "No held-out text is in training."
+
+
+def _plain(value: str) -> str:
+    """Write a string as YAML, in quotation marks only where it needs them."""
+    return value if yaml.safe_load(value) == value and ": " not in value and " #" not in value else json.dumps(value)
+
+
+def _name(given: str) -> str:
+    cleaned = re.sub(r"[^A-Za-z0-9 ._-]+", "-", given).strip(" -._")
+    return cleaned or "study"
