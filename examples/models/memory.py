@@ -1,4 +1,4 @@
-"""What popular models need: ``python examples/models/memory.py`` prints the table of docs/real-models.md.
+"""What popular models need: ``python examples/models/memory.py`` prints the table of docs/how-to/real-models.md.
 
 The sizes come from the published configurations (published.json holds of each what decides the sizes); the parameters
 are counted on a model that is never allocated. Weights take parameters × bytes: 4 in float32, 2 in bfloat16. A study

@@ -53,8 +53,8 @@ def collection_cost(
     *,
     sites: Sites = "all",
     pooling: Reading = "last",
-    store: str | Path | None = None,
     token_budget: int | None = None,
+    store: str | Path | None = None,
 ) -> CollectionCost:
     """Say what a collection with these arguments would cost; a few of its batches are read, and nothing is written.
 
@@ -76,16 +76,8 @@ def collection_cost(
 
     Examples
     --------
-    >>> from tokenizers import Tokenizer, models, pre_tokenizers
-    >>> from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
-    >>> from tiltmeter.models import bind
-    >>> words = Tokenizer(models.WordLevel({"?": 0, "Rome": 1, "is": 2, "old": 3}, unk_token="?"))
-    >>> words.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
-    >>> config = LlamaConfig(
-    ...     vocab_size=4, hidden_size=8, intermediate_size=8, num_hidden_layers=2, num_attention_heads=2
-    ... )
-    >>> tokenizer = PreTrainedTokenizerFast(tokenizer_object=words, unk_token="?")
-    >>> subject = bind(LlamaForCausalLM(config).eval(), tokenizer, name="tiny")
+    >>> from tiltmeter.models import tiny
+    >>> subject = tiny("Rome is old")
     >>> texts = TextSet(np.array(["a", "b"]), texts=("Rome is old", "Rome"))
     >>> cost = collection_cost(subject, texts, sites=["-1.resid_post"])
     >>> cost.n_texts, cost.n_tokens, cost.n_bytes
