@@ -60,10 +60,12 @@ def collection_cost(
 
     Parameters
     ----------
-    subject, texts, sites, pooling, token_budget
+    subject, texts, sites, pooling
         As for :func:`tiltmeter.activations.collect`.
     store
         The folder that would be filled, or gone on with; None for memory.
+    token_budget
+        As for :func:`tiltmeter.activations.collect`.
 
     Raises
     ------

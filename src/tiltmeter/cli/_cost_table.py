@@ -14,7 +14,7 @@ def collection_cost(found: CollectionCost, *, n_sites: int) -> None:
     """Print what a collection into a store would cost."""
     stored = found.n_asked - found.n_texts
     print(
-        f"texts    {found.n_texts:,} to be read at {n_sites} sites"
+        f"texts    {found.n_texts:,} to be read, at up to {n_sites} sites"
         + (f"; {stored:,} are in the store already" if stored else "")
     )
     print(f"tokens   {found.n_tokens:,} in {found.n_batches:,} batches")
