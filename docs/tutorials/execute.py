@@ -28,6 +28,9 @@ def executed(path: Path) -> nbformat.NotebookNode:
     client.execute()
     for cell in notebook.cells:
         cell.metadata.pop("execution", None)
+        if cell.cell_type == "code":
+            # says that ipywidgets are not there, and in which folder
+            cell.outputs = [one for one in cell.outputs if "TqdmWarning" not in one.get("text", "")]
     notebook.metadata = nbformat.from_dict(
         {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"}}
     )
