@@ -200,3 +200,9 @@ def test_provenance_that_json_cannot_hold_writes_nothing(tmp_path, provenance):
     with pytest.raises((ValueError, TypeError)):
         saved(tmp_path, provenance=provenance)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_may_be_given_as_a_string(tmp_path):
+    before = Direction(unit())
+    before.save(str(tmp_path))
+    np.testing.assert_array_equal(Direction.load(str(tmp_path)).vector, before.vector)

@@ -88,3 +88,9 @@ def test_a_record_of_another_kind_is_refused_though_its_hash_is_right(tmp_path, 
     path.write_text(json.dumps(head))
     with pytest.raises(FormatError, match=message):
         load(tmp_path)
+
+
+def test_a_folder_may_be_given_as_a_string(tmp_path):
+    eraser = tiltmeter.erasure.LEACE().fit(TRAIN.X, TRAIN.z).eraser_
+    save(eraser, str(tmp_path))
+    np.testing.assert_array_equal(load(str(tmp_path))(TRAIN.X), eraser(TRAIN.X))

@@ -115,3 +115,9 @@ def test_what_is_no_fitted_attribute_is_not_set(tmp_path, fitted):
     path.write_text(json.dumps(head))
     with pytest.raises(FormatError, match="is no fitted attribute"):
         load(tmp_path)
+
+
+def test_a_folder_may_be_given_as_a_string(tmp_path):
+    probe = MeanDifference().fit(TRAIN.X, TRAIN.y)
+    save(probe, str(tmp_path))
+    np.testing.assert_array_equal(load(str(tmp_path)).direction_, probe.direction_)

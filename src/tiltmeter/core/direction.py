@@ -85,8 +85,9 @@ class Direction:
         # in float64: a large offset would swallow the differences between single-precision scores
         return np.asarray(self.sign * ((X @ self.vector).astype(np.float64) + self.offset))
 
-    def save(self, folder: Path, *, stem: str = "direction") -> None:
+    def save(self, folder: str | Path, *, stem: str = "direction") -> None:
         """Write ``stem.safetensors`` and, last, ``stem.json`` with the hash of the other into ``folder``."""
+        folder = Path(folder)
         content = save({"vector": np.ascontiguousarray(self.vector)})
         head = {
             "format_version": FORMAT_VERSION,
@@ -106,8 +107,9 @@ class Direction:
         write_json(folder / f"{stem}.json", head)
 
     @classmethod
-    def load(cls, folder: Path, *, stem: str = "direction") -> Self:
+    def load(cls, folder: str | Path, *, stem: str = "direction") -> Self:
         """Read what :meth:`save` wrote; FormatError if it is of another version, damaged or tampered with."""
+        folder = Path(folder)
         path = folder / f"{stem}.json"
         head, content = read_sealed(folder, stem=stem, what="a direction", version=FORMAT_VERSION)
         try:

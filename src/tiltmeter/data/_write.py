@@ -14,7 +14,7 @@ from tiltmeter.data._read import COLUMNS
 from tiltmeter.data._textset import TextSet
 
 
-def write_texts(texts: TextSet, path: Path) -> None:
+def write_texts(texts: TextSet, path: str | Path) -> None:
     r"""Write texts as JSON Lines, which :func:`read_texts` reads back; the file is whole or not there.
 
     Everything but the span rule and the source is kept: where a span is ``marked`` it is read back as such, other rules
@@ -47,6 +47,7 @@ def write_texts(texts: TextSet, path: Path) -> None:
     ('Rome is old.',)
     >>> folder.cleanup()
     """
+    path = Path(path)
     if path.suffix != ".jsonl":
         raise FileError(f"{path} does not end in .jsonl; name a file that does.")
     if path.exists():

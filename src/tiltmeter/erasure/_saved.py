@@ -21,7 +21,7 @@ FORMAT_VERSION = 1
 CLASSES: tuple[type[Eraser], ...] = (AffineEraser, OracleEraser, QuadraticEraser)
 
 
-def save(eraser: Eraser, folder: Path, *, stem: str = "eraser") -> None:
+def save(eraser: Eraser, folder: str | Path, *, stem: str = "eraser") -> None:
     """Write an eraser as ``stem.safetensors`` and, last, ``stem.json`` with the hash of the other.
 
     Numbers are kept bit for bit.
@@ -64,11 +64,12 @@ def save(eraser: Eraser, folder: Path, *, stem: str = "eraser") -> None:
         "fields": {name: _plain(name, value) for name, value in held.items() if name not in arrays},
     }
     head["sha256_of_the_rest"] = seal(head)
+    folder = Path(folder)
     write_bytes(folder / f"{stem}.safetensors", content)
     write_json(folder / f"{stem}.json", head)
 
 
-def load(folder: Path, *, stem: str = "eraser") -> Eraser:
+def load(folder: str | Path, *, stem: str = "eraser") -> Eraser:
     """Read an eraser that :func:`save` wrote; it erases as the saved one did, bit for bit.
 
     Raises
@@ -88,6 +89,7 @@ def load(folder: Path, *, stem: str = "eraser") -> Eraser:
     >>> load(folder, stem="moved")(X, z).ravel().tolist()
     [2.5, 4.5, 1.5, 5.5]
     """
+    folder = Path(folder)
     path = folder / f"{stem}.json"
     head, content = read_sealed(folder, stem=stem, what="an eraser", version=FORMAT_VERSION)
     kind = {one.__name__: one for one in CLASSES}.get(str(head.get("eraser")))

@@ -221,9 +221,9 @@ class Monitor:
             )
         return self.reference
 
-    def save(self, folder: Path) -> None:
+    def save(self, folder: str | Path) -> None:
         """Write ``monitor.json`` and the two files each of its parts into a new folder, or nothing."""
-        with new_folder(folder) as temporary:
+        with new_folder(Path(folder)) as temporary:
             self.direction.save(temporary)
             hashes: dict[str, str | None] = {
                 "direction_sha256": sha256((temporary / "direction.json").read_bytes()),
@@ -241,8 +241,9 @@ class Monitor:
             write_json(temporary / "monitor.json", card.model_dump(mode="json"))
 
     @classmethod
-    def load(cls, folder: Path) -> Self:
+    def load(cls, folder: str | Path) -> Self:
         """Read what :meth:`save` wrote; FormatError if a file is damaged, of another version, or was changed."""
+        folder = Path(folder)
         path = folder / "monitor.json"
         content = read_json(path)
         if not isinstance(content, dict) or content.get("format_version") != 1:

@@ -57,7 +57,7 @@ CLASSES: tuple[type[Any], ...] = (
 )
 
 
-def save(probe: BaseEstimator, folder: Path, *, stem: str = "probe") -> None:
+def save(probe: BaseEstimator, folder: str | Path, *, stem: str = "probe") -> None:
     """Write a fitted probe as ``stem.safetensors`` and, last, ``stem.json`` with the hash of the other.
 
     All that ``fit`` left is kept: arrays of numbers bit for bit, and hyperparameters, numbers and names as JSON. The
@@ -103,11 +103,12 @@ def save(probe: BaseEstimator, folder: Path, *, stem: str = "probe") -> None:
         "fitted": {name: _plain(name, value) for name, value in state.items() if name not in arrays},
     }
     head["sha256_of_the_rest"] = seal(head)
+    folder = Path(folder)
     write_bytes(folder / f"{stem}.safetensors", content)
     write_json(folder / f"{stem}.json", head)
 
 
-def load(folder: Path, *, stem: str = "probe") -> Any:  # noqa: ANN401  (the class stands in the file)
+def load(folder: str | Path, *, stem: str = "probe") -> Any:  # noqa: ANN401  (the class stands in the file)
     """Read a probe that :func:`save` wrote; it scores as the saved one did, bit for bit.
 
     Raises
@@ -126,6 +127,7 @@ def load(folder: Path, *, stem: str = "probe") -> Any:  # noqa: ANN401  (the cla
     >>> load(folder, stem="ridge")
     Ridge(alpha=2.0)
     """
+    folder = Path(folder)
     path = folder / f"{stem}.json"
     head, content = read_sealed(folder, stem=stem, what="a probe", version=FORMAT_VERSION)
     known = {kind.__name__: kind for kind in CLASSES}

@@ -1,0 +1,129 @@
+"""Runs a page as a reader would: its commands in one shell, its Python in one session, from top to bottom.
+
+A fence ``bash`` is typed into a shell that stays open, ``python`` into a session that stays open, both in the same
+folder. A fence ``text`` that follows one of them is what it printed. There ``…`` stands for anything, white space
+counts as one blank, and numbers agree within a tolerance.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+RTOL, ATOL = 0.02, 0.011
+"""How far a number may be from the one on the page: rounding to two places may fall either way, hence a last digit."""
+
+_FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+_NUMBER = re.compile(r"(?<![\w.])[-−]?\d[\d,]*(?:\.\d+)?(?:e[-+]?\d+)?")
+_END = "the end of a fence"
+
+
+class Step(NamedTuple):
+    """A fence that is run, and what the page says that it prints, None where the page says nothing."""
+
+    language: str
+    code: str
+    shown: str | None
+
+
+def steps(page: str) -> list[Step]:
+    """Return what is to be run, in the order of the page."""
+    fences = _FENCE.findall(page)
+    found = []
+    for i, (language, code) in enumerate(fences):
+        if language in ("bash", "python"):
+            after = fences[i + 1] if i + 1 < len(fences) else ("", "")
+            shown = after[1] if after[0] == "text" else None
+            assert shown is None or shown.strip(), f"what {code} prints is not shown"
+            found.append(Step(language, code, shown))
+    return found
+
+
+class Shell:
+    """A bash that stays open: what one command set or started, the next one finds."""
+
+    def __init__(self, folder: Path, *, environment: dict[str, str]) -> None:
+        self._process = subprocess.Popen(
+            ["bash"],
+            cwd=folder,
+            env=os.environ | environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    def run(self, code: str) -> str:
+        """Run commands, and return what they print on either stream; AssertionError if the last one fails."""
+        assert self._process.stdin is not None and self._process.stdout is not None
+        self._process.stdin.write(f'{code}\necho "{_END}: $?"\n')
+        self._process.stdin.flush()
+        printed = []
+        for line in self._process.stdout:
+            before, mark, code_of = line.partition(_END + ": ")
+            printed.append(before)
+            if mark:
+                said = "".join(printed)
+                assert code_of.strip() == "0", f"{code}ended with {code_of.strip()}: {said}"
+                return said
+        raise AssertionError(f"the shell ended in {code}: {''.join(printed)}")
+
+    def close(self) -> None:
+        """End the shell and what it started and left."""
+        assert self._process.stdin is not None and self._process.stdout is not None
+        with contextlib.suppress(BrokenPipeError):
+            self._process.stdin.write("kill $(jobs -p) 2>/dev/null; wait; exit\n")
+            self._process.stdin.close()
+        self._process.stdout.read()
+        self._process.stdout.close()
+        self._process.wait()
+
+
+def printed(page: str, *, folder: Path, environment: dict[str, str]) -> Iterator[tuple[Step, str]]:
+    """Run a page in a folder, step by step; the Python of it runs in this process, which must stand in that folder."""
+    shell, session = Shell(folder, environment=environment | _environment()), {"__name__": "page"}
+    try:
+        for step in steps(page):
+            if step.language == "bash":
+                yield step, shell.run(step.code)
+                continue
+            caught = io.StringIO()
+            with contextlib.redirect_stdout(caught):
+                exec(compile(step.code, "page", "exec"), session)
+            yield step, caught.getvalue()
+    finally:
+        shell.close()
+
+
+def _environment() -> dict[str, str]:
+    source = str(Path(__file__).parents[1] / "src")
+    return {
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "PYTHONPATH": source,
+        "OMP_NUM_THREADS": "1",
+        "COLUMNS": "100",
+        "NO_COLOR": "1",
+    }
+
+
+def assert_agree(shown: str, actual: str) -> None:
+    """Hold what was printed against what is shown: text exactly but for white space, numbers nearly, all of it.
+
+    Where the shown text has ``…``, whatever was printed there is passed over.
+    """
+    pieces = [" ".join(piece.split()) for piece in shown.split("…")]
+    any_number = [_NUMBER.pattern.join(map(re.escape, _NUMBER.split(piece))) for piece in pieces]
+    rest = " ".join(actual.split())
+    found = re.fullmatch(" ?(.*?) ?".join(f"({piece})" for piece in any_number), rest)
+    assert found, f"what is shown is\n{shown}\nand what was printed\n{actual}"
+    for piece, printed_there in zip(pieces, found.groups()[::2], strict=True):
+        for one, other in zip(_NUMBER.findall(piece), _NUMBER.findall(printed_there), strict=True):
+            a, b = (float(number.replace(",", "").replace("−", "-")) for number in (one, other))
+            assert abs(a - b) <= ATOL + RTOL * abs(a), f"{one} is shown, and {other} was printed, in {piece}"
