@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "examples" / "models"
 MEMORY = runpy.run_path(str(FOLDER / "memory.py"))
 PUBLISHED: dict[str, dict[str, Any]] = MEMORY["PUBLISHED"]
-# what the publishers say of the sizes; the configurations are held against them
+# totals as commonly given for these models; the configurations, which were written down by hand, are held against them
 PARAMETERS = {
     "llama-3.2-1b": 1_235_814_400,
     "llama-3.1-8b": 8_030_261_248,
