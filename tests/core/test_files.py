@@ -4,7 +4,16 @@ import stat
 import pytest
 
 from tiltmeter.core.errors import FileError, FormatError
-from tiltmeter.core.files import new_folder, read_json, sha256, write_bytes, write_json, write_text
+from tiltmeter.core.files import (
+    new_folder,
+    read_json,
+    read_sealed,
+    sha256,
+    write_bytes,
+    write_json,
+    write_sealed,
+    write_text,
+)
 
 
 def names(folder):
@@ -81,6 +90,20 @@ def test_a_file_that_is_not_there_is_named(tmp_path):
 
 def test_the_hash_is_sha_256():
     assert sha256(b"abc") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+
+
+def test_a_sealed_pair_is_read_back_as_json_holds_it(tmp_path):
+    write_sealed(tmp_path, {"by layer": {10: 1, 9: (2, 3)}}, content=b"weights", stem="x", version=3)
+    head, content = read_sealed(tmp_path, stem="x", what="a thing", version=3)
+    assert (head["by layer"], content) == ({"10": 1, "9": [2, 3]}, b"weights")
+    assert list(head) == ["format_version", "sha256", "by layer", "sha256_of_the_rest"]
+
+
+@pytest.mark.parametrize("value", [float("nan"), object()], ids=["NaN", "an object"])
+def test_of_a_sealed_pair_nothing_is_written_where_json_cannot_hold_the_head(tmp_path, value):
+    with pytest.raises((ValueError, TypeError), match="JSON"):
+        write_sealed(tmp_path, {"value": value}, content=b"weights", stem="x", version=1)
+    assert names(tmp_path) == []
 
 
 def test_a_new_folder_appears_only_when_it_is_complete(tmp_path):

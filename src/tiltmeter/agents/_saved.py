@@ -13,7 +13,7 @@ from tiltmeter.agents._agent import Agent, new_agent
 from tiltmeter.agents._spec import AgentSpec
 from tiltmeter.agents._world import GridWorld
 from tiltmeter.core.errors import FormatError
-from tiltmeter.core.files import new_folder, read_sealed, seal, sha256, write_bytes, write_json
+from tiltmeter.core.files import new_folder, read_sealed, write_sealed
 
 _FORMAT_VERSION = 1
 _NETS = ("encoder", "decoder", "head")
@@ -49,16 +49,9 @@ def save_agent(agent: Agent, folder: str | Path) -> None:
         for name, tensor in getattr(agent, net).state_dict().items()
     }
     content = to_safetensors(weights)
-    head = {
-        "format_version": _FORMAT_VERSION,
-        "world": agent.world.model_dump(mode="json"),
-        "spec": agent.spec.model_dump(mode="json"),
-        "sha256": sha256(content),
-    }
-    head["sha256_of_the_rest"] = seal(head)
+    head = {"world": agent.world.model_dump(mode="json"), "spec": agent.spec.model_dump(mode="json")}
     with new_folder(Path(folder)) as path:
-        write_bytes(path / "agent.safetensors", content)
-        write_json(path / "agent.json", head)
+        write_sealed(path, head, content=content, stem="agent", version=_FORMAT_VERSION)
 
 
 def read_agent(folder: str | Path) -> Agent:

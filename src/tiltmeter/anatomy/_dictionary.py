@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,7 +16,7 @@ from safetensors.numpy import save
 
 from tiltmeter.core.dictionaries import DictionaryKind
 from tiltmeter.core.errors import ArrayError, FileError, FormatError
-from tiltmeter.core.files import new_folder, read_sealed, seal, sha256, write_bytes, write_json
+from tiltmeter.core.files import new_folder, read_sealed, write_sealed
 from tiltmeter.core.site import Site
 
 _FORMAT_VERSION = 1
@@ -144,19 +143,13 @@ class Dictionary:
         """Write ``dictionary.safetensors`` and ``dictionary.json`` into a new folder; whole or not at all."""
         content = save({name: np.ascontiguousarray(array) for name, array in self.arrays().items()})
         head = {
-            "format_version": _FORMAT_VERSION,
-            "sha256": sha256(content),
             "kind": self.kind,
             "k": self.k,
             "site": str(self.site) if self.site is not None else None,
             "provenance": self.provenance,
         }
-        # as it will be read back, and before anything is written: what JSON cannot hold fails here
-        head = json.loads(json.dumps(head, allow_nan=False))
-        head["sha256_of_the_rest"] = seal(head)
         with new_folder(Path(folder)) as path:
-            write_bytes(path / "dictionary.safetensors", content)
-            write_json(path / "dictionary.json", head)
+            write_sealed(path, head, content=content, stem="dictionary", version=_FORMAT_VERSION)
 
     @classmethod
     def load(cls, folder: str | Path) -> Self:

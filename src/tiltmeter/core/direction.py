@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -15,7 +14,7 @@ from safetensors.numpy import save
 
 from tiltmeter.core.errors import ArrayError, FormatError
 from tiltmeter.core.evidence import Evidence
-from tiltmeter.core.files import read_sealed, seal, sha256, write_bytes, write_json
+from tiltmeter.core.files import read_sealed, write_sealed
 from tiltmeter.core.records import Unavailable
 from tiltmeter.core.site import Site
 
@@ -87,11 +86,7 @@ class Direction:
 
     def save(self, folder: str | Path, *, stem: str = "direction") -> None:
         """Write ``stem.safetensors`` and, last, ``stem.json`` with the hash of the other into ``folder``."""
-        folder = Path(folder)
-        content = save({"vector": np.ascontiguousarray(self.vector)})
         head = {
-            "format_version": FORMAT_VERSION,
-            "sha256": sha256(content),
             "offset": float(self.offset),
             "site": str(self.site) if self.site is not None else None,
             "layer_convention": "0-based block index; resid_post of the last block is before the final norm",
@@ -100,11 +95,8 @@ class Direction:
             "provenance": self.provenance,
             "evidence": self.evidence.model_dump(mode="json"),
         }
-        # as it will be read back, and before anything is written: what JSON cannot hold fails here
-        head = json.loads(json.dumps(head, allow_nan=False))
-        head["sha256_of_the_rest"] = seal(head)
-        write_bytes(folder / f"{stem}.safetensors", content)
-        write_json(folder / f"{stem}.json", head)
+        content = save({"vector": np.ascontiguousarray(self.vector)})
+        write_sealed(Path(folder), head, content=content, stem=stem, version=FORMAT_VERSION)
 
     @classmethod
     def load(cls, folder: str | Path, *, stem: str = "direction") -> Self:

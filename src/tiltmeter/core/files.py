@@ -88,6 +88,24 @@ def seal(record: Mapping[str, Any]) -> str:
     return sha256(json.dumps(rest, sort_keys=True).encode())
 
 
+def write_sealed(folder: Path, head: Mapping[str, Any], *, content: bytes, stem: str, version: int) -> None:
+    """Write ``content`` as ``stem.safetensors`` and, last, ``head`` with the hashes of both as ``stem.json``.
+
+    :func:`read_sealed` reads it back.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If ``head`` holds what JSON cannot; then nothing was written.
+    """
+    whole = {"format_version": version, "sha256": sha256(content), **head}
+    # as it will be read back: keys that are numbers come back as strings, and the hash must be that of what is read
+    whole = json.loads(json.dumps(whole, allow_nan=False))
+    whole["sha256_of_the_rest"] = seal(whole)
+    write_bytes(folder / f"{stem}.safetensors", content)
+    write_json(folder / f"{stem}.json", whole)
+
+
 def read_sealed(folder: Path, *, stem: str, what: str, version: int) -> tuple[dict[str, Any], bytes]:
     """Read a record ``stem.json`` and the ``stem.safetensors`` whose hash it holds, and check both.
 

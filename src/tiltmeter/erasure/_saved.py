@@ -12,7 +12,7 @@ from safetensors.numpy import load as from_safetensors
 from safetensors.numpy import save as to_safetensors
 
 from tiltmeter.core.errors import ArrayError, FormatError
-from tiltmeter.core.files import read_sealed, seal, sha256, write_bytes, write_json
+from tiltmeter.core.files import read_sealed, write_sealed
 from tiltmeter.erasure._eraser import AffineEraser, Eraser, OracleEraser, QuadraticEraser
 
 FORMAT_VERSION = 1
@@ -58,15 +58,10 @@ def save(eraser: Eraser, folder: str | Path, *, stem: str = "eraser") -> None:
     }
     content = to_safetensors({name: np.ascontiguousarray(array) for name, array in arrays.items()})
     head = {
-        "format_version": FORMAT_VERSION,
         "eraser": type(eraser).__name__,
-        "sha256": sha256(content),
         "fields": {name: _plain(name, value) for name, value in held.items() if name not in arrays},
     }
-    head["sha256_of_the_rest"] = seal(head)
-    folder = Path(folder)
-    write_bytes(folder / f"{stem}.safetensors", content)
-    write_json(folder / f"{stem}.json", head)
+    write_sealed(Path(folder), head, content=content, stem=stem, version=FORMAT_VERSION)
 
 
 def load(folder: str | Path, *, stem: str = "eraser") -> Eraser:

@@ -15,7 +15,7 @@ from safetensors.numpy import load as from_safetensors
 from safetensors.numpy import save as to_safetensors
 
 from tiltmeter.core.errors import ArrayError, FormatError
-from tiltmeter.core.files import read_sealed, seal, sha256, write_bytes, write_json
+from tiltmeter.core.files import read_sealed, write_sealed
 from tiltmeter.core.records import Threshold, Unavailable
 from tiltmeter.evaluation._threshold import threshold_at_fpr
 from tiltmeter.numerics import Ellipsoids, fit_ellipsoids, squared_mahalanobis
@@ -126,15 +126,11 @@ class MahalanobisDetector:
         parts = {"inside": self.inside} | ({} if self.background is None else {"background": self.background})
         arrays = {f"{name}.{key}": getattr(part, key) for name, part in parts.items() for key in _ARRAYS}
         content = to_safetensors({name: np.ascontiguousarray(array) for name, array in arrays.items()})
-        head: dict[str, Any] = {
-            "format_version": FORMAT_VERSION,
-            "sha256": sha256(content),
+        head = {
             "threshold": self.threshold.model_dump(mode="json"),
+            **{name: {key: getattr(part, key) for key in _NUMBERS} for name, part in parts.items()},
         }
-        head |= {name: {key: getattr(part, key) for key in _NUMBERS} for name, part in parts.items()}
-        head["sha256_of_the_rest"] = seal(head)
-        write_bytes(folder / f"{stem}.safetensors", content)
-        write_json(folder / f"{stem}.json", head)
+        write_sealed(folder, head, content=content, stem=stem, version=FORMAT_VERSION)
 
     @classmethod
     def load(cls, folder: Path, *, stem: str = "likeness") -> MahalanobisDetector:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,7 +16,7 @@ from safetensors.numpy import save as to_safetensors
 
 from tiltmeter.core.direction import Direction
 from tiltmeter.core.errors import ArrayError, FormatError, ModelError, SpecError
-from tiltmeter.core.files import read_sealed, seal, sha256, write_bytes, write_json
+from tiltmeter.core.files import read_sealed, write_sealed
 from tiltmeter.core.site import Site
 from tiltmeter.interventions._steer import Steer, site_of, unit_of
 from tiltmeter.interventions._where import Where
@@ -120,19 +119,13 @@ class SteeringVectors:
             {f"direction.{layer}": np.ascontiguousarray(vector) for layer, vector in sorted(self.vectors.items())}
         )
         head = {
-            "format_version": FORMAT_VERSION,
             "kind": "steering vectors",
-            "sha256": sha256(content),
             "model_hint": self.model_hint,
             "layer_count": self.layer_count,
             "layer_convention": "direction.K is added to the output of block K, 0-based (resid_post)",
             "provenance": self.provenance,
         }
-        # as it will be read back, and before anything is written: what JSON cannot hold fails here
-        head = json.loads(json.dumps(head, allow_nan=False))
-        head["sha256_of_the_rest"] = seal(head)
-        write_bytes(folder / f"{stem}.safetensors", content)
-        write_json(folder / f"{stem}.json", head)
+        write_sealed(folder, head, content=content, stem=stem, version=FORMAT_VERSION)
 
     @classmethod
     def load(cls, folder: Path, *, stem: str = "steering") -> Self:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -18,7 +17,7 @@ from safetensors.numpy import load as from_safetensors
 from safetensors.numpy import save as to_safetensors
 
 from tiltmeter.core.errors import DataError, FormatError
-from tiltmeter.core.files import read_sealed, seal, sha256, write_bytes, write_json
+from tiltmeter.core.files import read_sealed, sha256, write_sealed
 from tiltmeter.core.parity import Origin, ReferenceHead, Versions
 from tiltmeter.data import Span, TextSet
 from tiltmeter.models import DType, Encoded, SubjectModel, share_of_weights_on_grid, weights_sha256_as
@@ -86,11 +85,7 @@ class Reference:
             messages=None if chats is None else tuple(tuple(dict(message) for message in chat) for chat in chats),
             origin=self.origin,
         )
-        # as it will be read back, for the hash
-        head = json.loads(json.dumps(record.model_dump(mode="json"), allow_nan=False))
-        head["sha256_of_the_rest"] = seal(head)
-        write_bytes(folder / f"{STEM}.safetensors", content)
-        write_json(folder / f"{STEM}.json", head)
+        write_sealed(folder, record.model_dump(mode="json"), content=content, stem=STEM, version=1)
 
     @classmethod
     def load(cls, folder: Path, *, span: Span) -> Self:

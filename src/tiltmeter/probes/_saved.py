@@ -14,7 +14,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from tiltmeter.core.errors import ArrayError, FormatError
-from tiltmeter.core.files import read_sealed, seal, sha256, write_bytes, write_json
+from tiltmeter.core.files import read_sealed, write_sealed
 from tiltmeter.probes._attention_probe import AttentionProbe
 from tiltmeter.probes._bss import BSS
 from tiltmeter.probes._ccs import CCS
@@ -96,16 +96,11 @@ def save(probe: BaseEstimator, folder: str | Path, *, stem: str = "probe") -> No
     arrays = {name: value for name, value in state.items() if _is_numeric(value)}
     content = to_safetensors({name: np.ascontiguousarray(array) for name, array in arrays.items()})
     head = {
-        "format_version": FORMAT_VERSION,
         "probe": type(probe).__name__,
-        "sha256": sha256(content),
         "hyperparameters": {name: _plain(name, value) for name, value in probe.get_params(deep=False).items()},
         "fitted": {name: _plain(name, value) for name, value in state.items() if name not in arrays},
     }
-    head["sha256_of_the_rest"] = seal(head)
-    folder = Path(folder)
-    write_bytes(folder / f"{stem}.safetensors", content)
-    write_json(folder / f"{stem}.json", head)
+    write_sealed(Path(folder), head, content=content, stem=stem, version=FORMAT_VERSION)
 
 
 def load(folder: str | Path, *, stem: str = "probe") -> Any:  # noqa: ANN401  (the class stands in the file)
