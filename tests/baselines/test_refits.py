@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -49,6 +50,20 @@ def test_a_method_that_needs_its_pairs_finds_less_once_they_are_redrawn(sides: s
 def test_a_label_that_dominates_is_found_without_its_pairs() -> None:
     data = _paired(200, concept=6.0, topic=0.5, seed=0)
     assert min(shuffled_partners(_lat, data, draws=10)["t"]) > 0.9
+
+
+def test_rows_to_fit_on_without_labels_have_none_to_shuffle() -> None:
+    data = _paired(40, concept=1.0, topic=1.0, seed=0)
+    bare = replace(data.train, y=None)
+    with pytest.raises(DataError, match="have no labels"):
+        shuffled_labels(_mean, data._replace(train=bare), draws=3)
+
+
+def test_sets_without_labels_are_left_out_of_the_shuffles_and_change_no_other() -> None:
+    data = _paired(40, concept=1.0, topic=1.0, seed=0)
+    bare = {part: replace(rows, y=None) for part, rows in {"calibration": data.calibration, **data.tests}.items()}
+    fewer = data._replace(calibration=bare["calibration"], tests={**data.tests, "bare": bare["t"]})
+    assert shuffled_labels(_mean, fewer, draws=3) == shuffled_labels(_mean, data, draws=3)
 
 
 def test_rows_without_pairs_have_none_to_redraw() -> None:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tiltmeter.core.activations import Activations
 from tiltmeter.core.errors import DataError, NoDirectionError
@@ -35,7 +36,7 @@ def shuffled_labels(fit: Fit, data: ActivationSplits, *, draws: int, seed: int =
     fit
         The procedure; it may raise ``NoDirectionError``, which counts as AUROC 0.5.
     data
-        Labelled rows. Test sets of one class are left out.
+        Labelled rows. Test sets without labels, or of one class, are left out.
     draws
         How often.
     seed
@@ -63,26 +64,26 @@ def shuffled_labels(fit: Fit, data: ActivationSplits, *, draws: int, seed: int =
     >>> len(found), bool(0.4 < np.mean(found) < 0.6)
     (20, True)
     """
+    if data.train.y is None:
+        raise DataError("The rows to fit on have no labels, so that none can be shuffled; give y.")
     parts = {"train": data.train, "calibration": data.calibration}
     parts |= {f"test {name}": part for name, part in data.tests.items()}
 
     def spoilt() -> Iterator[ActivationSplits]:
         for draw in range(draws):
             made = {
-                name: replace(
-                    part,
-                    y=shuffle_labels(
-                        part.y, pairs=part.pairs, groups=part.groups, rng=stream(seed, "shuffle", draw, name)
-                    ),
-                )
+                name: replace(part, y=_shuffled(part, stream(seed, "shuffle", draw, name)))
                 for name, part in parts.items()
-                if part.y is not None
             }
             yield ActivationSplits(
                 made["train"], made["calibration"], {name: made[f"test {name}"] for name in data.tests}
             )
 
     return _refits(fit, data, spoilt())
+
+
+def _shuffled(rows: Activations, rng: np.random.Generator) -> NDArray[np.int64] | None:
+    return None if rows.y is None else shuffle_labels(rows.y, pairs=rows.pairs, groups=rows.groups, rng=rng)
 
 
 def shuffled_partners(fit: Fit, data: ActivationSplits, *, draws: int, seed: int = 0) -> dict[str, tuple[float, ...]]:
