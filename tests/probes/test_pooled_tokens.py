@@ -8,6 +8,7 @@ import torch
 
 from tests.seeds import five_seeds
 from tests.sequence_methods import hidden_in_one_token, plant_texts
+from tiltmeter.core.direction import Direction
 from tiltmeter.core.errors import ArrayError, SpecError
 from tiltmeter.evaluation import auroc, tpr_at_fpr
 from tiltmeter.probes import Logistic, PooledTokens, TokenPooling, pool_scores, pooled_tokens
@@ -148,8 +149,17 @@ def test_a_direction_carries_the_hyperparameters_and_scores_tokens():
     probe = PooledTokens("max").fit(TEXTS.X, TEXTS.y, offsets=TEXTS.offsets)
     direction = probe.as_direction(provenance={"seed": 3})
     assert (direction.sign, direction.method) == (1, "PooledTokens")
-    assert direction.provenance == {"hyperparameters": probe.get_params(), "seed": 3}
+    told = "the labels that it was fitted on"
+    assert direction.provenance == {"hyperparameters": probe.get_params(), "sign_from": told, "seed": 3}
     np.testing.assert_allclose(direction.score(TEXTS.X), probe.token_scores(TEXTS.X))
+
+
+@pytest.mark.usefixtures("without_run_time_types")
+def test_a_direction_of_a_window_from_a_grid_over_an_array_is_saved(tmp_path):
+    window = np.arange(2, 4)[0]
+    probe = PooledTokens("rolling", window=window).fit(TEXTS.X, TEXTS.y, offsets=TEXTS.offsets)
+    probe.as_direction().save(tmp_path)
+    assert Direction.load(tmp_path).provenance["hyperparameters"]["window"] == 2
 
 
 # ------------------------------------------------------------ METHODS section 1, counts as working when, 1

@@ -52,6 +52,12 @@ def test_classes_of_any_name_and_features_with_names_are_kept(tmp_path):
         again.predict(frame[list("fedcba")])
 
 
+@pytest.mark.parametrize("dtype", [np.uint8, np.int8, np.bool_])
+def test_classes_keep_the_type_of_the_labels(tmp_path, dtype):
+    save(MeanDifference().fit(TRAIN.X, TRAIN.y.astype(dtype)), tmp_path)
+    assert load(tmp_path).predict(TRAIN.X).dtype == dtype
+
+
 def test_what_is_not_fitted_or_not_ours_is_not_saved(tmp_path):
     with pytest.raises(NotFittedError):
         save(MeanDifference(), tmp_path)

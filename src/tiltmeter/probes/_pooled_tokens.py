@@ -15,6 +15,7 @@ from tiltmeter.core.direction import Direction
 from tiltmeter.core.errors import SpecError
 from tiltmeter.core.site import Site
 from tiltmeter.probes._logistic import logistic
+from tiltmeter.probes._probe import FITTED_LABELS, plain
 from tiltmeter.probes._segments import Segments, TokenRows, Windows
 from tiltmeter.probes._sequence_probe import (
     DEFAULT_SEARCH,
@@ -403,7 +404,7 @@ class PooledTokens(SequenceProbe):
             site=site,
             sign=1,
             method=type(self).__name__,
-            provenance={"hyperparameters": self.get_params(), **(provenance or {})},
+            provenance={"hyperparameters": plain(self.get_params()), "sign_from": FITTED_LABELS, **(provenance or {})},
         )
 
     def _score(self, rows: Float[NDArray[Any], "t d"], offsets: Int[NDArray[Any], " m"]) -> NDArray[Any]:

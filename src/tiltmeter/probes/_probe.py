@@ -19,6 +19,9 @@ from tiltmeter.core.site import Site
 from tiltmeter.evaluation import auroc
 from tiltmeter.numerics import Moments, pair_rows
 
+# in the provenance of a direction: what gave it its sign
+FITTED_LABELS = "the labels that it was fitted on"
+
 
 class Found(NamedTuple):
     """What a method returns: any vector, shape (d,), and the offset that goes with it (score = X · vector + offset)."""
@@ -103,7 +106,7 @@ class LinearProbe(Probe):
         )
 
     def _origin_of_sign(self) -> dict[str, str]:
-        return {"sign_from": "the labels that it was fitted on"}
+        return {"sign_from": FITTED_LABELS}
 
     @abstractmethod
     def _sign(self) -> Sign: ...

@@ -145,7 +145,7 @@ def load(folder: str | Path, *, stem: str = "probe") -> Any:  # noqa: ANN401  (t
 
 
 def _is_numeric(value: object) -> bool:
-    return isinstance(value, np.ndarray) and value.dtype.kind in "bif"
+    return isinstance(value, np.ndarray) and value.dtype.kind in "buif"
 
 
 def _plain(name: str, value: object) -> Any:  # noqa: ANN401  (JSON is any)
