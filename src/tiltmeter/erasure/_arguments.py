@@ -27,6 +27,12 @@ def check_count(name: str, value: object, *, most: int | None = None) -> None:
         raise SpecError(f"{name} is {value!r}; give a whole number {wanted}.")
 
 
+def check_given(z: object, *, of: str) -> None:
+    """Refuse to fit without a concept, in the words by which scikit-learn's checks know it."""
+    if z is None:
+        raise ArrayError(f"{of} requires y to be passed, but the target y is None: give z, the concept of each row.")
+
+
 def weights_of(
     sample_weight: ArrayLike | Tensor | None, *, n: int, may_be_zero: bool = False
 ) -> Float[NDArray[np.float64], " n"] | None:
