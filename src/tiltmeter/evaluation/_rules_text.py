@@ -37,7 +37,7 @@ GROUPING = Rule(
     "grouping",
     "no text baseline reads the opposite of the label on held-out texts of its own kind",
     reads=("baselines[].auroc",),
-    speaks={"against": "at home the whole interval of one lies below 0.5"},
+    speaks={"against": f"at home the interval of one, its upper end {_SEVERAL:g} times as far out, lies below 0.5"},
 )
 EMBEDDING = Rule(
     "embedding",
