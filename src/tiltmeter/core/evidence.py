@@ -277,6 +277,10 @@ class Leakage(Record):
     by_set: tuple[Leaked, ...] = ()
 
 
+Stance = Literal["for", "against", "note"]
+Outcome = Literal["holds", "holds in part", "refuted", "undecided"]
+
+
 class Statement(Record):
     """One sentence of the verdict, the rule that wrote it, and the figures that triggered it.
 
@@ -286,7 +290,7 @@ class Statement(Record):
     rule: str
     condition: str
     test: str | None
-    stance: Literal["for", "against", "note"]
+    stance: Stance
     text: str
     because: str
 
@@ -300,7 +304,7 @@ class Verdict(Record):
     """
 
     rules_version: int
-    outcome: Literal["holds", "holds in part", "refuted", "undecided"]
+    outcome: Outcome
     headline: str
     statements: tuple[Statement, ...]
 

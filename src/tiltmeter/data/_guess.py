@@ -21,10 +21,9 @@ _MOST_SHOWN = 6
 
 
 class Column(NamedTuple):
-    """A column of a file: its name, how many rows have a value, how many values there are, and the first few."""
+    """A column of a file: its name, how many different values it has, and the first few."""
 
     name: str
-    n_filled: int
     n_values: int
     values: tuple[str, ...]
 
@@ -111,7 +110,7 @@ def _written(value: object) -> str:
 
 def _column(name: str, values: list[str]) -> Column:
     distinct = tuple(dict.fromkeys(values))
-    return Column(name, len(values), len(distinct), distinct[:_MOST_SHOWN])
+    return Column(name, len(distinct), distinct[:_MOST_SHOWN])
 
 
 def _named(what: str, names: list[str]) -> str | None:

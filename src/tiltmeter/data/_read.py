@@ -6,7 +6,7 @@ import difflib
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -206,7 +206,7 @@ def _keys(table: Table, *, distribution: str) -> _Keys:
 
 def _filled(keys: _Keys, *, distribution: str) -> list[str]:
     """Give rows without a group one of their own; the name of the set keeps it apart from other sets' rows."""
-    filled: list[Any] = []
+    filled: list[str] = []
     for row_id, pair, group in zip(keys.ids, keys.pairs, keys.groups, strict=True):
         alone = f"row:{distribution}:{row_id}" if pair is None else f"pair:{distribution}:{pair}"
         filled.append(alone if group is None else group)

@@ -85,6 +85,11 @@ def smallest_push(
     Lengths (n,): 0 where there is no alarm as it is, infinite where the search found no push. A length is enough for
     the push that was found, so the shortest is at most that; there may be shorter ones.
 
+    Raises
+    ------
+    SpecError
+        If ``most`` or ``n_halvings`` is not above 0.
+
     References
     ----------
     Madry et al. (2018), "Towards Deep Learning Models Resistant to Adversarial Attacks", section 2.1, in the 2-norm.

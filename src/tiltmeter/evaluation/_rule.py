@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
 
-from tiltmeter.core.evidence import Statement
-
-Stance = Literal["for", "against", "note"]
+from tiltmeter.core.evidence import Stance, Statement
 
 
 @dataclass(frozen=True, slots=True)

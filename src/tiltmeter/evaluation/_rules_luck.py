@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from tiltmeter.core.evidence import Evidence, Statement
+from tiltmeter.core.evidence import Evidence, Stance, Statement
 from tiltmeter.core.records import Estimate
 from tiltmeter.evaluation._chosen import LUCK, chosen_cells, failed
-from tiltmeter.evaluation._rule import Rule, Stance
+from tiltmeter.evaluation._rule import Rule
 
 # Random directions that read the label this well on average do so because it dominates the activations, not by luck.
 _DOMINATES = 0.6

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import textwrap
 
-from tiltmeter.evaluation._rule import Rule, Stance
+from tiltmeter.core.evidence import Stance
+from tiltmeter.evaluation._rule import Rule
 from tiltmeter.evaluation._rules import BOOK, RULES_VERSION
 from tiltmeter.evaluation._verdict import FATAL, LOCAL, STEPS, UNCLEAR
 

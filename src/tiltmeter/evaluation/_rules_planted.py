@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from tiltmeter.core.evidence import Evidence, Followed, Statement
+from tiltmeter.core.evidence import Evidence, Followed, Stance, Statement
 from tiltmeter.core.records import Estimate, Measured
 from tiltmeter.evaluation._chosen import chosen_cells, figure
-from tiltmeter.evaluation._rule import Rule, Stance
+from tiltmeter.evaluation._rule import Rule
 
 PLANTED_TRUTH = Rule(
     "planted truth",

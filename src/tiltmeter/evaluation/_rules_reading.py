@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from tiltmeter.core.evidence import Evidence, Statement
+from tiltmeter.core.evidence import Evidence, Stance, Statement
 from tiltmeter.core.records import Estimate, Unavailable
 from tiltmeter.evaluation._chosen import KEEPS, WIDE, chosen_cells, fate, figure, home_auroc
-from tiltmeter.evaluation._rule import Rule, Stance
+from tiltmeter.evaluation._rule import Rule
 
 # A probe below this AUROC at home is of no use, however certain it is that it is not chance.
 _FAINT = 0.6

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from tiltmeter.core.evidence import Evidence, Statement
+from tiltmeter.core.evidence import Evidence, Stance, Statement
 from tiltmeter.core.records import Estimate
 from tiltmeter.core.rivals import ControlTask
 from tiltmeter.evaluation._chosen import CLEAR, LUCK, figure
-from tiltmeter.evaluation._rule import Rule, Stance
+from tiltmeter.evaluation._rule import Rule
 
 _SPEAKS: dict[Stance, str] = {
     "for": "at home, the interval of the difference lies above 0",

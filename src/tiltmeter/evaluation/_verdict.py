@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
-from tiltmeter.core.evidence import Evidence, Statement, Verdict
+from tiltmeter.core.evidence import Evidence, Outcome, Statement, Verdict
 from tiltmeter.core.records import Estimate, Measured, Record, Threshold, Unavailable
 from tiltmeter.evaluation._chosen import chosen_cells, fate, figure, home_auroc, listed, number, percent
 from tiltmeter.evaluation._rules import RULES, RULES_VERSION
@@ -33,8 +33,6 @@ UNCLEAR = ("text alone, unclear", "rare class")
 _MOST_LEAKED = 0.01
 # An interval at home that contains chance and this AUROC too refutes nothing.
 _USEFUL = 0.7
-
-Outcome = Literal["holds", "holds in part", "refuted", "undecided"]
 
 
 class Objections(NamedTuple):
