@@ -13,9 +13,8 @@ from tiltmeter.core.dictionaries import Chance, DictionaryAudit, DictionaryFigur
 from tiltmeter.core.records import Estimate
 from tiltmeter.report._charts import chart_of, spec_of
 from tiltmeter.report._format import Shown, asked, decimal, fixed, printable, reasons_of, show_figure
-from tiltmeter.report._page import write_page
+from tiltmeter.report._page import environment, write_page
 from tiltmeter.report._svg import to_svg
-from tiltmeter.report._write import environment
 
 # the columns of the table in their order, and what is drawn, with its colour and its dashes
 _FVU = {

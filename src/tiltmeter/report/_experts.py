@@ -13,9 +13,8 @@ from tiltmeter.core.experts import Contestant, Experts, Judged
 from tiltmeter.core.records import Estimate, Measured, Unavailable
 from tiltmeter.report._charts import SHAPES, SYMBOLS, chart_of, spec_of
 from tiltmeter.report._format import Shown, asked, decimal, missing, reasons_of, show_rate
-from tiltmeter.report._page import write_page
+from tiltmeter.report._page import environment, write_page
 from tiltmeter.report._svg import to_svg
-from tiltmeter.report._write import environment
 
 # accuracy below chance is worth seeing
 _FLOOR = 0.0

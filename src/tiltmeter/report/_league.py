@@ -21,8 +21,7 @@ from tiltmeter.report._format import (
     show_effect,
     show_rate,
 )
-from tiltmeter.report._page import sort_script, write_page
-from tiltmeter.report._write import environment
+from tiltmeter.report._page import environment, sort_script, write_page
 
 _THE_TRUTH = "the truth"
 _READERS = ("logistic", "threshold", "mlp", "covariances")

@@ -1,4 +1,4 @@
-"""One page from one record that stands beside it, and the one script that some have."""
+"""What all pages share: their templates, one page from one record beside it, and the one script that some have."""
 
 from __future__ import annotations
 
@@ -8,12 +8,26 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
 from tiltmeter.core.errors import FileError
 from tiltmeter.core.files import read_record, write_text
 from tiltmeter.core.records import Record
-from tiltmeter.report._write import TEMPLATES
+
+TEMPLATES = Path(__file__).parent / "templates"
 
 R = TypeVar("R", bound=Record)
+
+
+def environment() -> Environment:
+    """Return what fills the templates of all pages: everything is escaped, and a name that is missing is an error."""
+    return Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
 
 
 def write_page(folder: Path, name: str, *, kind: type[R], render: Callable[[R], str], made_by: str) -> Path:

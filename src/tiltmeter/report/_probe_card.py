@@ -12,8 +12,8 @@ from tiltmeter.core.probe_card import ProbeCard
 from tiltmeter.core.records import Estimate, Measured
 from tiltmeter.report._format import Shown, decimal, p_value, printable, show_auroc, show_difference
 from tiltmeter.report._lookup import describe_site, look_up
+from tiltmeter.report._page import environment
 from tiltmeter.report._verdict import baselines_on, probe_card, verdict_section
-from tiltmeter.report._write import environment
 
 _HEADINGS = (
     ("Against it: its known failures", "against", "No rule found anything that speaks against this probe."),

@@ -21,9 +21,8 @@ from tiltmeter.core.shape import (
 )
 from tiltmeter.report._charts import chart_of, spec_of
 from tiltmeter.report._format import Shown, asked, decimal, fixed, missing, p_value, reasons_of, show_figure
-from tiltmeter.report._page import write_page
+from tiltmeter.report._page import environment, write_page
 from tiltmeter.report._svg import to_svg
-from tiltmeter.report._write import environment
 
 # drawn in every panel; a t and a logistic lie between them, and their figures stand in the table
 _DRAWN = {

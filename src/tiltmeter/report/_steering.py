@@ -7,8 +7,7 @@ from typing import NamedTuple
 
 from tiltmeter.core.steering import Answered, Dose, Fluency, SideBySide
 from tiltmeter.report._format import Clipped, Shown, clip, missing, reasons_of, show_figure
-from tiltmeter.report._page import write_page
-from tiltmeter.report._write import environment
+from tiltmeter.report._page import environment, write_page
 
 _UNITS = {
     "norm": "mean activation norms",

@@ -18,8 +18,7 @@ from tiltmeter.report._format import (
     show_figure,
     show_rate,
 )
-from tiltmeter.report._page import write_page
-from tiltmeter.report._write import environment
+from tiltmeter.report._page import environment, write_page
 
 
 class _Cell(NamedTuple):

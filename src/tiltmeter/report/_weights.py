@@ -9,8 +9,7 @@ from typing import NamedTuple
 from tiltmeter.core.records import Estimate, Measured
 from tiltmeter.core.weights import AgainstNull, ListedDirection, MatrixAnatomy, MatrixName, RawRow, Side, WeightAnatomy
 from tiltmeter.report._format import Shown, asked, decimal, p_value, reasons_of, show_difference
-from tiltmeter.report._page import sort_script, write_page
-from tiltmeter.report._write import environment
+from tiltmeter.report._page import environment, sort_script, write_page
 
 _MATRICES: dict[MatrixName, str] = {
     "ov": "OV",

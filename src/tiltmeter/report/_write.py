@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
 from tiltmeter.core.errors import FileError
 from tiltmeter.core.evidence import Evidence
 from tiltmeter.core.files import read_record, write_text
@@ -15,6 +13,7 @@ from tiltmeter.report._causes import causes_section
 from tiltmeter.report._format import asked
 from tiltmeter.report._lookup import look_up
 from tiltmeter.report._needs import needs_section
+from tiltmeter.report._page import environment
 from tiltmeter.report._pictures import (
     histograms_section,
     legend,
@@ -28,8 +27,6 @@ from tiltmeter.report._rivals import rivals_section
 from tiltmeter.report._surface import surface_section
 from tiltmeter.report._verdict import probe_card, verdict_section
 from tiltmeter.report._watch import watch_section
-
-TEMPLATES = Path(__file__).parent / "templates"
 
 
 def write_report(folder: Path) -> Path:
@@ -150,15 +147,4 @@ def render(run: Run, evidence: Evidence) -> str:
             account=account_section(run),
             glossary=glossary(evidence),
         )
-    )
-
-
-def environment() -> Environment:
-    """Return what fills the templates of all pages: everything is escaped, and a name that is missing is an error."""
-    return Environment(
-        loader=FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
     )
