@@ -3,7 +3,8 @@ import pytest
 
 from tests.erasure.anisotropic import classes
 from tiltmeter.core.errors import ArrayError, SpecError
-from tiltmeter.erasure import SGDSettings, project_on_fantope, rlace_sgd
+from tiltmeter.erasure import SGDSettings, rlace_sgd
+from tiltmeter.erasure._rlace_sgd import project_on_fantope
 
 SEEDS = range(5)
 

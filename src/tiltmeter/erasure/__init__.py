@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from tiltmeter.erasure._readers import Reader, read
     from tiltmeter.erasure._rlace import RLACE, RLACEFit, rlace
     from tiltmeter.erasure._rlace_game import LeastLogLoss, least_log_loss
-    from tiltmeter.erasure._rlace_sgd import RLACESGDFit, SGDSettings, project_on_fantope, rlace_sgd
+    from tiltmeter.erasure._rlace_sgd import RLACESGDFit, SGDSettings, rlace_sgd
     from tiltmeter.erasure._sal import SAL, sal
     from tiltmeter.erasure._saved import load, save
     from tiltmeter.erasure._threshold_reader import BestThresholds, ThresholdFit, best_thresholds, threshold_reader
@@ -86,7 +86,6 @@ __all__ = [
     "median_projection",
     "oracle_leace",
     "pace",
-    "project_on_fantope",
     "quadratic_leace",
     "read",
     "rlace",

@@ -13,7 +13,7 @@ from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from tiltmeter.core.errors import ArrayError, NoDirectionError, SpecError
-from tiltmeter.erasure._arguments import as_array, check_choice, check_count, detached
+from tiltmeter.erasure._arguments import as_array, check_choice, check_count, check_given, detached
 from tiltmeter.erasure._concept import encode
 
 Kernel = Literal["linear", "poly", "rbf", "sigmoid"]
@@ -181,8 +181,7 @@ class KernelSAL(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
         """
         check_choice("kernel", self.kernel, Kernel)
         rows = validate_data(self, detached(X), dtype=[np.float64, np.float32], ensure_min_samples=2)
-        if z is None:
-            raise ValueError(f"{type(self).__name__} requires y to be passed, but the target y is None: z is missing.")
+        check_given(z, of=type(self).__name__)
         self._center = rows.mean(axis=0, dtype=np.float64)
         self._rows = rows.astype(np.float64) - self._center
         self.gamma_ = self._scale(self._rows)
