@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from tiltmeter.core.evidence import Evidence, Leak, Mistake
 from tiltmeter.core.run import Run
-from tiltmeter.report._format import Clipped, asked, clip, decimal, outline, score
+from tiltmeter.report._format import DASH, Clipped, asked, clip, decimal, outline, score
 from tiltmeter.report._lookup import Lookup
 
 SHOWN = 6
@@ -198,7 +198,7 @@ def glossary(evidence: Evidence) -> tuple[Term, ...]:
             "Directions drawn without looking at the data and oriented on train rows. The best of them has looked at "
             "the test labels: it is what luck alone can reach.",
         ),
-        Term("–", "There is no figure; the reason stands below the table and under the pointer. It never means 0."),
+        Term(DASH, "There is no figure; the reason stands below the table and under the pointer. It never means 0."),
         Term(
             "⚠",
             "An interval that reaches no effect (0.50 for an AUROC, 0 for a difference) or lies on its wrong side, a "

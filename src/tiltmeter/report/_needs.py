@@ -8,7 +8,7 @@ from markupsafe import Markup
 
 from tiltmeter.core.records import Estimate, Measured
 from tiltmeter.report._charts import Point, SiteAxis, floor_of, site_chart
-from tiltmeter.report._format import Shown, decimal, show_auroc, show_difference
+from tiltmeter.report._format import DASH, Shown, decimal, show_auroc, show_difference
 from tiltmeter.report._grids import Grid, Row, grid, method_row
 from tiltmeter.report._lookup import Lookup
 
@@ -75,8 +75,8 @@ def _curve(look: Lookup) -> Grid | None:
             (
                 Shown(f"{p.n_rows:,}"),
                 show_auroc(p.auroc),
-                Shown("–" if p.spread is None else f"{decimal(p.spread[0])} to {decimal(p.spread[1])}"),
-                Shown("–") if p.spread is None else show_difference(p.gain)._replace(weak=False),
+                Shown(DASH if p.spread is None else f"{decimal(p.spread[0])} to {decimal(p.spread[1])}"),
+                Shown(DASH) if p.spread is None else show_difference(p.gain)._replace(weak=False),
                 show_auroc(p.rival_auroc)._replace(weak=False),
             ),
         )

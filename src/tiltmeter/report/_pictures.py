@@ -11,7 +11,7 @@ from markupsafe import Markup
 from tiltmeter.core.evidence import RandomDirections, Shortcut
 from tiltmeter.core.records import Estimate, Measured, Threshold
 from tiltmeter.report._charts import Band, Point, SiteAxis, floor_of, histogram_chart, site_chart
-from tiltmeter.report._format import Shown, decimal, missing, rate, score, show_auroc, show_nuisance, show_share
+from tiltmeter.report._format import DASH, Shown, decimal, missing, rate, score, show_auroc, show_nuisance, show_share
 from tiltmeter.report._grids import Grid, Row, grid, method_row
 from tiltmeter.report._lookup import Lookup
 
@@ -69,8 +69,8 @@ def selection_section(look: Lookup) -> Selection:
         site = look.best_sites.get(method)
         figure = show_auroc(measured.get((site, method)) if site else None)
         folds = found[site, method].fold_aurocs if site and (site, method) in found else ()
-        spread = Shown(", ".join(decimal(f) for f in folds)) if folds else Shown("–")
-        rows.append(method_row(look, method, (Shown(site or "–"), figure, spread)))
+        spread = Shown(", ".join(decimal(f) for f in folds)) if folds else Shown(DASH)
+        rows.append(method_row(look, method, (Shown(site or DASH), figure, spread)))
     best = grid("Best site per method, by validation AUROC", "Method", ("site", "AUROC", "per fold"), rows)
     return Selection(picture, best, _sitegrid(look, "Validation AUROC of everything that was tried", measured))
 
