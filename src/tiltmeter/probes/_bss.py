@@ -15,9 +15,8 @@ from tiltmeter.core.errors import ArrayError, ConvergenceWarning, SpecError
 from tiltmeter.numerics import Objective, minimise
 from tiltmeter.probes._halves import centred_differences
 from tiltmeter.probes._probe import Found, UnsupervisedProbe
+from tiltmeter.probes._span import spanned
 
-# of the largest, squared: directions in which the differences vary less are rounding
-_RANK_TOL = 1e-13
 _MAX_STEPS = 1000
 # stronger shrinkages that are solved first, each only so far
 _FALLING = (3.0, 1.0, 0.3, 0.1, 0.03)
@@ -128,7 +127,9 @@ def bss(
     variance = float((differences**2).mean())
     if variance == 0:
         return BSSFits(np.zeros((n_restarts, d)), np.ones(n_restarts), np.ones(n_restarts), 0, mean)
-    rows, components = _principal(torch.from_numpy(differences / np.sqrt(variance)))
+    scaled = torch.from_numpy(differences / np.sqrt(variance))
+    components = spanned(scaled)
+    rows = scaled @ components
     starts = torch.from_numpy(np.random.default_rng(random_state).normal(size=(n_restarts, d))) @ components
     starts = starts / starts.norm(dim=1, keepdim=True)
     for stronger in _FALLING:
@@ -146,16 +147,6 @@ def bss(
     directions = (found.x / found.x.norm(dim=1, keepdim=True) @ components.T).numpy()
     losses = np.array([bss_loss(differences @ direction) for direction in directions])
     return BSSFits(directions, losses, found.values.numpy(), int(found.values.argmin()), mean)
-
-
-def _principal(differences: Tensor) -> tuple[Tensor, Tensor]:
-    """Return differences (p, m) in the coordinates of the components (d, m) that they span."""
-    p, d = differences.shape
-    squared, vectors = torch.linalg.eigh(differences.T @ differences if d <= p else differences @ differences.T)
-    kept = squared > _RANK_TOL * squared[-1]
-    vectors = vectors[:, kept]
-    components = vectors if d <= p else differences.T @ (vectors / squared[kept].sqrt())
-    return differences @ components, components
 
 
 def _objective(rows: Tensor, *, ridge: float) -> Objective:

@@ -15,9 +15,8 @@ from tiltmeter.core.errors import ArrayError, ConvergenceWarning, SpecError
 from tiltmeter.numerics import Minimised, Objective, minimise
 from tiltmeter.probes._halves import ROUNDING, Halves, Normalisation, halves
 from tiltmeter.probes._probe import Found, UnsupervisedProbe
+from tiltmeter.probes._span import spanned
 
-# of the largest, squared: directions in which the rows vary less are rounding
-_RANK_TOL = 1e-13
 _TOL = 1e-10
 _MAX_STEPS = 2000
 # stronger penalties that are solved first, each only so far
@@ -158,11 +157,7 @@ class RowSpace(NamedTuple):
         if gap <= ROUNDING * float(rows.abs().max()):
             # both members of every pair are equal: no direction can tell them apart
             return cls(rows[:, :0].to(dtype), rows.new_zeros(rows.shape[1], 0).to(dtype))
-        n, d = rows.shape
-        squared, vectors = torch.linalg.eigh(rows.T @ rows if d <= n else rows @ rows.T)
-        kept = squared > _RANK_TOL * squared[-1]
-        vectors = vectors[:, kept]
-        components = vectors if d <= n else rows.T @ (vectors / squared[kept].sqrt())
+        components = spanned(rows)
         return cls((rows @ components).to(dtype), components.to(dtype))
 
 
