@@ -27,10 +27,12 @@ def check_count(name: str, value: object, *, most: int | None = None) -> None:
         raise SpecError(f"{name} is {value!r}; give a whole number {wanted}.")
 
 
-def check_given(z: object, *, of: str) -> None:
-    """Refuse to fit without a concept, in the words by which scikit-learn's checks know it."""
+def concept_array(z: ArrayLike | Tensor | None, *, of: str) -> NDArray[Any]:
+    """Return the concept as an array; ArrayError if there is none."""
     if z is None:
+        # scikit-learn's checks know it by the words before the colon
         raise ArrayError(f"{of} requires y to be passed, but the target y is None: give z, the concept of each row.")
+    return as_array(z)
 
 
 def weights_of(

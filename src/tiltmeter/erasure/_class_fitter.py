@@ -13,7 +13,7 @@ from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from tiltmeter.core.errors import ArrayError
-from tiltmeter.erasure._arguments import as_array, check_given, detached
+from tiltmeter.erasure._arguments import concept_array, detached
 from tiltmeter.erasure._concept import encode
 from tiltmeter.erasure._eraser import AffineEraser
 
@@ -67,8 +67,7 @@ class ClassFitter(OneToOneFeatureMixin, TransformerMixin, BaseEstimator, ABC):  
             If a hyperparameter is not among what is allowed.
         """
         rows = validate_data(self, detached(X), dtype=[np.float64, np.float32], ensure_min_samples=2)
-        check_given(z, of=type(self).__name__)
-        concept = encode(as_array(z), n=len(rows))
+        concept = encode(concept_array(z, of=type(self).__name__), n=len(rows))
         if concept.classes is None or concept.codes is None:
             raise ArrayError(
                 "Unknown label type: z holds real numbers, and this method needs classes; use LEACE or SAL for numbers."

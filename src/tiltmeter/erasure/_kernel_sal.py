@@ -13,7 +13,7 @@ from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from tiltmeter.core.errors import ArrayError, NoDirectionError, SpecError
-from tiltmeter.erasure._arguments import as_array, check_choice, check_count, check_given, detached
+from tiltmeter.erasure._arguments import check_choice, check_count, concept_array, detached
 from tiltmeter.erasure._concept import encode
 
 Kernel = Literal["linear", "poly", "rbf", "sigmoid"]
@@ -181,13 +181,13 @@ class KernelSAL(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
         """
         check_choice("kernel", self.kernel, Kernel)
         rows = validate_data(self, detached(X), dtype=[np.float64, np.float32], ensure_min_samples=2)
-        check_given(z, of=type(self).__name__)
+        columns = encode(concept_array(z, of=type(self).__name__), n=len(rows)).columns
         self._center = rows.mean(axis=0, dtype=np.float64)
         self._rows = rows.astype(np.float64) - self._center
         self.gamma_ = self._scale(self._rows)
         K = self._kernel(self._rows)
         self._means, self._mean = K.mean(axis=0), float(K.mean())
-        found = kernel_sal(self._centred(K), encode(as_array(z), n=len(rows)).columns, rank=self.rank)
+        found = kernel_sal(self._centred(K), columns, rank=self.rank)
         self._coefficients = found.coefficients
         self.singular_values_, self.n_removed_ = found.singular_values, found.n_removed
         self._n_features_out = found.coefficients.shape[1]

@@ -12,7 +12,7 @@ from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from tiltmeter.erasure._arguments import as_array, check_choice, check_given, detached, weights_of
+from tiltmeter.erasure._arguments import as_array, check_choice, concept_array, detached, weights_of
 from tiltmeter.erasure._concept import ConceptKind
 from tiltmeter.erasure._eraser import AffineEraser, Eraser
 from tiltmeter.numerics import Moments
@@ -52,8 +52,8 @@ class ErasureMethod(ABC, BaseEstimator):  # type: ignore[misc]  # scikit-learn s
             If a hyperparameter is not among what is allowed.
         """
         rows = validate_data(self, detached(X), dtype=[np.float64, np.float32], ensure_min_samples=2)
-        check_given(z, of=type(self).__name__)
-        self.eraser_ = self._find(rows, as_array(z), weights_of(sample_weight, n=len(rows)))
+        concept = concept_array(z, of=type(self).__name__)
+        self.eraser_ = self._find(rows, concept, weights_of(sample_weight, n=len(rows)))
         return self
 
     @abstractmethod
