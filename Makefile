@@ -14,7 +14,7 @@ help:
 	@echo "make wheel      build wheel and sdist, install the wheel in a clean environment, run the demo from it"
 	@echo "make minimal    the smoke tests with the lowest versions that are allowed"
 	@echo "make newest     the smoke tests with the newest versions there are"
-	@echo "make docs       check every link of the documents and run the README's code"
+	@echo "make docs       follow the tutorials as a reader would; build the site and try its links and its search"
 	@echo "make site       the documents as a site that opens from the disk: site/index.html"
 
 .venv/bin/python:
@@ -33,7 +33,7 @@ demo: .venv/installed
 	$(BIN)/tiltmeter study examples/facts.yaml --out $(RUN)
 
 test: .venv/installed-dev
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile -m "not slow and not hub and not gpu"
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile -m "not slow and not docs and not hub and not gpu"
 
 test-slow: .venv/installed-dev
 	$(BIN)/python -m pytest -m "slow"
@@ -51,7 +51,7 @@ imports: .venv/installed-dev
 	$(BIN)/lint-imports
 
 docs: .venv/installed-dev
-	$(BIN)/python -m pytest tests/test_documents.py
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadgroup -m "docs and not slow" tests/test_tutorials.py tests/test_docs_site.py
 
 # The theme's note on its successor is not for whoever builds a site.
 site: .venv/installed-dev
@@ -109,7 +109,7 @@ browser:
 	@if [ -n "$$CI" ] && ! command -v chromedriver >/dev/null; then \
 		apt-get update -qq && apt-get install -y -qq chromium chromium-driver >/dev/null; fi
 
-check: format lint types imports site browser test doctest
+check: format lint types imports browser test docs doctest
 
 .PHONY: doctest
 doctest: .venv/installed-dev

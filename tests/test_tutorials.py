@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 from pages import assert_agree, printed
 
+pytestmark = pytest.mark.docs
+
 ROOT = Path(__file__).parents[1]
 TUTORIALS = ROOT / "docs" / "tutorials"
 NOTEBOOKS = sorted(TUTORIALS.glob("*.ipynb"))

@@ -148,9 +148,9 @@ def test_a_template_adds_its_own_specials_and_the_tokenizer_none():
         (None, "has no chat template, which messages need"),
         (
             "{{ raise_exception('no system role') }}",
-            "Text chat0: the chat template .* refuses the chat .*no system role",
+            "Text chat0: the model.s chat template refuses the chat .*no system role",
         ),
-        ("{{ messages[9]['content'] }}", "Text chat0: the chat template .* refuses the chat"),
+        ("{{ messages[9]['content'] }}", "Text chat0: the model.s chat template refuses the chat"),
         # the prompt ends in something that a finished turn lacks, as reasoning templates do
         (
             TEMPLATE.replace("<turn> assistant {% endif", "<turn> assistant w0 {% endif"),

@@ -183,7 +183,7 @@ class _Slow(PreTrainedTokenizer):
 def test_a_tokenizer_that_does_not_say_which_tokens_are_special_is_an_error():
     subject = bind(tiny_subject("llama").model, _Slow(), name="slow")
     texts = TextSet(np.array(["a", "b"]), texts=("w1 w2", "w1"))
-    with pytest.raises(ModelError, match="of slow makes 4 tokens of text a, but says of 2 whether they are special"):
+    with pytest.raises(ModelError, match="makes 4 tokens of text a, but says of 2 whether they are special"):
         encode(subject, texts)
 
 

@@ -23,7 +23,7 @@ from tiltmeter.data import TextSet
 from tiltmeter.models import SubjectModel
 from tiltmeter.monitor import Monitor, make_reference
 
-DOCS = Path(__file__).parents[2] / "docs"
+DOCS = Path(__file__).parents[2] / "docs" / "how-to"
 SITE = "17.resid_post"
 
 

@@ -22,6 +22,9 @@ from selenium.webdriver.support.ui import WebDriverWait
 from tiltmeter import studies
 from tiltmeter.cli._app import app
 
+# one worker builds it once
+pytestmark = [pytest.mark.docs, pytest.mark.xdist_group("site")]
+
 ROOT = Path(__file__).parents[1]
 PACKAGES = sorted(path.parent.name for path in (ROOT / "src" / "tiltmeter").glob("*/__init__.py"))
 CHROMIUM, DRIVER = shutil.which("chromium") or shutil.which("chromium-browser"), shutil.which("chromedriver")
