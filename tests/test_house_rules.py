@@ -240,6 +240,12 @@ def test_no_file_names_a_folder_of_somebodys_machine():
     assert found == []
 
 
+def test_no_two_test_files_share_a_name():
+    # pytest imports them by their names alone, and stops at the second
+    names = [path.name for path in TESTS if path.name.startswith("test_")]
+    assert sorted(set(names)) == sorted(names)
+
+
 def test_every_method_module_of_the_probes_has_a_test_file_of_its_own():
     # the same paths, test_ in front; what is shared by all probes has its tests in test_contract.py
     methods = {path.stem for path in (SOURCE / "probes").glob("_*.py")} - {"__init__", "_probe"}
