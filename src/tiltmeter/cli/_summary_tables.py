@@ -63,7 +63,9 @@ def _percent(rate: Measured) -> str:
 def replay_table(found: ReplayTotals) -> None:
     """Print where two monitors agree."""
     console = Console()
-    table = Table("", Text(f"{found.monitor}: alarm"), "none")
+    table = Table()
+    for name in ("", f"{found.monitor}: alarm", "none"):
+        table.add_column(Text(name))
     table.add_row(Text(f"{found.beside}: alarm"), f"{found.both:,}", f"{found.only_then:,}")
     table.add_row("none", f"{found.only_now:,}", f"{found.neither:,}")
     console.print(table)
