@@ -60,12 +60,10 @@ def collection_cost(
 
     Parameters
     ----------
-    subject, texts, sites, pooling
+    subject, texts, sites, pooling, token_budget
         As for :func:`tiltmeter.activations.collect`.
     store
         The folder that would be filled, or gone on with; None for memory.
-    token_budget
-        As for :func:`tiltmeter.activations.collect`.
 
     Raises
     ------
