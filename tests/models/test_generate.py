@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 import torch
 from tiny_models import FAMILIES, tiny_subject
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from torch import Tensor
+from transformers import PreTrainedTokenizerFast
 
 from tiltmeter.core import Site
 from tiltmeter.core.errors import DataError, ModelError, SpecError
@@ -102,6 +104,23 @@ def test_a_text_ends_where_its_model_ends_it_and_sets_of_texts_are_prompts_too()
     found = generate(subject, encode(subject, texts), max_new_tokens=6)
     first = int(np.flatnonzero(plain.tokens[0] == end)[0])
     assert found.tokens[0].tolist() == plain.tokens[0][: first + 1].tolist()
+
+
+@pytest.mark.parametrize("has_end", [True, False])
+def test_a_string_ends_a_text_beside_others_where_it_ends_it_alone(has_end):
+    # a token a letter: of tokens that are whole words no string is known to end a text
+    letters = Tokenizer(models.BPE({chr(33 + i): i for i in range(64)}, []))
+    letters.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
+    letters.decoder = decoders.ByteLevel()
+    subject = tiny_subject("llama", tokenizer=PreTrainedTokenizerFast(tokenizer_object=letters))
+    config = subject.model.generation_config
+    config.eos_token_id = 63 if has_end else None
+    prompts = ["ABC", "D", "ABCDEFGH", "EE"]
+    plain = generate(subject, prompts, max_new_tokens=6)
+    config.stop_strings = [plain.texts[0][1:3]]
+    alone = [generate(subject, [prompt], max_new_tokens=6).tokens[0].tolist() for prompt in prompts]
+    assert alone[0] == plain.tokens[0][:3].tolist() and max(map(len, alone)) > 3
+    assert [new.tolist() for new in generate(subject, prompts, max_new_tokens=6).tokens] == alone
 
 
 @pytest.mark.parametrize(

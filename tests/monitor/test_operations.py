@@ -245,6 +245,15 @@ def test_the_command_sums_up_a_log_and_exits_1_where_something_changed(tmp_path:
     assert "No test for a change" in quiet.output
 
 
+def test_days_and_names_are_whole_at_80_columns(tmp_path: Path):
+    with MonitorLog(tmp_path / "log.sqlite") as log:
+        log.write(texts=_stream(np.arange(600.0) % 10, limit=8.5, name="a probe of [deceit] at 12.resid_post"))
+    said = CliRunner(env={"COLUMNS": "80"}).invoke(app, ["monitor", "summary", str(tmp_path / "log.sqlite")])
+    assert said.exit_code == 0, said.output
+    assert "2026-05-01" in said.output and "2026-05-02" in said.output and "…" not in said.output
+    assert "[deceit]" in said.output
+
+
 def test_texts_that_the_model_wrote_are_held_against_the_running_threshold():
     texts = [text.model_copy(update={"source": "generate"}) for text in _stream(np.arange(600.0) % 10, limit=8.5)]
     monitor = made_monitor(_subject("llama"), threshold=0.0, running=8.5)

@@ -77,6 +77,21 @@ def test_padding_behind_a_text_that_a_criterion_ended_is_no_text():
     assert len(seen.texts[0].tokens) == 3 + 1
 
 
+@pytest.mark.parametrize(("prompts", "has_end"), [(PROMPTS[:1], True), (PROMPTS, False)])
+def test_where_nothing_is_padded_the_padding_token_is_a_word_behind_which_a_text_goes_on(prompts, has_end):
+    subject = tiny_subject("llama")
+    config = subject.model.generation_config
+    config.eos_token_id = config.eos_token_id if has_end else None
+    given = subject.tokenizer(prompts, padding=True, padding_side="left", return_tensors="pt")
+    given = {name: given[name] for name in ("input_ids", "attention_mask")}
+    n = given["input_ids"].shape[1]
+    config.pad_token_id = int(subject.model.generate(**given, max_new_tokens=4, do_sample=False)[0, n])
+    asked = GenerationConfig(max_new_tokens=4, do_sample=False)
+    with watch(subject, [made_monitor(subject)]) as seen:
+        said = subject.model.generate(**given, generation_config=asked, stopping_criteria=[lambda *_, **__: False])
+    assert seen.texts[0].tokens[-4:].tolist() == said[0, n:].tolist()
+
+
 def test_every_alarm_is_kept_and_acted_on_where_an_action_fails():
     subject = _subject("llama")
     told: list[Alarm] = []

@@ -195,14 +195,14 @@ def _begun(store: ActivationStore, encoded: Encoded, *, job: Job) -> tuple[Activ
         if part.is_closed:
             # what is gone from it is planned anew
             manifest = manifest.with_part(left)
-        if part.is_closed or len(there) == part.n_shards or asked.isdisjoint(part.sites):
+        if part.is_closed or left.is_complete or asked.isdisjoint(part.sites):
             continue
         plan = store.plan(part)
         lacking = np.setdiff1d(plan.tokens.ids, plan.ids_of(shard.index for shard in there))
         is_asked = np.isin(lacking, encoded.ids)
         is_whole = bool(is_asked.all()) and asked >= set(part.sites)
         is_small = not job.is_budget_asked or part.token_budget <= job.token_budget
-        if is_asked.any() and ((is_whole and is_small) or len(part.shards) == part.n_shards):
+        if is_asked.any() and ((is_whole and is_small) or part.is_complete):
             begun.append(left)
         elif is_asked.any():
             manifest = manifest.with_part(left.model_copy(update={"is_closed": True}))

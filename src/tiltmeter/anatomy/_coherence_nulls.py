@@ -18,7 +18,6 @@ from tiltmeter.core.seeds import stream
 from tiltmeter.core.weights import NullName
 from tiltmeter.evaluation import mean_estimate, resampling
 
-NULLS: tuple[NullName, ...] = ("random directions", "rotated basis", "raw rows")
 # fewer matrices than this have no interval over matrices
 _FEWEST_MATRICES = 8
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from tiltmeter.cli._figures import interval
 from tiltmeter.core.records import Estimate, Measured
@@ -19,14 +20,17 @@ _NAMED = 10
 def summary_tables(found: MonitorSummary) -> None:
     """Print days, and what the tests for a change say."""
     console = Console()
-    days = Table("day", "monitor", "texts", "alarms", "share", "promised", "unlike", "median, 99 %, highest score")
+    days = Table(box=None, pad_edge=False)
+    days.add_column("day", no_wrap=True)
+    for name in ("monitor", "texts", "alarms", "share", "promised", "unlike", "median, 99 %, highest score"):
+        days.add_column(name, overflow="fold")
     for day in found.days:
         own = day.quantiles
         days.add_row(
             str(day.day),
-            day.monitor,
+            Text(day.monitor),
             f"{day.n:,}",
-            f"{day.n_alarms:,}" + (f" ({day.n_undecided:,} undecided)" if day.n_undecided else ""),
+            f"{day.n_alarms:,}" + (f"\n{day.n_undecided:,} undecided" if day.n_undecided else ""),
             _percent(day.rate),
             "–" if day.promised is None else f"{100 * day.promised:.2g} %",
             f"{day.n_unlike:,}",
@@ -36,11 +40,15 @@ def summary_tables(found: MonitorSummary) -> None:
     for change in found.changes:
         what = "alarms come more often than certified" if change.what == "alarms" else "scores left the reference"
         if change.at is None:
-            console.print(f"{change.monitor}: not found that {what} ({change.n:,} texts, {change.evidence:.3g} won).")
+            console.print(
+                f"{change.monitor}: not found that {what} ({change.n:,} texts, {change.evidence:.3g} won).",
+                markup=False,
+            )
         else:
             console.print(
                 f"{change.monitor}: {what}, found at text {change.at:,} of {change.n:,}, {change.since} "
-                f"(alpha {change.alpha:.2g})."
+                f"(alpha {change.alpha:.2g}).",
+                markup=False,
             )
     if not found.changes:
         console.print("No test for a change: name the monitors, or give --reference-until.")
@@ -55,8 +63,10 @@ def _percent(rate: Measured) -> str:
 def replay_table(found: ReplayTotals) -> None:
     """Print where two monitors agree."""
     console = Console()
-    table = Table("", f"{found.monitor}: alarm", "none")
-    table.add_row(f"{found.beside}: alarm", f"{found.both:,}", f"{found.only_then:,}")
+    table = Table()
+    for name in ("", f"{found.monitor}: alarm", "none"):
+        table.add_column(Text(name))
+    table.add_row(Text(f"{found.beside}: alarm"), f"{found.both:,}", f"{found.only_then:,}")
     table.add_row("none", f"{found.only_now:,}", f"{found.neither:,}")
     console.print(table)
     console.print(f"{found.n:,} texts; rank correlation of scores {interval(found.rank_correlation)}.")
@@ -66,4 +76,6 @@ def replay_table(found: ReplayTotals) -> None:
         console.print(f"{found.n_undecided:,} of them are not in the table: one of the two had no threshold for them.")
     if found.unreadable:
         named = ", ".join(found.unreadable[:_NAMED]) + (", …" if len(found.unreadable) > _NAMED else "")
-        console.print(f"{len(found.unreadable):,} texts cannot be read by {found.monitor} (--out says why): {named}")
+        console.print(
+            f"{len(found.unreadable):,} texts cannot be read by {found.monitor} (--out says why): {named}", markup=False
+        )

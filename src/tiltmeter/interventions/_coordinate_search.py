@@ -92,9 +92,7 @@ def coordinate_search(
 
     Examples
     --------
-    >>> from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
     >>> from tiltmeter.models import tiny
-    >>> _ = torch.manual_seed(0)
     >>> subject = tiny("Rome is old and new but not grey")
     >>> texts = torch.tensor([[1, 2, 3, 4], [5, 2, 3, 4]])
     >>> found = coordinate_search(subject, texts, slots=[1, 2], loss=continuation_loss(subject, n_last=1))
@@ -140,7 +138,6 @@ def continuation_loss(subject: SubjectModel, *, n_last: int) -> TokenLoss:
 
     Examples
     --------
-    >>> from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
     >>> from tiltmeter.models import tiny
     >>> subject = tiny("Rome is old and new but not grey")
     >>> bool(continuation_loss(subject, n_last=2)(torch.tensor([[1, 2, 3]])) > 0)
@@ -183,11 +180,10 @@ def score_loss(
 
     Examples
     --------
-    >>> from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
-    >>> from tiltmeter.models import tiny
-    >>> subject = tiny("Rome is old and new but not grey")
     >>> import numpy as np
     >>> from tiltmeter.core import Site
+    >>> from tiltmeter.models import tiny
+    >>> subject = tiny("Rome is old and new but not grey")
     >>> direction = Direction(np.eye(8)[0], site=Site(1, "resid_post"), sign=1)
     >>> score_loss(subject, direction, positions=[0, 2])(torch.tensor([[1, 2, 3]])).shape
     torch.Size([1])

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from transformers import StopStringCriteria
 
 from tiltmeter.core.errors import ArrayError, DataError, ModelError, SpecError
 from tiltmeter.data import TextSet
@@ -272,7 +273,8 @@ def _run(
         mask[i, longest - len(row) :] = 1
     device = subject.input_device
     # the model's own settings may name strings that end a text, which are looked for with its tokenizer
-    tokenizer = {} if _stop_strings(subject) is None else {"tokenizer": subject.tokenizer}
+    strings = _stop_strings(subject)
+    tokenizer = {} if strings is None else {"tokenizer": subject.tokenizer}
     with torch.inference_mode(), edited(subject, edits, n_prompt=mask.sum(1), rows=texts):
         out: Tensor = subject.model.generate(
             tokens.to(device),
@@ -281,8 +283,11 @@ def _run(
             logits_processor=[processor],
             **tokenizer,
         )
+    n_new = np.full(len(rows), out.shape[1] - longest)
+    if strings is not None:
+        n_new = _until_strings(out, StopStringCriteria(subject.tokenizer, strings), n_prompt=longest)
     ends = rules.eos_token_id
-    return [_until(new, ends) for new in out[:, longest:].cpu().numpy()]
+    return [_until(new[:n], ends) for new, n in zip(out[:, longest:].cpu().numpy(), n_new, strict=True)]
 
 
 def _refuse_no_numbers(tokens: Tensor, logits: Tensor) -> Tensor:
@@ -300,3 +305,14 @@ def _until(new: NDArray[np.int64], ends: int | list[int] | None) -> NDArray[np.i
         return new
     stops = np.flatnonzero(np.isin(new, ends))
     return new[: stops[0] + 1] if len(stops) else new
+
+
+def _until_strings(out: Tensor, criterion: StopStringCriteria, *, n_prompt: int) -> NDArray[np.int64]:
+    """Return how many new tokens each row has up to a string that ends texts: behind it generate goes on with the rest.
+
+    What generate asked after each token is asked again, since it does not tell which rows had ended.
+    """
+    n_new = np.full(len(out), out.shape[1] - n_prompt)
+    for n in range(out.shape[1] - n_prompt, 0, -1):
+        n_new[criterion(out[:, : n_prompt + n], None).cpu().numpy()] = n
+    return n_new

@@ -41,7 +41,7 @@ def untrained(subject: SubjectModel, *, random_state: int = 0) -> SubjectModel:
 
     Examples
     --------
-    >>> from tiltmeter.models import bind, tiny
+    >>> from tiltmeter.models import tiny
     >>> subject = tiny("Rome is old", seed=1)
     >>> new = untrained(subject)
     >>> new.name, new.n_layers, new.fingerprint.weights_sha256 == subject.fingerprint.weights_sha256

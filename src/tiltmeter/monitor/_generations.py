@@ -117,8 +117,9 @@ class _Generate:
     def _watched(self, given: dict[str, Any], *, onlookers: tuple[Onlooker, ...]) -> Any:  # noqa: ANN401
         config = _settled(self._model, given)
         tokens = given.get("inputs", given.get("input_ids"))
+        n = (1 if tokens is None else len(tokens)) * (config.num_return_sequences or 1)
         if any(onlooker.can_stop for onlooker in onlookers):
-            _check_rows_end_apart(config, n=1 if tokens is None else len(tokens))
+            _check_rows_end_apart(config, n=n)
 
         def stop(seen: Tensor, scores: object, **_: object) -> Tensor:  # noqa: ARG001  (as generate calls it)
             rows = torch.zeros(len(seen), dtype=torch.bool, device=seen.device)
@@ -131,7 +132,7 @@ class _Generate:
                     onlooker.close(rows)
             return rows
 
-        beginning = Beginning(1 if tokens is None else int(tokens.shape[-1]), _ends(config, given=given))
+        beginning = Beginning(1 if tokens is None else int(tokens.shape[-1]), _ends(config, given=given, n=n))
         with ExitStack() as stack:
             for onlooker in onlookers:
                 onlooker.begin(beginning)
@@ -164,7 +165,7 @@ def _asked(given: dict[str, Any], *, stop: Callable[..., Tensor]) -> dict[str, A
 
 def _check_rows_end_apart(config: Any, *, n: int) -> None:  # noqa: ANN401
     """Refuse to stop one of several rows where ``generate`` goes on with all of them until the last has ended."""
-    if config.eos_token_id is None and n * (config.num_return_sequences or 1) > 1:
+    if config.eos_token_id is None and n > 1:
         raise SpecError(
             "A rule stops texts, and no token ends a text of this model (eos_token_id is None), so that a row goes on "
             "until all of its batch have ended; generate one text at a time, or give eos_token_id."
@@ -199,10 +200,14 @@ def _settled(model: Any, given: dict[str, Any]) -> Any:  # noqa: ANN401
     return config
 
 
-def _ends(config: Any, *, given: dict[str, Any]) -> frozenset[int]:  # noqa: ANN401
+def _ends(config: Any, *, given: dict[str, Any], n: int) -> frozenset[int]:  # noqa: ANN401
+    """Return the tokens that end one of ``n`` rows."""
     listed = [] if config.eos_token_id is None else torch.as_tensor(config.eos_token_id).reshape(-1).tolist()
-    # a row that ends otherwise is followed by padding; else padding is a word that the model chose
+    criteria = given.get("stopping_criteria") or ()
+    # generate pads a row that something else ended, but only behind others and where a token ends texts; elsewhere
+    # padding is a word that the model chose, and the text goes on
+    is_padded = n > 1 and (bool(listed) or any(hasattr(criterion, "eos_token_id") for criterion in criteria))
     padding = config.pad_token_id
-    if padding is not None and (config.stop_strings is not None or given.get("stopping_criteria")):
+    if is_padded and padding is not None and (config.stop_strings is not None or criteria):
         listed.append(int(padding))
     return frozenset(int(end) for end in listed)

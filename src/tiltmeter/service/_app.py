@@ -155,7 +155,7 @@ class _Endpoints:
         return Response(answer.model_dump_json(), media_type="application/json")
 
     async def generate(self, body: GenerateRequest) -> StreamingResponse:
-        """Go on from a prompt: JSON lines, a token with its scores a line, then the alarms and the end."""
+        """Go on from a prompt, in JSON lines: prompt and tokens with their scores, alarms as they come, the end."""
         prompt = Prompt(_text(body.prompt), uuid.uuid4().hex, body.max_new_tokens, body.temperature, body.seed)
         loop, lines = asyncio.get_running_loop(), asyncio.Queue[dict[str, Any] | Exception | None]()
 

@@ -8,14 +8,6 @@ import re
 from importlib import resources
 from typing import NamedTuple
 
-_PLACEHOLDER = """<!doctype html>
-<html lang="en"><meta charset="utf-8"><title>Tiltmeter</title>
-<style>body { font: 1rem/1.5 system-ui, sans-serif; margin: 3rem auto; max-width: 40rem; }</style>
-<h1>Tiltmeter</h1>
-<p>The service is running. Its endpoints: POST /v1/score, POST /v1/generate, GET /v1/alarms, GET /v1/monitors.</p>
-</html>
-"""
-
 
 class Page(NamedTuple):
     """A page, and the headers that go with it."""
@@ -25,9 +17,8 @@ class Page(NamedTuple):
 
 
 def read_page() -> Page:
-    """Read the page of the package, or a word in its place; its own scripts and styles alone may run."""
-    file = resources.files("tiltmeter.service") / "page.html"
-    content = file.read_text(encoding="utf-8") if file.is_file() else _PLACEHOLDER
+    """Read the page of the package; its own scripts and styles alone may run."""
+    content = (resources.files("tiltmeter.service") / "page.html").read_text(encoding="utf-8")
     rules = {
         "default-src": "'none'",
         "script-src": _hashes(content, "script"),
