@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from tiltmeter.cli._figures import interval
 from tiltmeter.core.records import Estimate, Measured
@@ -19,7 +19,10 @@ _NAMED = 10
 def summary_tables(found: MonitorSummary) -> None:
     """Print days, and what the tests for a change say."""
     console = Console()
-    days = Table("day", "monitor", "texts", "alarms", "share", "promised", "unlike", "median, 99 %, highest score")
+    # what must be read whole in 80 columns is not folded: a date that is cut tells no day
+    day_of, promise = Column("day", no_wrap=True, min_width=10), Column("promised", no_wrap=True, min_width=8)
+    columns = (day_of, Column("monitor", overflow="fold"), "texts", "alarms", "share", promise, "unlike")
+    days = Table(*columns, "median, 99 %, highest score", show_edge=False)
     for day in found.days:
         own = day.quantiles
         days.add_row(
@@ -36,7 +39,10 @@ def summary_tables(found: MonitorSummary) -> None:
     for change in found.changes:
         what = "alarms come more often than certified" if change.what == "alarms" else "scores left the reference"
         if change.at is None:
-            console.print(f"{change.monitor}: not found that {what} ({change.n:,} texts, {change.evidence:.3g} won).")
+            console.print(
+                f"{change.monitor}: not found that {what} ({change.n:,} texts; evidence {change.evidence:.3g} of the "
+                f"{1 / change.alpha:,.3g} that it takes)."
+            )
         else:
             console.print(
                 f"{change.monitor}: {what}, found at text {change.at:,} of {change.n:,}, {change.since} "

@@ -23,9 +23,9 @@ def join_near_copies(texts: TextSet, *, near: float = 0.7) -> NDArray[np.str_]:
     texts
         The rows. Rows without a group are joined by their copies and pairs alone.
     near
-        Similarity from which two texts are near copies, above 0 and at most 1, as :func:`find_leakage` measures it. That
-        weighs words by their rarity in the splits that it compares, this by their rarity in all rows, so that a pair
-        at the edge may be near in one and not in the other; hence the lower default.
+        Similarity from which two texts are near copies, above 0 and at most 1, as :func:`find_leakage` measures it.
+        That weighs words by their rarity in the splits that it compares, this by their rarity in all rows, so that a
+        pair at the edge may be near in one and not in the other; hence the lower default.
 
     Returns
     -------
