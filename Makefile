@@ -19,6 +19,7 @@ help:
 
 .venv/bin/python:
 	$(PYTHON) -m venv .venv
+	@echo "PyTorch and the rest come into .venv, more than 1 GB; this takes minutes, once, and says nothing meanwhile"
 
 .venv/installed: .venv/bin/python pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e .

@@ -13,6 +13,8 @@ import pytest
 import yaml
 
 from tiltmeter.cli import main
+from tiltmeter.core.records import Unavailable
+from tiltmeter.monitor import Monitor
 
 pytestmark = pytest.mark.smoke
 
@@ -77,6 +79,27 @@ def test_a_monitor_scores_new_texts_one_line_each(
     run("score", str(monitor), str(texts), "--out", str(out))
     assert [json.loads(line) for line in out.read_text(encoding="utf-8").splitlines()] == lines
     assert "exists already" in run("score", str(monitor), str(texts), "--out", str(out), code=2)
+
+
+def test_a_monitor_without_a_threshold_scores_and_says_why_there_are_no_alarms(
+    folder: Path,
+    write_rows: Callable[..., Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    loaded = Monitor.load(folder / "monitors" / "best")
+    none = Unavailable(reason="5 negatives are too few")
+    bare = Monitor(loaded.direction, loaded.card.model_copy(update={"threshold": none}))
+    bare.save(tmp_path / "bare")
+    texts = write_rows([{"id": "a", "text": "w1 is w38 ."}], name="new.jsonl")
+    monkeypatch.setattr(sys, "argv", ["tiltmeter", "score", str(tmp_path / "bare"), str(texts)])
+    with pytest.raises(SystemExit) as stopped:
+        main()
+    assert stopped.value.code == 0
+    printed = capsys.readouterr()
+    assert json.loads(printed.out)["alarm"] is None
+    assert "no alarms, for the monitor has no threshold: 5 negatives are too few" in printed.err
 
 
 def test_a_report_of_no_run_is_refused(run: Run, tmp_path: Path) -> None:

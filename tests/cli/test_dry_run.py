@@ -65,3 +65,7 @@ def test_a_study_prints_its_verdict_as_json(command, spec: Path, tmp_path: Path)
     told = json.loads(command("study", str(spec), "--out", str(tmp_path / "run"), "--json")[0])
     assert told["verdict"]["outcome"] and told["verdict"]["statements"]
     assert Path(told["report"]).is_file() and Path(told["monitor"]).is_dir()
+
+
+def test_a_dry_run_says_what_it_is_doing_before_it_is_done(command, spec: Path) -> None:
+    assert "timing a few batches" in command("study", str(spec), "--dry-run")[1]

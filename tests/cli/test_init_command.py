@@ -80,12 +80,47 @@ def test_leaks_across_the_split_are_told_and_closed_where_there_are_no_groups(co
     assert spec.train.ungrouped == "shared_words"
 
 
-def test_copies_that_groups_divide_are_named(command, tmp_path: Path) -> None:
-    rows = [{"text": f"w{i // 2} and w{i // 2} {i % 2}", "label": i % 2, "group": f"g{i}"} for i in range(40)]
-    write(tmp_path / "copied.csv", [*rows, *({**row, "group": f"h{i}"} for i, row in enumerate(rows))])
+COPIED = [
+    {"text": f"w{i // 2} and w{i // 2} {i % 2}", "label": i % 2, "group": f"{half}{i}"}
+    for half in "gh"
+    for i in range(40)
+]
+
+
+def test_groups_that_hold_copies_of_each_other_are_joined(command, tmp_path: Path) -> None:
+    own = write(tmp_path / "copied.csv", COPIED)
+    before = own.read_bytes()
     out, _ = command("init", "copied.csv", "--model", "organism:facts")
-    assert "held-out texts are copies or near copies of training texts, such as 'w" in out
+    assert "groups that hold such texts are one now, which leaves 0" in out and "Texts: copied.texts.jsonl" in out
+    assert "No held-out text is in training." in (tmp_path / "copied.yaml").read_text(encoding="utf-8")
+    assert own.read_bytes() == before
+    material = open_material(read_spec(tmp_path / "copied.yaml"))
+    units = material.units["copied"].tolist()
+    assert units[:40] == units[40:] and material.grouped_by == {"copied": "group"}
+
+
+def test_copies_in_splits_that_the_file_names_are_told(command, tmp_path: Path) -> None:
+    parts = ("train", "train", "calibration", "test")
+    rows = [{**row, "split": parts[(i % 40) // 2 % 4] if i < 40 else "train"} for i, row in enumerate(COPIED)]
+    write(tmp_path / "copied.csv", rows)
+    out, _ = command("init", "copied.csv", "--model", "organism:facts")
+    assert "held-out texts are copies or near copies of training texts, such as " in out
     assert "held-out texts are (near) copies" in (tmp_path / "copied.yaml").read_text(encoding="utf-8")
+    assert not (tmp_path / "copied.texts.jsonl").exists()
+
+
+def test_near_copies_are_told_where_joining_them_would_leave_too_little_to_split(command, tmp_path: Path) -> None:
+    rows = [{"text": f"one and the same text {'not' * (i % 2)}", "label": i % 2, "group": f"g{i}"} for i in range(40)]
+    write(tmp_path / "same.csv", rows)
+    out, _ = command("init", "same.csv", "--model", "organism:facts")
+    assert "held-out texts are copies or near copies of training texts, such as " in out
+    assert not (tmp_path / "same.texts.jsonl").exists()
+
+
+def test_a_column_whose_values_repeat_is_offered_as_the_group(command, tmp_path: Path) -> None:
+    write(tmp_path / "towns.csv", [{**row, "row": i, "kind": i % 2} for i, row in enumerate(ROWS)])
+    out, _ = command("init", "towns.csv", "--model", "organism:facts", "--label", "is_true")
+    assert "name it with --group: town (15 values)." in out
 
 
 def test_the_rate_of_the_threshold_is_one_that_can_be_certified(command, tmp_path: Path) -> None:
@@ -129,6 +164,24 @@ def test_neither_a_spec_nor_a_model_is_made_up(command, tmp_path: Path) -> None:
     (tmp_path / "towns.yaml").write_text("mine", encoding="utf-8")
     assert "towns.yaml exists already" in command("init", "towns.csv", "--model", "organism:facts", code=2)[1]
     assert (tmp_path / "towns.yaml").read_text(encoding="utf-8") == "mine"
+
+
+def test_a_spec_that_is_there_is_said_before_anything_is_asked(
+    command: Callable[..., tuple[str, str]], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    write(tmp_path / "towns.csv", ROWS)
+    (tmp_path / "towns.yaml").write_text("mine", encoding="utf-8")
+    monkeypatch.setattr(sys, "stdin", Terminal(""))
+    _, err = command("init", "towns.csv", code=2)
+    assert err == "tiltmeter: towns.yaml exists already; remove it first, or name another spec with --out.\n"
+
+
+def test_texts_that_an_earlier_spec_left_are_not_touched(command, tmp_path: Path) -> None:
+    write(tmp_path / "towns.csv", ROWS)
+    (tmp_path / "towns.texts.jsonl").write_text("mine", encoding="utf-8")
+    _, err = command("init", "towns.csv", "--model", "organism:facts", code=2)
+    assert "towns.texts.jsonl exists already" in err
+    assert (tmp_path / "towns.texts.jsonl").read_text(encoding="utf-8") == "mine"
 
 
 class Terminal(io.StringIO):

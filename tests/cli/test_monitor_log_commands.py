@@ -70,6 +70,16 @@ def test_certify_refuses_too_few_texts_and_writes_nothing(folder: Path, tiny_mod
     assert not (folder / "certified").exists()
 
 
+def test_a_summary_in_80_columns_keeps_days_and_headings_whole_and_says_what_evidence_it_takes(
+    folder: Path, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    said, _ = command("monitor", "summary", str(folder / "log.sqlite"), f"made={folder / 'monitor'}")
+    assert all(word in said for word in ("2026-05-01", " promised ", " unlike ", " alarms "))
+    assert "…" not in said
+    assert "evidence 1 of the 100 that it takes" in " ".join(said.split())
+
+
 def test_replay_finds_the_same_monitor_again(folder: Path, tiny_model: Path, command: Command) -> None:
     asked = ("monitor", "replay", folder / "log.sqlite", folder / "monitor", "--model", tiny_model, "--json")
     said, _ = command(*(str(part) for part in asked), "--out", str(folder / "again.jsonl"))

@@ -477,7 +477,7 @@ def test_every_binary_or_paired_file_is_read_and_the_others_say_what_labels_they
         "world_places",
         "tweets",
     }
-    assert all("say with label_positive which" in message for message in refused.values())
+    assert all("say which of them means 1" in message for message in refused.values())
     assert len(read["cities"]) == 1496
     assert len(np.unique(read["cities"].groups)) == 748
     assert len(read["truthfulqa_pairs"]) == 2 * 813

@@ -37,8 +37,13 @@ def init(
     """
     import json
 
+    from tiltmeter.core.errors import FileError, SpecError
+
+    spec = out or Path(f"{name or Path(texts.partition(':')[2] or texts).stem}.yaml")
+    if spec.exists():  # said before anything is asked
+        raise FileError(f"{spec} exists already; remove it first, or name another spec with --out.")
     from tiltmeter import studies
-    from tiltmeter.core.errors import SpecError
+    from tiltmeter.cli._print import steps
 
     columns = studies.ColumnsOf(text, label, group, positive)
     if sys.stdin.isatty() and not texts.startswith("organism:"):
@@ -47,8 +52,9 @@ def init(
         if not sys.stdin.isatty():
             raise SpecError("Name the model to read with --model: a folder, a hub id, or organism:NAME.")
         model = typer.prompt("Which model is to be read? A folder, a hub id, or organism:NAME", err=True)
-    spec = out or Path(f"{name or Path(texts.partition(':')[2] or texts).stem}.yaml")
-    made = studies.draft_spec(texts, spec, model=model, name=name, columns=columns)
+    with steps(spec.stem) as announce:
+        announce("splitting the texts, and looking for copies")
+        made = studies.draft_spec(texts, spec, model=model, name=name, columns=columns)
     if as_json:
         told = {"spec": str(made.spec), "texts": None if made.texts is None else str(made.texts), "notes": made.notes}
         print(json.dumps({**told, "leakage": made.leakage.model_dump(mode="json")}, indent=2, ensure_ascii=False))

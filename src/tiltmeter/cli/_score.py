@@ -31,6 +31,7 @@ def score(
     from tiltmeter.core.errors import FileError
     from tiltmeter.core.evidence import Evidence, Verdict
     from tiltmeter.core.files import write_text
+    from tiltmeter.core.records import Unavailable
     from tiltmeter.monitor import Monitor
 
     loaded = Monitor.load(studies.locate_monitor(monitor))
@@ -39,6 +40,8 @@ def score(
     evidence = loaded.direction.evidence
     if isinstance(evidence, Evidence) and isinstance(evidence.verdict, Verdict) and evidence.verdict.outcome != "holds":
         print(f"tiltmeter: verdict on this monitor: {evidence.verdict.outcome}.", file=sys.stderr)
+    if isinstance(threshold := loaded.card.threshold, Unavailable):
+        print(f"tiltmeter: no alarms, for the monitor has no threshold: {threshold.reason}", file=sys.stderr)
     rows = studies.open_texts(texts, distribution="new texts")
     subject = model_of(loaded, model, dtype=dtype)
     replayed = loaded.check(subject)

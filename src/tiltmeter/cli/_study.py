@@ -49,7 +49,12 @@ def study(
         return
     asked = studies.read_spec(spec, values=values)
     if dry_run:
-        _cost(studies.study_cost(asked), as_json=as_json)
+        from tiltmeter.cli._print import steps
+
+        with steps(asked.name) as announce:
+            announce("splitting the texts, loading the model and timing a few batches")
+            found = studies.study_cost(asked)
+        _cost(found, as_json=as_json)
     else:
         _study(asked, out, as_json=as_json)
 

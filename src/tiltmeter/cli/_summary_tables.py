@@ -21,9 +21,9 @@ def summary_tables(found: MonitorSummary) -> None:
     """Print days, and what the tests for a change say."""
     console = Console()
     days = Table(box=None, pad_edge=False)
-    days.add_column("day", no_wrap=True)
-    for name in ("monitor", "texts", "alarms", "share", "promised", "unlike", "median, 99 %, highest score"):
-        days.add_column(name, overflow="fold")
+    for name in ("day", "monitor", "texts", "alarms", "share", "promised", "unlike", "median, 99 %, highest score"):
+        # a date that is cut tells no day
+        days.add_column(name, no_wrap=name in ("day", "promised"), overflow="fold")
     for day in found.days:
         own = day.quantiles
         days.add_row(
@@ -41,7 +41,8 @@ def summary_tables(found: MonitorSummary) -> None:
         what = "alarms come more often than certified" if change.what == "alarms" else "scores left the reference"
         if change.at is None:
             console.print(
-                f"{change.monitor}: not found that {what} ({change.n:,} texts, {change.evidence:.3g} won).",
+                f"{change.monitor}: not found that {what} ({change.n:,} texts; evidence {change.evidence:.3g} of the "
+                f"{1 / change.alpha:,.3g} that it takes).",
                 markup=False,
             )
         else:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from tiltmeter.data._guess import Column, Guess, guess_columns
     from tiltmeter.data._label_words import LabelWords, WordCounts, label_words
     from tiltmeter.data._leakage import find_leakage
+    from tiltmeter.data._near_copies import join_near_copies
     from tiltmeter.data._read import read_texts
     from tiltmeter.data._shared_words import SharedWordGroups, group_by_shared_words
     from tiltmeter.data._spans import Between, NthMessage, Span
@@ -51,6 +52,7 @@ __all__ = [
     "group_folds",
     "guess_columns",
     "independent_units",
+    "join_near_copies",
     "label_attempts",
     "label_words",
     "plain_texts",

@@ -68,7 +68,7 @@ def labels(table: Table, *, positive: str | None) -> NDArray[np.int64] | None:
             found = _listed([_name_of(value) for value in given])
             raise DataError(
                 f"{table.at(row)}: the label is {_name_of(value)!r}, not 0 or 1 (labels found: {found}); "
-                "rewrite them, or from Python say with label_positive which of them means 1."
+                "rewrite them, or say which of them means 1: tiltmeter init --positive, from Python label_positive."
             )
     return np.array(read, dtype=np.int64)
 

@@ -72,6 +72,7 @@ def find_leakage(train: TextSet, test: TextSet, *, near: float = 0.8, max_exampl
     See Also
     --------
     group_by_shared_words : Groups that keep texts about the same thing in one split.
+    join_near_copies : Groups that keep near copies in one split.
 
     Notes
     -----
@@ -141,8 +142,6 @@ def _near_pairs(
 
     A test row that is a copy of some train row is not counted among the rows.
     """
-    one, two = _weigh(list(ours), list(theirs), near=near)
-    orders = [[word_order(text) for text in side] for side in (ours, theirs)]
     number = {text: index for index, text in enumerate(ours)}
     # the index among the train texts of the text that each test text is a copy of
     copy_of = np.array([number.get(text, -1) for text in theirs])
@@ -150,11 +149,8 @@ def _near_pairs(
     first, other_first = ([rows[0] for rows in side.values()] for side in (ours, theirs))
     n_near, best = 0, list[tuple[float, int, int]]()
     is_near = np.zeros(len(theirs), dtype=np.bool_)
-    for found in _similar(one, two, near=near):
-        by_chance = (len(ours) + len(theirs)) * np.exp(-found.shared) > _CHANCE
+    for found in near_copies(list(ours), list(theirs), near=near):
         new = copy_of[found.test] != found.train
-        for k in np.flatnonzero(new & by_chance):
-            new[k] = _is_one_word_more(orders[0][found.train[k]], orders[1][found.test[k]])
         i, j, similarity = found.train[new], found.test[new], found.similarity[new]
         n_near += int((count[i] * other_count[j]).sum())
         is_near[j] = True
@@ -162,6 +158,18 @@ def _near_pairs(
         best += [(float(similarity[k]), first[i[k]], other_first[j[k]]) for k in top]
         best = sorted(best, key=lambda pair: (-pair[0], *pair[1:]))[:max_examples]
     return n_near, int(other_count[is_near & (copy_of < 0)].sum()), best
+
+
+def near_copies(ours: list[str], theirs: list[str], *, near: float) -> Iterator[_Similar]:
+    """Yield the pairs of two lists of distinct normalised texts that are near copies or equal, a block at a time."""
+    one, two = _weigh(ours, theirs, near=near)
+    orders = [[word_order(text) for text in side] for side in (ours, theirs)]
+    for found in _similar(one, two, near=near):
+        by_chance = (len(ours) + len(theirs)) * np.exp(-found.shared) > _CHANCE
+        kept = np.ones(len(found.train), dtype=np.bool_)
+        for k in np.flatnonzero(by_chance):
+            kept[k] = _is_one_word_more(orders[0][found.train[k]], orders[1][found.test[k]])
+        yield _Similar(*(column[kept] for column in found))
 
 
 def _weigh(ours: list[str], theirs: list[str], *, near: float) -> tuple[_Weighted, _Weighted]:

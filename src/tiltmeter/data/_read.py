@@ -21,6 +21,7 @@ COLUMNS = (
     "span", "span_start", "span_end",
 )  # fmt: skip
 _CONTENT = ("text", "messages", "positive", "negative")
+_ELSEWHERE = "say which it is: tiltmeter init --text (for a study), from Python columns"
 
 
 class _Keys(NamedTuple):
@@ -187,8 +188,8 @@ def _suggestion(present: Sequence[str]) -> str:
         by_lower = {name.lower(): name for name in present}
         near = difflib.get_close_matches(column, list(by_lower), n=1, cutoff=0.6)
         if near:
-            return f": did you mean {by_lower[near[0]]!r} for {column}? Rename it, or from Python say so with columns"
-    return "; rename the one that holds the texts, or from Python say which it is with columns"
+            return f": did you mean {by_lower[near[0]]!r} for {column}? Rename it, or {_ELSEWHERE}"
+    return f"; rename the one that holds the texts, or {_ELSEWHERE}"
 
 
 def _keys(table: Table, *, distribution: str) -> _Keys:

@@ -28,6 +28,7 @@ from tiltmeter.studies._transfer import Fitted, test_scores
 _WORST = 6
 # a share of copies among the calibration texts beyond which a threshold is not certified
 _MOST_COPIES = 0.01
+_MENDED_BY = "Give a text and its copies one group, as tiltmeter init does, or drop the copies; the report names them"
 
 
 class Alarms(NamedTuple):
@@ -55,7 +56,7 @@ def alarms(
 def certify(spec: StudySpec, material: Material, *, chosen: Fitted, leakage: Leakage) -> Threshold | Unavailable:
     """Choose the threshold on the calibration negatives of the benign distributions, if they are fresh texts."""
     if copied := copies_among_calibration(leakage):
-        return Unavailable(reason=f"{copied}; the threshold would say nothing about fresh ones")
+        return Unavailable(reason=f"{copied}; the threshold would say nothing about fresh ones. {_MENDED_BY}")
     names = watched(spec)
     rows = calibration_negatives(material, names, chosen.site)
     scores, population = chosen.probe.decision_function(rows.X), _population(names, rows.counts)
@@ -101,8 +102,9 @@ def copies_among_calibration(leakage: Leakage) -> str | None:
     seen = next((part for part in leakage.by_set if part.test == "calibration"), None)
     if seen is None or seen.n_exact + seen.n_near <= _MOST_COPIES * seen.n_rows:
         return None
-    nearly = f", and {seen.n_near} nearly" if seen.n_near else ""
-    return f"{seen.n_exact} of {seen.n_rows} calibration texts are copies of training texts{nearly}"
+    counts = {"copies": seen.n_exact, "near copies": seen.n_near}
+    found = " and ".join(f"{count} {kind}" for kind, count in counts.items() if count)
+    return f"{seen.n_rows} calibration texts hold {found} of training texts"
 
 
 def _daily(

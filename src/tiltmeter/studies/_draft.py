@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import re
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,7 +16,15 @@ import yaml
 from tiltmeter.core.errors import FileError, SpecError
 from tiltmeter.core.evidence import Leakage
 from tiltmeter.core.files import write_text
-from tiltmeter.data import TextSet, find_leakage, guess_columns, read_texts, require_two_classes, write_texts
+from tiltmeter.data import (
+    TextSet,
+    find_leakage,
+    guess_columns,
+    join_near_copies,
+    read_texts,
+    require_two_classes,
+    write_texts,
+)
 from tiltmeter.evaluation import negatives_needed
 from tiltmeter.studies._material import Material, open_material
 from tiltmeter.studies._sources import open_texts
@@ -23,6 +33,10 @@ from tiltmeter.studies._spec import StudySpec, parse_spec
 # the first for which there are negatives enough is proposed; the last is hardly a monitor any more
 _RATES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.3)
 _CONFIDENCE = 0.95
+# a column of fewer values makes groups too few to divide
+_FEWEST_GROUPS = 10
+# a larger group leaves too little to divide: near copies are then told and not joined
+_LARGEST_GROUP = 0.1
 
 
 class ColumnsOf(NamedTuple):
@@ -58,7 +72,8 @@ def draft_spec(where: str, out: Path, *, model: str, name: str | None = None, co
 
     Columns that a study does not know by their names are taken over into a file of texts beside the spec. The texts are
     split as the study will split them; where texts of the training split stand in the others too and there are no
-    groups, the spec has them split by the rare words that they share.
+    groups, the spec has them split by the rare words that they share; where there are groups, those that hold near
+    copies of each other are joined.
 
     Parameters
     ----------
@@ -87,22 +102,28 @@ def draft_spec(where: str, out: Path, *, model: str, name: str | None = None, co
     >>> draft.leakage.n_exact, "distribution: affirmative" in draft.spec.read_text()
     (0, True)
     """
-    if out.exists():
-        raise FileError(f"{out} exists already; name another file or remove it first.")
+    beside = out.with_name(f"{out.stem}.texts.jsonl")
+    for path in (out, beside):
+        if path.exists():
+            raise FileError(f"{path} exists already; remove it first, or name another spec with --out.")
     texts, changed = _open(where, columns)
     named = _name(name or texts.distribution)
-    source, written = _from(out.parent, where), None
-    if changed:
-        written = out.with_name(f"{out.stem}.texts.jsonl")
-        write_texts(texts, written)
-        source = written.name
+    source = _from(out.parent, where)
     try:
-        draft = _draft(source, out, model=_from(out.parent, model), name=named, notes=changed)
+        if changed:
+            write_texts(texts, beside)
+            source = beside.name
+        asked: dict[str, Any] = {
+            "name": named,
+            "model": {"path": _from(out.parent, model)},
+            "texts": {named: source},
+            "train": {"distribution": named},
+        }
+        draft = _draft(asked, out, beside=beside, notes=changed)
     except BaseException:
-        if written is not None:
-            written.unlink()
+        beside.unlink(missing_ok=True)
         raise
-    return draft._replace(texts=written)
+    return draft
 
 
 def _from(folder: Path, where: str) -> str:
@@ -140,13 +161,8 @@ def _open(where: str, columns: ColumnsOf) -> tuple[TextSet, tuple[str, ...]]:
     return texts, tuple(notes)
 
 
-def _draft(source: str, out: Path, *, model: str, name: str, notes: tuple[str, ...]) -> Draft:
-    asked: dict[str, Any] = {
-        "name": name,
-        "model": {"path": model},
-        "texts": {name: source},
-        "train": {"distribution": name},
-    }
+def _draft(asked: dict[str, Any], out: Path, *, beside: Path, notes: tuple[str, ...]) -> Draft:
+    name = asked["name"]
     material, leakage = _looked_at(asked, out.parent)
     texts = material.texts[name]
     if leakage.by_set and _n_leaked(leakage) and material.grouped_by[name] == "row":
@@ -159,10 +175,31 @@ def _draft(source: str, out: Path, *, model: str, name: str, notes: tuple[str, .
             )
             notes = (*notes, mended)
             asked, material, leakage = kept, again, left
+    elif _n_leaked(leakage) and (joined := _joined(texts)) is not None:
+        beside.unlink(missing_ok=True)
+        write_texts(joined, beside)
+        asked["texts"] = {name: beside.name}
+        material, left = _looked_at(asked, out.parent)
+        notes = (
+            *notes,
+            f"{_n_leaked(leakage)} held-out texts were copies or near copies of training texts; groups that hold such "
+            f"texts are one now, which leaves {_n_leaked(left)}",
+        )
+        texts, leakage = material.texts[name], left
     asked["threshold"] = {"fpr": _rate(material, name)}
     parse_spec(asked, source=str(out))
     write_text(out, _yaml(asked, material, leakage=leakage, texts=texts))
-    return Draft(out, None, leakage, (*notes, *_told(material, name, leakage, asked)))
+    written = beside if asked["texts"][name] == beside.name else None
+    return Draft(out, written, leakage, (*notes, *_told(material, name, leakage, asked)))
+
+
+def _joined(texts: TextSet) -> TextSet | None:
+    """Join groups that hold near copies; None where rows are divided already, or too many of them would be one."""
+    if texts.split is not None:
+        return None
+    groups = join_near_copies(texts)
+    largest = max(Counter(groups.tolist()).values())
+    return dataclasses.replace(texts, groups=groups) if largest <= _LARGEST_GROUP * len(texts) else None
 
 
 def _looked_at(asked: Mapping[str, Any], folder: Path) -> tuple[Material, Leakage]:
@@ -187,6 +224,14 @@ def _n_units(material: Material, name: str) -> int:
     return len(set(material.units[name][chosen].tolist()))
 
 
+def _could_group(texts: TextSet) -> str:
+    """Name the columns of which rows have values in common, with how many values there are."""
+    n_values = {column: len({str(value) for value in values}) for column, values in texts.meta.items()}
+    return ", ".join(
+        f"{column} ({n:,} values)" for column, n in n_values.items() if _FEWEST_GROUPS <= n <= len(texts) / 2
+    )
+
+
 def _rate(material: Material, name: str) -> float:
     n = _n_units(material, name)
     return next((rate for rate in _RATES if n >= negatives_needed(rate, _CONFIDENCE)), _RATES[0])
@@ -201,11 +246,13 @@ def _told(material: Material, name: str, leakage: Leakage, asked: Mapping[str, A
             "There are no groups: texts by one author or about one thing may stand in training and test, and flatter "
             "the probe; add a column group if you can"
         )
+    if by in ("row", "shared words") and (columns := _could_group(material.texts[name])):
+        told.append(f"If one of these columns says what belongs together, name it with --group: {columns}")
     if n_leaked := _n_leaked(leakage):
         worst = next(iter(leakage.examples))
         told.append(
-            f"{n_leaked} held-out texts are copies or near copies of training texts, such as {worst.test_text[:60]!r}; "
-            "give both the same group"
+            f"{n_leaked} held-out texts are copies or near copies of training texts, such as {worst.test_id} and "
+            f"{worst.train_id} ({worst.test_text[:60]!r}); give both the same group"
         )
     if n < negatives_needed(rate, _CONFIDENCE):
         told.append(
