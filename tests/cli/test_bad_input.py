@@ -102,7 +102,8 @@ def test_activations_that_are_not_finite(
     broken.mkdir()
     for file in tiny_model.iterdir():
         (broken / file.name).write_bytes(file.read_bytes())
-    weights = load_file(broken / "model.safetensors")
+    # in memory, for the file that is mapped is saved over
+    weights = {name: weight.clone() for name, weight in load_file(broken / "model.safetensors").items()}
     weights["model.layers.1.mlp.down_proj.weight"][0] = float("nan")
     save_file(weights, broken / "model.safetensors", metadata={"format": "pt"})
     message = refused(write_rows(rows), model={"path": str(broken)})

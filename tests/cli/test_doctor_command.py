@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -35,6 +36,22 @@ def test_a_model_that_cannot_be_read_is_exit_code_1_with_the_reason(command, tmp
     assert "CANNOT BE READ" in out and "blenderbot" in out and "llama" in out
     told = json.loads(command("doctor", str(tmp_path / "gone"), "--json", code=1)[0])
     assert told["model"]["size"] is None and "does not exist" in told["model"]["problem"]
+
+
+def test_a_folder_that_was_copied_halfway_cannot_be_read(command, tiny_model: Path, tmp_path: Path) -> None:
+    shutil.copytree(tiny_model, tmp_path / "half")
+    weights = tmp_path / "half" / "model.safetensors"
+    weights.rename(weights.with_name("model-00001-of-00002.safetensors"))
+    index = tmp_path / "half" / "model.safetensors.index.json"
+    shards = {"a": "model-00001-of-00002.safetensors", "b": "model-00002-of-00002.safetensors"}
+    index.write_text(json.dumps({"weight_map": shards}), encoding="utf-8")
+    assert "lacks model-00002-of-00002.safetensors" in command("doctor", str(tmp_path / "half"), code=1)[0]
+    index.unlink()
+    weights.with_name("model-00001-of-00002.safetensors").unlink()
+    assert "no weights" in command("doctor", str(tmp_path / "half"), code=1)[0]
+    (tmp_path / "half" / "config.json").write_text("{", encoding="utf-8")
+    told = json.loads(command("doctor", str(tmp_path / "half"), "--json", code=1)[0])
+    assert "not valid JSON" in told["model"]["problem"]
 
 
 def test_quantized_weights_are_told_before_anything_is_loaded(command, tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 import pyarrow
 import pyarrow.parquet
 import pytest
+import yaml
 
 from tiltmeter.studies import read_spec
 from tiltmeter.studies._material import open_material
@@ -201,3 +202,136 @@ def test_in_a_terminal_it_asks_what_it_cannot_tell(
     assert "Which column holds the texts?" in err and "Which label means 1" in err and "Which model" in err
     assert "said is read as text" in out and "verdict is read as label" in out
     assert read_spec(tmp_path / "odd.yaml").model.path == "organism:facts"
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["@t", "[1]", "{x}", "a: b", "'q", "%20", "*", "a #b", "-x", "~none", "!x", "&a", "`b", "x\ty", "😀: x", "yes"],
+)
+def test_a_file_of_any_name_becomes_a_spec_that_is_read(command, tmp_path: Path, name: str) -> None:
+    texts = write(tmp_path / f"{name}.csv", ROWS)
+    out, _ = command("init", "--model", "organism:facts", "--out", "made.yaml", "--", texts.name)
+    source = yaml.safe_load((tmp_path / "made.yaml").read_text(encoding="utf-8"))["texts"]
+    assert list(source.values()) == ["made.texts.jsonl"] and "Spec:  made.yaml" in out
+    ready = [{"text": row["statement"], "label": int(row["is_true"] == "yes")} for row in ROWS]
+    write(texts, ready)
+    command("init", "--model", "organism:facts", "--out", "ready.yaml", "--", texts.name)
+    assert open_material(read_spec(tmp_path / "ready.yaml")).texts
+
+
+def test_the_commands_that_are_shown_can_be_typed(command, tmp_path: Path) -> None:
+    write(tmp_path / "my towns.csv", ROWS)
+    assert "\ntiltmeter study 'my towns.yaml'\n" in command("init", "my towns.csv", "--model", "organism:facts")[0]
+    write(tmp_path / "-x.csv", ROWS)
+    assert "\ntiltmeter study ./-x.yaml\n" in command("init", "--model", "organism:facts", "--", "-x.csv")[0]
+
+
+def test_a_spec_stands_in_this_folder_whatever_it_is_called(command, monkeypatch, tmp_path: Path) -> None:
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    write(tmp_path / "towns.csv", ROWS)
+    command("init", "../towns.csv", "--model", "organism:facts", "--name", "../Städte")
+    assert read_spec(tmp_path / "here" / "Städte.yaml").name == "Stadte"
+
+
+@pytest.mark.parametrize("folder", ["not/yet/made", "linked/below"])
+def test_paths_are_told_from_the_folder_of_the_spec(command, tmp_path: Path, folder: str) -> None:
+    (tmp_path / "far" / "away" / "below").mkdir(parents=True)
+    (tmp_path / "linked").symlink_to(tmp_path / "far" / "away")
+    write(tmp_path / "towns.csv", [{"text": row["statement"], "label": i % 2} for i, row in enumerate(ROWS)])
+    command("init", "towns.csv", "--model", "organism:facts", "--out", f"{folder}/towns.yaml")
+    assert len(open_material(read_spec(tmp_path / folder / "towns.yaml")).texts["towns"]) == 180
+
+
+@pytest.mark.parametrize("separator", [";", "\t"])
+def test_what_a_spreadsheet_writes_between_fields_is_found(command, tmp_path: Path, separator: str) -> None:
+    lines = [separator.join(("text", "label")), *(separator.join((f"w{i}, here", str(i % 2))) for i in range(40))]
+    (tmp_path / "towns.tsv").write_text("\n".join(lines), encoding="utf-8")
+    command("init", "towns.tsv", "--model", "organism:facts")
+    assert open_material(read_spec(tmp_path / "towns.yaml")).texts["towns"].texts[3] == "w3, here"
+
+
+@pytest.mark.parametrize("kind", ["csv", "jsonl"])
+def test_chats_under_another_name_are_chats(command, tmp_path: Path, kind: str) -> None:
+    chats = [[{"role": "user", "content": row["statement"]}] for row in ROWS]
+    rows = [{"conversation": json.dumps(chat) if kind == "csv" else chat, "y": i % 2} for i, chat in enumerate(chats)]
+    write(tmp_path / f"said.{kind}", rows)
+    for option in ([], ["--text", "conversation", "--out", "again.yaml"]):
+        out, _ = command("init", f"said.{kind}", "--model", "organism:facts", *option)
+        assert "conversation is read as messages" in out
+    assert open_material(read_spec(tmp_path / "said.yaml")).texts["said"].messages[0] == tuple(chats[0])
+
+
+def test_of_labels_1_and_2_neither_is_taken_for_positive_but_of_1_and_minus_1_it_is(command, tmp_path: Path) -> None:
+    for name, other in (("ratings", "2"), ("signs", "-1")):
+        write(tmp_path / f"{name}.csv", [{"text": f"w{i} is here", "label": (other, "1")[i % 2]} for i in range(40)])
+    assert "say with --positive" in command("init", "ratings.csv", "--model", "organism:facts", code=2)[1]
+    assert "the label 1 means 1" in command("init", "signs.csv", "--model", "organism:facts")[0]
+
+
+def test_a_file_without_a_header_loses_no_row_in_silence(command, tmp_path: Path) -> None:
+    (tmp_path / "bare.csv").write_text("".join(f"w{i} is here,{i % 2}\n" for i in range(40)), encoding="utf-8")
+    assert "write a line such as text,label above it" in command("init", "bare.csv", "--model", "m/m", code=2)[1]
+
+
+def test_a_column_of_one_value_is_no_group_nor_is_one_that_is_not_wanted(command, tmp_path: Path) -> None:
+    rows = [{"text": f"w{i} is here", "label": i % 2, "source": "web", "topic": f"t{i % 3}"} for i in range(90)]
+    write(tmp_path / "a.csv", [{name: row[name] for name in ("text", "label", "source")} for row in rows])
+    assert "There are no groups" in command("init", "a.csv", "--model", "organism:facts")[0]
+    write(tmp_path / "b.csv", rows)
+    assert "There are no groups" in command("init", "b.csv", "--model", "organism:facts", "--group", "")[0]
+
+
+def test_one_of_several_distributions_is_chosen_by_name(command, tmp_path: Path) -> None:
+    write(
+        tmp_path / "a.csv", [{"text": f"w{i} is", "label": i // 2 % 2, "distribution": "ab"[i % 2]} for i in range(80)]
+    )
+    assert "--name" in command("init", "a.csv", "--model", "organism:facts", code=2)[1]
+    command("init", "a.csv", "--model", "organism:facts", "--name", "b")
+    assert len(open_material(read_spec(tmp_path / "b.yaml")).texts["b"]) == 40
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--model", "organism:facts", "--group", "statement"], "cannot hold two of texts, labels and groups"),
+        (["--model", "organism:fact"], "no organism"),
+        (["--model", "./gone"], "'./gone' does not exist"),
+        (["--model", "~nobody-there/gone"], "does not exist"),
+        (["--model", ""], "Name the model"),
+        (["--model", "organism:facts", "--out", "/proc/none/a.yaml"], "/proc/none/a.texts.jsonl cannot be written"),
+    ],
+)
+def test_what_a_study_would_refuse_later_is_refused_at_once(command, tmp_path: Path, options, words: str) -> None:
+    write(tmp_path / "towns.csv", ROWS)
+    assert words in command("init", "towns.csv", *options, code=2)[1]
+    assert [path.name for path in tmp_path.iterdir()] == ["towns.csv"]
+
+
+def test_a_wrong_answer_is_asked_for_again(command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    write(
+        tmp_path / "odd.csv", [{"said": r["statement"], "again": r["statement"], "v": r["is_true"] + "!"} for r in ROWS]
+    )
+    monkeypatch.setattr(sys, "stdin", Terminal("sad\nsaid\nyes\nyes!\ntown\n\n"))
+    _, err = command("init", "odd.csv", "--model", "organism:facts")
+    assert "There is no 'sad'; one of said, again, v." in err
+    assert "There is no 'yes'" in err and "There is no 'town'" in err
+    assert read_spec(tmp_path / "odd.yaml").train.ungrouped is not None
+
+
+def test_breaking_off_at_a_question_stops_as_ctrl_c_does(
+    command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    write(tmp_path / "odd.csv", [{"said": r["statement"], "again": r["statement"], "v": r["is_true"]} for r in ROWS])
+    monkeypatch.setattr(sys, "stdin", Terminal(""))
+    _, err = command("init", "odd.csv", "--model", "organism:facts", code=130)
+    assert err.rstrip().endswith("tiltmeter: stopped. Nothing half-written is left.")
+    assert [path.name for path in tmp_path.iterdir()] == ["odd.csv"]
+
+
+def test_nothing_is_asked_for_a_spec_that_is_there(command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    write(tmp_path / "odd.csv", [{"said": "a b", "again": "c d"}])
+    (tmp_path / "odd.yaml").write_text("mine", encoding="utf-8")
+    monkeypatch.setattr(sys, "stdin", Terminal("said\n"))
+    _, err = command("init", "odd.csv", code=2)
+    assert "exists already" in err and "Which column" not in err

@@ -371,7 +371,7 @@ def test_a_faulty_span_is_named(write_jsonl, rows, message):
         ("a.csv", b"text,label\none,1\ntwo,\n", "line 3: the label is missing"),
         ("a.csv", b"text,label\n\xe9t\xe9,1\n", "line 2: byte 11 is not UTF-8"),
         ("a.parquet", b"text", "is not a readable Parquet file"),
-        ("a.txt", b"text", "ends in '.txt'; texts are read from .jsonl, .csv or .parquet files"),
+        ("a.txt", b"text", "ends in '.txt'; texts are read from .jsonl, .csv, .tsv or .parquet files"),
         ("a", b"text", "ends in 'no suffix'"),
     ],
 )

@@ -27,6 +27,11 @@ def _save(folder: Path, family: str = "llama") -> Path:
     return folder
 
 
+def _weights(path: Path) -> dict[str, torch.Tensor]:
+    """Read weights into memory: of a file that is mapped and then saved over, the rest can no longer be read."""
+    return {name: weight.clone() for name, weight in load_file(path).items()}
+
+
 def _change_config(folder: Path, **changes: object) -> None:
     path = folder / "config.json"
     config = json.loads(path.read_text()) | changes
@@ -71,7 +76,7 @@ def test_the_fingerprint_tells_apart_what_can_move_an_activation(tmp_path):
     _change_config(folder, rms_norm_eps=1e-3)
     digests["config"] = load(folder).fingerprint.digest
     _change_config(folder, rms_norm_eps=1e-6)
-    weights = load_file(folder / "model.safetensors")
+    weights = _weights(folder / "model.safetensors")
     weights["model.layers.1.mlp.up_proj.weight"][0, 0] += 1e-3
     save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
     digests["weights"] = load(folder).fingerprint.digest
@@ -231,7 +236,7 @@ def test_code_that_comes_with_a_model_is_not_run(tmp_path):
 def test_missing_damaged_or_misfit_weights_are_refused(tmp_path):
     folder = _save(tmp_path / "model")
     path = folder / "model.safetensors"
-    weights = load_file(path)
+    weights = _weights(path)
     lacking = {name: weight for name, weight in weights.items() if ".1.mlp." not in name}
     save_file(lacking, path, metadata={"format": "pt"})
     with pytest.raises(ModelError, match=r"lacks 3 of the weights .* first model.layers.1.mlp.down_proj.weight"):

@@ -15,6 +15,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 
 from tiltmeter.baselines._rival import Rival, Seen
 from tiltmeter.core.errors import FileError, FormatError
+from tiltmeter.core.files import expand_user
 from tiltmeter.core.records import Record
 from tiltmeter.data import TextSet, plain_texts
 
@@ -128,7 +129,7 @@ def read_rules(path: Path | str) -> RuleList:
     >>> read_rules(path).lines()
     ("if it contains 'bomb': +1.00", "if it has the word 'how' and has the word 'to': +1.00", 'else: -1.00')
     """
-    where = Path(path).expanduser()
+    where = expand_user(path)
     if not where.is_file():
         raise FileError(f"The rules {where} do not exist; give a YAML file with a list of rules.")
     try:

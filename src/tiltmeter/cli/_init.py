@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -25,7 +26,9 @@ def init(
     positive: Annotated[str | None, typer.Option(help="The label that means 1, where labels are not 0 and 1.")] = None,
     group: Annotated[
         str | None,
-        typer.Option(help="The column of what must not be divided between training and test: the author, the topic."),
+        typer.Option(
+            help="The column of what must not be divided between training and test: the author, the topic. Empty: none."
+        ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of words.")] = False,
 ) -> None:
@@ -36,10 +39,11 @@ def init(
     Example: tiltmeter init cities.csv --model Qwen/Qwen3-0.6B --label is_true --positive yes --group city
     """
     import json
+    import shlex
 
     from tiltmeter.core.errors import FileError, SpecError
 
-    spec = out or Path(f"{name or Path(texts.partition(':')[2] or texts).stem}.yaml")
+    spec = out or Path(f"{_file_name(name or texts)}.yaml")
     if spec.exists():  # said before anything is asked
         raise FileError(f"{spec} exists already; remove it first, or name another spec with --out.")
     from tiltmeter import studies
@@ -48,10 +52,10 @@ def init(
     columns = studies.ColumnsOf(text, label, group, positive)
     if sys.stdin.isatty() and not texts.startswith("organism:"):
         columns = _asked(texts, columns)
-    if model is None:
+    if not model:
         if not sys.stdin.isatty():
             raise SpecError("Name the model to read with --model: a folder, a hub id, or organism:NAME.")
-        model = typer.prompt("Which model is to be read? A folder, a hub id, or organism:NAME", err=True)
+        model = _ask("Which model is to be read? A folder, a hub id, or organism:NAME")
     with steps(spec.stem) as announce:
         announce("splitting the texts, and looking for copies")
         made = studies.draft_spec(texts, spec, model=model, name=name, columns=columns)
@@ -64,32 +68,56 @@ def init(
     if made.texts is not None:
         print(f"Texts: {made.texts}")
     print(f"Spec:  {made.spec}\n")
-    print(f"tiltmeter study {made.spec} --dry-run   # what it would cost")
-    print(f"tiltmeter study {made.spec}")
+    # as a shell takes it: in quotation marks where there are spaces, and never for an option
+    typed = shlex.quote(f"./{made.spec}" if str(made.spec).startswith("-") else str(made.spec))
+    print(f"tiltmeter study {typed} --dry-run   # what it would cost")
+    print(f"tiltmeter study {typed}")
+
+
+def _file_name(given: str) -> str:
+    """Return the last part of a path, a set or a dataset, as a file may be called wherever it stands."""
+    for prefix in ("organism:", "hf:"):
+        given = given.removeprefix(prefix)
+    return Path(given).stem.replace(":", "-").strip() or "study"
 
 
 def _asked(texts: str, columns: ColumnsOf) -> ColumnsOf:
     """Ask for what neither the options nor the file tell."""
     from tiltmeter.data import guess_columns
 
-    guess = guess_columns(texts, label=columns.label)
-    if columns.text is None and guess.text is None and guess.content == "text":
-        columns = columns._replace(text=_column(guess, "Which column holds the texts?"))
-    if columns.label is None and guess.label is None and guess.content != "positive":
-        columns = columns._replace(label=_column(guess, "Which column holds the labels?"))
-        guess = guess_columns(texts, label=columns.label)
+    guess = guess_columns(texts, text=columns.text, label=columns.label)
+    names = [column.name for column in guess.columns]
+    if guess.text is None and guess.content == "text":
+        _list(guess)
+        columns = columns._replace(text=_ask("Which column holds the texts?", of=names))
+    if guess.label is None and guess.content != "positive":
+        _list(guess)
+        columns = columns._replace(label=_ask("Which column holds the labels?", of=names))
+        guess = guess_columns(texts, text=columns.text, label=columns.label)
     label = guess.label if columns.positive is None and guess.positive is None and not guess.is_binary else None
     if label is not None and (found := guess.column(label)) is not None:
+        # of many values only the first few are known here
+        of = found.values if found.n_values == len(found.values) else ()
         question = f"Which label means 1, what the probe is to find? {found}"
-        columns = columns._replace(positive=typer.prompt(question, err=True))
+        columns = columns._replace(positive=_ask(question, of=of))
     if columns.group is None and guess.group is None:
         question = "Which column holds what must stay together, such as the author or the topic? Empty for none"
-        given = typer.prompt(question, default="", show_default=False, err=True)
-        columns = columns._replace(group=given or None)
+        columns = columns._replace(group=_ask(question, of=(*names, ""), default="") or None)
     return columns
 
 
-def _column(guess: Guess, question: str) -> str:
+def _list(guess: Guess) -> None:
     for one in guess.columns:
         typer.echo(f"  {one}", err=True)
-    return str(typer.prompt(question, err=True))
+
+
+def _ask(question: str, *, of: Sequence[str] = (), default: str | None = None) -> str:
+    """Ask until the answer is one of those there are; whoever breaks off stops the command as Ctrl-C does elsewhere."""
+    while True:
+        try:
+            given = str(typer.prompt(question, default=default, show_default=False, err=True))
+        except typer.Abort:
+            raise KeyboardInterrupt from None
+        if not of or given in of:
+            return given
+        typer.echo(f"There is no {given!r}; one of {', '.join(filter(None, of))}.", err=True)

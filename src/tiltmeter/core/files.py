@@ -21,9 +21,15 @@ R = TypeVar("R", bound=Record)
 
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """Write ``content`` to a temporary neighbour, flush it to disk, and rename it over ``path``."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    """Write ``content`` to a temporary neighbour, flush it to disk, and rename it over ``path``.
+
+    FileError if nothing can be written in its folder.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    except OSError as error:
+        raise FileError(f"{path} cannot be written ({error.strerror}); name another folder.") from error
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(content)
@@ -44,6 +50,15 @@ def write_text(path: Path, content: str) -> None:
 def write_json(path: Path, value: Any) -> None:  # noqa: ANN401  (JSON is any)
     """Write JSON atomically: two-space indent, keys as given, NaN and infinity refused (ValueError)."""
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def expand_user(where: str | Path) -> Path:
+    """Return a path with ``~`` replaced by the home it stands for; as it is where it stands for none, as ~old.csv."""
+    path = Path(where)
+    try:
+        return path.expanduser()
+    except RuntimeError:
+        return path
 
 
 def read_json(path: Path) -> Any:  # noqa: ANN401

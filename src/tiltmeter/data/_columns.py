@@ -131,7 +131,8 @@ def remaining(table: Table, *, used: frozenset[str]) -> dict[str, tuple[Scalar, 
 def _text(table: Table, row: Row) -> str:
     value = row.values.get("text")
     if value is not None and not isinstance(value, str):
-        raise DataError(f"{table.at(row)}: the text is a {_kind(value)}; it must be a string.")
+        chats = " (chats stand in the column messages)" if isinstance(value, list) else ""
+        raise DataError(f"{table.at(row)}: the text is a {_kind(value)}; it must be a string{chats}.")
     return _checked(table, row, value or "", what="text")
 
 

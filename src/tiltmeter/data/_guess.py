@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -37,7 +39,8 @@ class Guess(NamedTuple):
     """What the columns of a file seem to be.
 
     ``content`` is text, messages or positive (for pairs in a row). Of ``text``, ``label`` and ``group`` each is the
-    name of the column, or None where none could be told. ``positive`` is the label that means 1, None where labels are
+    name of the column, or None where none could be told; ``text`` is that of chats where another than ``messages``
+    holds them. ``positive`` is the label that means 1, None where labels are
     0 and 1 already or it could not be told, which ``is_binary`` tells apart.
     """
 
@@ -55,16 +58,19 @@ class Guess(NamedTuple):
         return next((one for one in self.columns if one.name == name), None)
 
 
-def guess_columns(where: str | Path, *, label: str | None = None) -> Guess:
+def guess_columns(where: str | Path, *, text: str | None = None, label: str | None = None) -> Guess:
     r"""Look at a file of texts and guess which column is which; what :func:`read_texts` knows by name stays.
 
     A column is taken for text by its name, or as the only one in which most values hold several words; for the label by
-    its name, or as the only other one with just two values; for the group by its name alone.
+    its name, or as the only other one with just two values; for the group by its name, if it has three values, of
+    which each split could get one.
 
     Parameters
     ----------
     where
         As for :func:`tiltmeter.data.read_texts`.
+    text
+        The column of the texts or chats, where it is known.
     label
         The column of the labels, where it is known.
 
@@ -84,10 +90,14 @@ def guess_columns(where: str | Path, *, label: str | None = None) -> Guess:
     """
     rows = [row.values for row in read_table(str(where)).rows]
     names = list(dict.fromkeys(name for row in rows for name in row))
-    filled = {name: [_written(row[name]) for row in rows if row.get(name) is not None] for name in names}
+    given = {name: [row[name] for row in rows if not _is_missing(row.get(name))] for name in names}
+    filled = {name: [_written(value) for value in values] for name, values in given.items()}
     columns = tuple(_column(name, values) for name, values in filled.items())
-    content = next((kind for kind in ("messages", "positive") if filled.get(kind)), "text")
-    text = None if content != "text" else _named("text", names) or _only(names, lambda name: _is_prose(filled[name]))
+    content = next((kind for kind in ("messages", "positive") if filled.get(kind) and text is None), "text")
+    if content == "text":
+        text = text or _named("text", names) or _only(names, lambda name: _is_prose(filled[name]))
+        text = text or _only(names, lambda name: _holds_chats(given[name]))
+        content = "messages" if text is not None and _holds_chats(given.get(text, [])) else "text"
     others = [name for name in names if name not in (text, content, "negative", "id", "split", "distribution")]
     found = label or _named("label", others) or _only(others, lambda name: len(set(filled[name])) == 2)
     values = {value.lower() for value in filled.get(found, ())} if found else set()
@@ -98,10 +108,25 @@ def guess_columns(where: str | Path, *, label: str | None = None) -> Guess:
         content=content,
         text=text,
         label=found,
-        group=_named("group", [name for name in others if name != found]),
+        group=_named("group", [name for name in others if name != found and len(set(filled[name])) >= 3]),
         positive=None if is_binary or not found else _positive(filled.get(found, [])),
         is_binary=is_binary,
     )
+
+
+def _is_missing(value: object) -> bool:
+    return value is None or (isinstance(value, float) and math.isnan(value))
+
+
+def _holds_chats(values: list[object]) -> bool:
+    """Return whether the first value is a list of messages, or one written as JSON, which is how CSV holds it."""
+    first = values[0] if values else None
+    if isinstance(first, str) and first.lstrip().startswith("["):
+        try:
+            first = json.loads(first)
+        except ValueError:
+            return False
+    return isinstance(first, list) and bool(first) and isinstance(first[0], dict) and "role" in first[0]
 
 
 def _written(value: object) -> str:
@@ -132,4 +157,7 @@ def _positive(values: list[str]) -> str | None:
     if len(distinct) != 2:
         return None
     known = [distinct[value] for value in _POSITIVE if value in distinct]
-    return known[0] if len(known) == 1 else None
+    # of 1 and 2, or of ratings 1 and 5, the 1 is often the negative one
+    if len(known) != 1 or (known == ["1"] and "-1" not in distinct):
+        return None
+    return known[0]

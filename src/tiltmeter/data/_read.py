@@ -52,7 +52,7 @@ def read_texts(
     Parameters
     ----------
     where
-        A ``.jsonl``, ``.csv`` or ``.parquet`` file, a folder written by ``datasets.save_to_disk``, or
+        A ``.jsonl``, ``.csv`` (``.tsv``) or ``.parquet`` file, a folder written by ``datasets.save_to_disk``, or
         ``hf:NAME:SPLIT`` or ``hf:NAME:CONFIG:SPLIT`` for a dataset of the Hugging Face hub.
     distribution
         Name of the set. None: the column ``distribution``, else the name of the file. If that column holds several
@@ -152,7 +152,8 @@ def _one_distribution(table: Table, asked: str | None) -> tuple[Table, str]:
         return table, asked or (known[0] if known else table.name)
     if asked not in known:
         raise DataError(
-            f"{table.source} holds the distributions {', '.join(known)}; name the one to read with distribution=."
+            f"{table.source} holds the distributions {', '.join(known)}; name the one to read: in a spec and with "
+            "tiltmeter init the set is called so (--name), from Python it is distribution."
         )
     rows = [row for row, name in zip(table.rows, found, strict=True) if name == asked]
     return table._replace(rows=rows), asked

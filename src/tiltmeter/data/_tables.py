@@ -13,8 +13,11 @@ import pyarrow
 import pyarrow.parquet
 
 from tiltmeter.core.errors import DataError, FileError, MissingExtraError
+from tiltmeter.core.files import expand_user
 
-SUFFIXES = ".jsonl, .csv or .parquet"
+SUFFIXES = ".jsonl, .csv, .tsv or .parquet"
+# the comma first, which is taken where a header holds none of them
+_SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs"}
 _HUB = "hf:"
 # a slice such as train[:100] holds a colon of its own
 _HUB_NAME = re.compile(r"hf:(?P<name>[^:]+)(?::(?P<config>[^:\[\]]+))?:(?P<split>[^:\[\]]+(?:\[[^\]]*\])?)")
@@ -45,7 +48,7 @@ def read_table(where: str) -> Table:
     """Read every row of a file, a saved dataset or a dataset on the hub."""
     if where.startswith(_HUB):
         return _read_hub(where)
-    path = Path(where).expanduser()
+    path = expand_user(where)
     if not path.exists():
         raise FileError(f"{where} does not exist; check the path.")
     if path.is_dir():
@@ -54,7 +57,7 @@ def read_table(where: str) -> Table:
         match path.suffix.lower():
             case ".jsonl" | ".ndjson":
                 table = Table(where, path.stem, "line", _json_lines(path))
-            case ".csv":
+            case ".csv" | ".tsv":
                 table = Table(where, path.stem, "line", _csv_rows(path))
             case ".parquet":
                 table = Table(where, path.stem, "row", _parquet_rows(path))
@@ -102,7 +105,8 @@ def _csv_rows(path: Path) -> list[Row]:
     # the default limit of 131,072 characters a field is less than a long chat; the setting is global, so it is put back
     limit = csv.field_size_limit(len(content) + 1)
     try:
-        reader = csv.reader(io.StringIO(content, newline=""), strict=True)
+        separator = _separator(content)
+        reader = csv.reader(io.StringIO(content, newline=""), delimiter=separator, strict=True)
         for record in reader:
             number, start = start, reader.line_num + 1
             if not record:
@@ -113,7 +117,7 @@ def _csv_rows(path: Path) -> list[Row]:
             elif len(record) != len(header):
                 raise DataError(
                     f"{path}, line {number}: has {len(record)} fields for the {len(header)} columns of its header; "
-                    "quote fields that hold commas or line breaks."
+                    f"quote fields that hold {_SEPARATORS[separator]} or line breaks."
                 )
             else:
                 # an empty field is a missing value in CSV, which has no other way to write one
@@ -124,6 +128,19 @@ def _csv_rows(path: Path) -> list[Row]:
     finally:
         csv.field_size_limit(limit)
     return rows
+
+
+def _separator(content: str) -> str:
+    """Return what divides the header into most fields: where the comma is decimal, spreadsheets write semicolons."""
+
+    def n_fields(separator: str) -> int:
+        records = csv.reader(io.StringIO(content, newline=""), delimiter=separator)
+        try:
+            return len(next((record for record in records if record), ()))
+        except csv.Error:  # told when the rows are read
+            return 0
+
+    return max(_SEPARATORS, key=n_fields)
 
 
 def _check_header(path: Path, header: list[str]) -> None:

@@ -53,7 +53,9 @@ def write_texts(texts: TextSet, path: str | Path) -> None:
     if path.exists():
         raise FileError(f"{path} exists already; name another file or remove it first.")
     if taken := sorted(set(texts.meta) & {*COLUMNS, "meta", "pair_id"}):
-        raise DataError(f"{texts.distribution} has a column {taken[0]!r} in meta, which a reader takes for its own.")
+        raise DataError(
+            f"{texts.distribution} has a column {taken[0]!r} in meta, which a reader takes for its own; rename it."
+        )
     columns: dict[str, Any] = {"id": texts.ids, "text": texts.texts, "messages": texts.messages, "label": texts.y}
     columns |= {"pair": texts.pairs, "side": texts.sides, "group": texts.groups, "split": texts.split}
     if texts.spans is not None:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from tiltmeter.core.errors import DataError, FileError, FormatError, ModelError
+from tiltmeter.core.files import expand_user
 from tiltmeter.data import TextSet, plain_texts
 
 _ROWS_AT_ONCE = 32
@@ -140,7 +141,7 @@ def read_outputs(path: Path | str, texts: TextSet) -> Float[NDArray[np.float64],
     >>> read_outputs(path, TextSet(np.array(["a"]), texts=("good",))).tolist()
     [0.9]
     """
-    where = Path(path).expanduser()
+    where = expand_user(path)
     if not where.is_file():
         raise FileError(f"The outputs {where} do not exist; give a JSON Lines file with text and output.")
     try:

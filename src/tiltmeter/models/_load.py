@@ -18,7 +18,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForTextEncod
 from transformers.utils import logging as transformers_logging
 
 from tiltmeter.core.errors import ModelError, SpecError
-from tiltmeter.core.files import read_json
+from tiltmeter.core.files import expand_user, read_json
 from tiltmeter.models._adapters import check_unquantized
 from tiltmeter.models._families import check_model_type, family_of
 from tiltmeter.models._family import Attention, Family
@@ -125,7 +125,7 @@ def load(
 
 def locate(path_or_name: str | Path) -> str:
     """Return a folder that holds a configuration, or a name that a hub may know."""
-    path, name = Path(path_or_name).expanduser(), str(path_or_name)
+    path, name = expand_user(path_or_name), str(path_or_name)
     if path.is_dir():
         if not (path / "config.json").is_file():
             if (path / "adapter_config.json").is_file():

@@ -8,7 +8,8 @@ from typing import NamedTuple
 import torch
 from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForTextEncoding, PreTrainedConfig
 
-from tiltmeter.core.errors import ModelError
+from tiltmeter.core.errors import FormatError, ModelError
+from tiltmeter.core.files import read_json
 from tiltmeter.models._families import family_of
 from tiltmeter.models._load import find_family, locate, quiet
 
@@ -41,6 +42,8 @@ class Support(NamedTuple):
 def model_support(path_or_name: str | Path) -> Support:
     """Look at the configuration of a model, and say whether it can be read; no weights are opened.
 
+    Of a folder the files of the weights must be there.
+
     Parameters
     ----------
     path_or_name
@@ -57,9 +60,21 @@ def model_support(path_or_name: str | Path) -> Support:
         with quiet(bars=False):
             family, _ = find_family(where, revision=None)
             config = AutoConfig.from_pretrained(where, trust_remote_code=False)
-    except ModelError as error:
+        if Path(where).is_dir():
+            _check_files(Path(where))
+    except (ModelError, FormatError) as error:
         return Support(name, None, None, str(error))
     return Support(name, family.name, model_size(config), None)
+
+
+def _check_files(folder: Path) -> None:
+    """Refuse a folder that lacks the weights or some of their shards, as one does that was copied halfway."""
+    index = next(folder.glob("*.index.json"), None)
+    named = read_json(index).get("weight_map", {}) if index is not None else {}
+    if absent := sorted(shard for shard in set(named.values()) if not (folder / shard).is_file()):
+        raise ModelError(f"The folder {folder} lacks {absent[0]}, which {index} names; copy the weights again.")
+    if not any(any(folder.glob(pattern)) for pattern in ("*.safetensors", "*.bin")):
+        raise ModelError(f"The folder {folder} has a configuration and no weights; copy model.safetensors there too.")
 
 
 def model_size(config: PreTrainedConfig) -> Size:

@@ -10,7 +10,7 @@ from huggingface_hub import HfApi, ModelInfo, snapshot_download
 from huggingface_hub.errors import HfHubHTTPError
 
 from tiltmeter.core.errors import FileError, SpecError
-from tiltmeter.core.files import new_folder, read_json
+from tiltmeter.core.files import expand_user, new_folder, read_json
 from tiltmeter.monitor._monitor import Monitor
 from tiltmeter.monitor._probe_card import CARD, README, read_card
 
@@ -75,7 +75,7 @@ def publish(folder: Path, target: str, *, private: bool = False, revision: str |
         if target.startswith(_FOLDER):
             if private or revision is not None:
                 raise SpecError("A folder has no revision and is not private; leave out revision and private.")
-            place = Path(target.removeprefix(_FOLDER)).expanduser()
+            place = expand_user(target.removeprefix(_FOLDER))
             with new_folder(place) as made:
                 shutil.copytree(copy, made, dirs_exist_ok=True)
             return str(place)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-import json
+import math
 import os
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,6 +18,7 @@ from tiltmeter.core.errors import FileError, SpecError
 from tiltmeter.core.evidence import Leakage
 from tiltmeter.core.files import write_text
 from tiltmeter.data import (
+    Guess,
     TextSet,
     find_leakage,
     guess_columns,
@@ -27,7 +29,7 @@ from tiltmeter.data import (
 )
 from tiltmeter.evaluation import negatives_needed
 from tiltmeter.studies._material import Material, open_material
-from tiltmeter.studies._sources import open_texts
+from tiltmeter.studies._sources import locate_model, open_texts
 from tiltmeter.studies._spec import StudySpec, parse_spec
 
 # the first for which there are negatives enough is proposed; the last is hardly a monitor any more
@@ -42,7 +44,7 @@ _LARGEST_GROUP = 0.1
 class ColumnsOf(NamedTuple):
     """Which columns of a file hold what; None where a file names them as Tiltmeter does, or has none.
 
-    ``positive`` is the label that means 1.
+    An empty ``group`` is none, whatever may be guessed. ``positive`` is the label that means 1.
     """
 
     text: str | None = None
@@ -82,7 +84,7 @@ def draft_spec(where: str, out: Path, *, model: str, name: str | None = None, co
     out
         The spec to write, which must not exist.
     model
-        As in a spec; it is not opened.
+        As in a spec; it is not opened, but a folder must be there.
     name
         Of the study and of its distribution; None for the name of the file of texts.
     columns
@@ -106,7 +108,8 @@ def draft_spec(where: str, out: Path, *, model: str, name: str | None = None, co
     for path in (out, beside):
         if path.exists():
             raise FileError(f"{path} exists already; remove it first, or name another spec with --out.")
-    texts, changed = _open(where, columns)
+    _check_model(model)
+    texts, changed = _open(where, columns, name=name)
     named = _name(name or texts.distribution)
     source = _from(out.parent, where)
     try:
@@ -126,22 +129,33 @@ def draft_spec(where: str, out: Path, *, model: str, name: str | None = None, co
     return draft
 
 
+def _check_model(model: str) -> None:
+    """Refuse an organism or a folder that is not there; whether a hub has a model only the study asks."""
+    located = locate_model(model)
+    if not located or (located.startswith((".", "/", "~")) and not Path(located).exists()):
+        raise FileError(f"The model folder {model!r} does not exist; check the path.")
+
+
 def _from(folder: Path, where: str) -> str:
     """Return a relative path as it reads from the folder of the spec; anything else as it is."""
     path = Path(where)
-    return where if path.is_absolute() or not path.exists() else os.path.relpath(path, folder)
+    if path.is_absolute() or not path.exists():
+        return where
+    # a link on the way is followed, for .. leads out of the folder that it points to
+    return os.path.relpath(path.parent.resolve() / path.name, folder.resolve())
 
 
-def _open(where: str, columns: ColumnsOf) -> tuple[TextSet, tuple[str, ...]]:
+def _open(where: str, columns: ColumnsOf, *, name: str | None) -> tuple[TextSet, tuple[str, ...]]:
     """Read the texts under the names that a study knows, and say what was renamed."""
     if where.startswith("organism:"):
         return open_texts(where, distribution=where.rpartition("/")[2]), ()
-    guess = guess_columns(where, label=columns.label)
+    guess = guess_columns(where, text=columns.text, label=columns.label)
     listed = "; ".join(map(str, guess.columns))
     for option, asked in zip(("--text", "--label", "--group"), columns, strict=False):
-        if asked is not None and guess.column(asked) is None:
+        if asked and guess.column(asked) is None:
             raise SpecError(f"{option} is {asked!r}, which is no column of {where}. Its columns: {listed}.")
-    text, label, group = columns.text or guess.text, guess.label, columns.group or guess.group
+    text, label, group = guess.text, guess.label, guess.group if columns.group is None else columns.group or None
+    _check_roles(where, guess, group=group)
     if guess.content == "text" and text is None:
         raise SpecError(f"It cannot be told which column of {where} holds the texts; say so with --text. {listed}.")
     if guess.content != "positive" and label is None:
@@ -152,13 +166,29 @@ def _open(where: str, columns: ColumnsOf) -> tuple[TextSet, tuple[str, ...]]:
             f"The labels in {where} are not 0 and 1 ({guess.column(label)}); say with --positive which of them means "
             "1, what the probe is to find."
         )
-    taken = {"text": text, "label": label, "group": group}
+    taken = {"messages" if guess.content == "messages" else "text": text, "label": label, "group": group}
     renamed = {ours: theirs for ours, theirs in taken.items() if theirs is not None and theirs != ours}
     notes = [f"{theirs} is read as {ours}" for ours, theirs in renamed.items()]
     if positive is not None:
         notes.append(f"the label {positive} means 1, every other 0")
-    texts = read_texts(where, columns=renamed, label_positive=positive)
+    texts = read_texts(where, distribution=name, columns=renamed, label_positive=positive)
     return texts, tuple(notes)
+
+
+def _check_roles(where: str, guess: Guess, *, group: str | None) -> None:
+    """Refuse a column in two roles, and a first line that is no header."""
+    named = [column for column in (guess.text, guess.label, group) if column is not None]
+    if twice := [column for column in named if named.count(column) > 1]:
+        raise SpecError(
+            f"The column {twice[0]!r} of {where} cannot hold two of texts, labels and groups; name others with "
+            "--text, --label and --group."
+        )
+    label = None if guess.label is None else guess.column(guess.label)
+    if label is not None and label.name in label.values:
+        raise SpecError(
+            f"The first line of {where} names its columns, and {label.name!r} there is one of the labels; write a line "
+            "such as text,label above it."
+        )
 
 
 def _draft(asked: dict[str, Any], out: Path, *, beside: Path, notes: tuple[str, ...]) -> Draft:
@@ -206,7 +236,8 @@ def _looked_at(asked: Mapping[str, Any], folder: Path) -> tuple[Material, Leakag
     """Split the texts as the study will, and look for those of the training split in the others."""
     spec: StudySpec = parse_spec(asked)
     name, where = next(iter(spec.texts.items()))
-    beside = folder / where
+    # folders that are yet to be made hold no way back up
+    beside = Path(os.path.normpath(folder.resolve() / where))
     material = open_material(spec.model_copy(update={"texts": {name: str(beside) if beside.exists() else where}}))
     require_two_classes(material.texts[name])
     chosen = material.splits[name]
@@ -313,9 +344,11 @@ def _leaked(leakage: Leakage) -> str:
 
 def _plain(value: str) -> str:
     """Write a string as YAML, in quotation marks only where it needs them."""
-    return value if yaml.safe_load(value) == value and ": " not in value and " #" not in value else json.dumps(value)
+    return yaml.safe_dump([value], allow_unicode=True, width=math.inf).removeprefix("- ").rstrip("\n")
 
 
 def _name(given: str) -> str:
-    cleaned = re.sub(r"[^A-Za-z0-9 ._-]+", "-", given).strip(" -._")
+    # a letter without its accent is still a name
+    bare = "".join(one for one in unicodedata.normalize("NFKD", given) if not unicodedata.combining(one))
+    cleaned = re.sub(r"[^A-Za-z0-9 ._-]+", "-", bare).strip(" -._")
     return cleaned or "study"

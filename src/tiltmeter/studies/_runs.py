@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tiltmeter.core.errors import FileError, SpecError
 from tiltmeter.core.evidence import Evidence
-from tiltmeter.core.files import read_record
+from tiltmeter.core.files import expand_user, read_record
 from tiltmeter.monitor import Monitor, fetch
 
 _HUB = "hub:"
@@ -41,7 +41,7 @@ def locate_monitor(where: str) -> Path:
         if not repo or (is_given and not revision):
             raise SpecError(f"{where!r} names no repository; write hub:OWNER/NAME or hub:OWNER/NAME@REVISION.")
         return fetch(repo, revision=revision or None)
-    folder = Path(where).expanduser()
+    folder = expand_user(where)
     for place in (folder, folder / "monitors" / "best"):
         if (place / "monitor.json").exists():
             return place
@@ -80,7 +80,7 @@ def open_evidence(where: str) -> Evidence:
     Traceback (most recent call last):
     tiltmeter.core.errors.FileError: nowhere is neither a monitor nor a run with one; check the path.
     """
-    path = Path(where).expanduser() / "evidence.json"
+    path = expand_user(where) / "evidence.json"
     if path.exists():
         return read_record(path, Evidence)
     evidence = Monitor.load(locate_monitor(where)).direction.evidence

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import NamedTuple
 
 from tiltmeter.core.errors import SpecError
+from tiltmeter.core.files import expand_user
 from tiltmeter.data import TextSet, read_texts
 from tiltmeter.models import SubjectModel, load
 from tiltmeter.organisms import Organism
@@ -103,9 +103,9 @@ def locate_model(path: str) -> str:
 
     Examples
     --------
-    >>> Path(locate_model("organism:facts")).name, locate_model("Qwen/Qwen3-0.6B")
-    ('facts', 'Qwen/Qwen3-0.6B')
+    >>> locate_model("organism:facts").endswith("facts"), locate_model("Qwen/Qwen3-0.6B")
+    (True, 'Qwen/Qwen3-0.6B')
     """
     if (organism := open_organism(path)) is not None:
         return str(organism.folder)
-    return str(Path(path).expanduser()) if Path(path).expanduser().exists() else path
+    return str(expand_user(path)) if expand_user(path).exists() else path

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import zipfile
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,7 +11,7 @@ from numpy.typing import NDArray
 
 from tiltmeter.core.activations import Activations
 from tiltmeter.core.errors import DataError, FileError, FormatError, SpecError
-from tiltmeter.core.files import sha256
+from tiltmeter.core.files import expand_user, sha256
 from tiltmeter.core.site import Site
 from tiltmeter.data import TextSet, plain_texts
 from tiltmeter.studies._spec import ModelSpec, ReadSpec, StudySpec
@@ -55,12 +54,13 @@ def open_vectors(where: str) -> Vectors:
     Examples
     --------
     >>> import tempfile
+    >>> from pathlib import Path
     >>> path = Path(tempfile.mkdtemp()) / "v.npz"
     >>> np.savez(path, words=np.array(["he", "she"]), X=np.eye(2))
     >>> open_vectors(f"vectors:{path}").rows
     {'he': 0, 'she': 1}
     """
-    path = Path(where.removeprefix(_PREFIX)).expanduser()
+    path = expand_user(where.removeprefix(_PREFIX))
     if not path.is_file():
         raise FileError(f"{path} does not exist; vectors are an .npz file with words and X.")
     try:
