@@ -169,7 +169,7 @@ def near_copies(ours: list[str], theirs: list[str], *, near: float) -> Iterator[
         kept = np.ones(len(found.train), dtype=np.bool_)
         for k in np.flatnonzero(by_chance):
             kept[k] = _is_one_word_more(orders[0][found.train[k]], orders[1][found.test[k]])
-        yield _Similar(*(column[kept] for column in found))
+        yield _Similar(found.train[kept], found.test[kept], found.similarity[kept], found.shared[kept])
 
 
 def _weigh(ours: list[str], theirs: list[str], *, near: float) -> tuple[_Weighted, _Weighted]:
