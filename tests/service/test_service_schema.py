@@ -56,7 +56,7 @@ def test_no_made_up_request_finds_an_error_of_the_service(schema: Any, method: s
         else operation.as_strategy()
     )
     @settings(
-        # of generations most are refused: what is asked for must fit behind the prompt
+        # of generations most are refused, as of chats by a model without a template
         max_examples=4 * n if path == "/v1/generate" else n,
         deadline=None,
         derandomize=True,
@@ -65,6 +65,13 @@ def test_no_made_up_request_finds_an_error_of_the_service(schema: Any, method: s
         suppress_health_check=list(HealthCheck),
     )
     def ask(case: Any) -> None:
+        if (
+            path == "/v1/generate"
+            and isinstance(case.body, dict)
+            and case.body.get("max_new_tokens", 128) in range(1025)
+        ):
+            # what is asked for as described must fit behind the prompt
+            case.body["max_new_tokens"] = min(case.body.get("max_new_tokens", 128), 4)
         answer = case.call()
         statuses[answer.status_code] += 1
         assert answer.status_code < 500, answer.text
