@@ -107,6 +107,7 @@ def test_a_worker_computes_the_shard_that_it_is_given(saved, tmp_path):
 
 def test_what_goes_wrong_in_a_worker_comes_back_as_it_would_be_raised_here(saved, tmp_path, monkeypatch):
     from tiltmeter.activations import _ray, _shards
+    from tiltmeter.core import files
     from tiltmeter.core.errors import ArrayError
 
     collect(saved, TEXTS, store=tmp_path / "s", sites=SITES)
@@ -116,7 +117,7 @@ def test_what_goes_wrong_in_a_worker_comes_back_as_it_would_be_raised_here(saved
     assert isinstance(error, ModelError) and "A worker found another model at" in str(error)
     # a full disk
     with monkeypatch.context() as patch:
-        patch.setattr(_shards, "write_bytes", lambda path, content: (_ for _ in ()).throw(OSError(28, "No space left")))
+        patch.setattr(files.tempfile, "mkstemp", lambda **_: (_ for _ in ()).throw(OSError(28, "No space left")))
         answer = _reader(saved, tmp_path)({"shard": np.array([0])})
     error = _ray._raised(answer["error"][0], answer["message"][0])
     assert isinstance(error, _shards.NotWrittenError) and "cannot be written (No space left)" in str(error)

@@ -454,19 +454,19 @@ def test_a_format_of_another_version_is_refused(tmp_path):
 def test_a_full_disk_is_one_sentence_and_the_run_goes_on_later(tmp_path, monkeypatch):
     folder, whole = tmp_path / "s", tmp_path / "whole"
     collect(SUBJECT, TEXTS, sites=SITES, store=whole)
-    from tiltmeter.activations import _shards
+    from tiltmeter.core import files
 
-    written: list[str] = []
-    bare = _shards.write_bytes
+    written: list[int] = []
+    bare = os.fsync
 
-    def full(path, content):
-        written.append(path.name)
-        if len(written) == 4:
+    def full(handle):
+        written.append(handle)
+        if len(written) == 7:
             raise OSError(28, "No space left on device")
-        bare(path, content)
+        bare(handle)
 
     with monkeypatch.context() as patch:
-        patch.setattr(_shards, "write_bytes", full)
+        patch.setattr(files.os, "fsync", full)
         with pytest.raises(
             FileError, match=r"cannot be written \(No space left on device\).* holds [0-3] of \d+ shards"
         ):

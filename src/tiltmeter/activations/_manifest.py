@@ -104,8 +104,8 @@ def write_manifest(folder: Path, manifest: Manifest) -> None:
     with_room = body.removesuffix(b"\n}") + b',\n  "sha256": "' + _NO_HASH + b'"\n}\n'
     try:
         write_bytes(folder / MANIFEST, with_room.replace(_NO_HASH, sha256(with_room).encode()))
-    except OSError as error:
-        raise NotWrittenError(f"{folder / MANIFEST} cannot be written ({error.strerror or error}).") from error
+    except FileError as error:
+        raise NotWrittenError(str(error)) from error
 
 
 def read_manifest(folder: Path) -> Manifest:

@@ -22,8 +22,8 @@ def keep(folder: Path, file: str, content: bytes) -> StoredFile:
     """Write a file of the store, whole or not at all."""
     try:
         write_bytes(folder / file, content)
-    except OSError as error:
-        raise NotWrittenError(f"{folder / file} cannot be written ({error.strerror or error}).") from error
+    except FileError as error:
+        raise NotWrittenError(str(error)) from error
     return StoredFile(file=file, bytes=len(content), sha256=sha256(content))
 
 

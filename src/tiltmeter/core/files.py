@@ -23,13 +23,17 @@ R = TypeVar("R", bound=Record)
 def write_bytes(path: Path, content: bytes) -> None:
     """Write ``content`` to a temporary neighbour, flush it to disk, and rename it over ``path``.
 
-    FileError if nothing can be written in its folder.
+    FileError if it cannot be written; what was there before is there still.
     """
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        _replace(path, content)
     except OSError as error:
-        raise FileError(f"{path} cannot be written ({error.strerror}); name another folder.") from error
+        raise FileError(f"{path} cannot be written ({error.strerror or error}).") from error
+
+
+def _replace(path: Path, content: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(content)
