@@ -6,7 +6,7 @@ RUN := runs/demo
 
 help:
 	@echo "make demo       install, run the main job on the bundled model, and say where the report is"
-	@echo "make test       install and run the tests (six minutes on two cores)"
+	@echo "make test       install and run the tests (eight minutes on two cores)"
 	@echo "make test-slow  the tests that take longer, such as training the bundled model again"
 	@echo "make check      everything that CI runs: format, lint, types, imports, tests, doctests, docs"
 	@echo "make bench      timings side by side with the plain way, as ratios"
