@@ -17,6 +17,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+ROOT = Path(__file__).parents[1]
+DOCUMENTS = sorted(p for p in ROOT.rglob("*.md") if not any(part.startswith(".") for part in p.relative_to(ROOT).parts))
+"""Every page of the repository, whether or not it is on the site."""
+
 RTOL, ATOL = 0.02, 0.011
 """How far a number may be from the one on the page: rounding to two places may fall either way, hence a last digit."""
 

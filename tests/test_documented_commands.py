@@ -10,11 +10,10 @@ from typing import Any
 
 import pytest
 import typer
+from pages import DOCUMENTS, ROOT
 
 from tiltmeter.cli._app import app
 
-ROOT = Path(__file__).parents[1]
-DOCUMENTS = sorted(p for p in ROOT.rglob("*.md") if not any(part.startswith(".") for part in p.relative_to(ROOT).parts))
 PROGRAM: Any = typer.main.get_command(app)
 _FENCE = re.compile(r"^ *```(\w*)\n(.*?)^ *```$", re.DOTALL | re.MULTILINE)
 _HERE = re.compile(r"<<'?(\w+)'?\n.*?^\1$", re.DOTALL | re.MULTILINE)

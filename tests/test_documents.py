@@ -9,12 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 import yaml
+from pages import DOCUMENTS, ROOT
 
 from tiltmeter.core import Direction, Site
 from tiltmeter.studies import parse_spec
 
-ROOT = Path(__file__).parents[1]
-DOCUMENTS = sorted(p for p in ROOT.rglob("*.md") if not any(part.startswith(".") for part in p.relative_to(ROOT).parts))
 _LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
 _FENCE = re.compile(r"```(\w*)\n(.*?)```", re.DOTALL)
 
