@@ -52,7 +52,7 @@ imports: .venv/installed-dev
 	$(BIN)/lint-imports
 
 docs: .venv/installed-dev
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadgroup -m "docs and not slow" tests/test_tutorials.py tests/test_docs_site.py
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadgroup -m "docs and not slow" tests/docs tests/test_tutorials.py tests/test_docs_site.py
 
 # The theme's note on its successor is not for whoever builds a site.
 site: .venv/installed-dev

@@ -63,11 +63,14 @@ class Shell:
             stderr=subprocess.STDOUT,
             text=True,
         )
+        assert self._process.stdin is not None
+        # of several commands in a fence none may fail
+        self._process.stdin.write("trap '_failed=\"$? of $BASH_COMMAND\"' ERR\n")
 
     def run(self, code: str) -> str:
-        """Run commands, and return what they print on either stream; AssertionError if the last one fails."""
+        """Run commands, and return what they print on either stream; AssertionError if one of them fails."""
         assert self._process.stdin is not None and self._process.stdout is not None
-        self._process.stdin.write(f'{code}\necho "{_END}: $?"\n')
+        self._process.stdin.write(f'_failed=\n{code}\necho "{_END}: ${{_failed:-0}}"\n')
         self._process.stdin.flush()
         printed = []
         for line in self._process.stdout:

@@ -1,0 +1,54 @@
+"""Pages that are followed by a machine, and what has to stand beside each: models, texts, runs of the names it uses."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pages import DOCUMENTS, ROOT, assert_agree, printed, steps
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What stands in the folder of a page, and which of its lines are not run as they stand.
+
+    ``build`` lays out the folder. ``instead`` maps a piece of the page to what is run in its place, for a name that
+    only a reader can fill in or a size that takes hours. ``left_out`` maps a piece to why nothing is run for it.
+    """
+
+    build: Callable[[Path], None] = lambda folder: None
+    instead: Mapping[str, str] = field(default_factory=dict)
+    left_out: Mapping[str, str] = field(default_factory=dict)
+    marks: tuple[Any, ...] = ()
+
+
+def cases(stages: Mapping[str, Stage]) -> list[Any]:
+    """Return a case for each page, under the marks of its stage."""
+    return [pytest.param(name, marks=stage.marks) for name, stage in stages.items()]
+
+
+def follow(name: str, stage: Stage, *, folder: Path) -> None:
+    """Run a page, named from the root and without ``.md``, from top to bottom, and compare what it shows."""
+    page = (ROOT / f"{name}.md").read_text(encoding="utf-8")
+    for piece, other in {**stage.instead, **dict.fromkeys(stage.left_out, "")}.items():
+        assert piece in page, f"{name} does not say {piece}"
+        page = page.replace(piece, other)
+    for shared in ("examples", "docs"):
+        (folder / shared).symlink_to(ROOT / shared)
+    stage.build(folder)
+    for step, said in printed(page, folder=folder, environment={}):
+        if step.shown is not None:
+            assert_agree(step.shown, said)
+
+
+def with_steps(pages: Iterable[Path]) -> set[str]:
+    """Return the names of those pages that have something to run."""
+    return {str(page.relative_to(ROOT).with_suffix("")) for page in pages if steps(page.read_text(encoding="utf-8"))}
+
+
+def below(folder: str) -> list[Path]:
+    """Return the documents below a folder of the repository."""
+    return [page for page in DOCUMENTS if page.is_relative_to(ROOT / folder)]
