@@ -18,6 +18,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 from transformers.utils import logging as transformers_logging
 
+from tiltmeter.core.errors import SpecError
 from tiltmeter.core.files import new_folder, write_json
 from tiltmeter.core.records import Record
 from tiltmeter.organisms._card import Card, Moment
@@ -107,6 +108,8 @@ def train_world(
 
     Raises
     ------
+    SpecError
+        If there is no such kind, or the world is of another one.
     FileError
         If ``out`` exists.
     FormatError
@@ -118,7 +121,13 @@ def train_world(
     >>> world = make_world(0, sizes=(80, 80, 80))
     >>> train_world(world, "small", schedule=Schedule(steps=800, stage_steps=(300,)))  # doctest: +SKIP
     """
-    path, chosen, taught = Path(out), kind_of(kind), schedule or kind_of(kind).schedule
+    path, chosen = Path(out), kind_of(kind)
+    if not isinstance(world, chosen.world):
+        raise SpecError(
+            f"The kind {kind} is trained on a {chosen.world.__name__}, and a {type(world).__name__} came; name its own "
+            "kind."
+        )
+    taught = schedule or chosen.schedule
     checkpoint = Checkpoint(
         path.parent / f".{path.name}.checkpoint", identity=_identity(chosen, world, schedule=taught, seed=seed)
     )
