@@ -28,7 +28,7 @@ from tiltmeter.organisms._kind import Kind
 from tiltmeter.organisms._kinds import kind_of
 from tiltmeter.organisms._organism import Organism, read_organism
 from tiltmeter.organisms._schedule import Schedule
-from tiltmeter.organisms._shelf import cached
+from tiltmeter.organisms._shelf import cached, comes_along, load
 
 _PARTS = (torch, transformers, tokenizers)
 
@@ -45,7 +45,7 @@ def train(name: str, out: str | Path | None = None, *, seed: int = 0, progress: 
         One of :func:`names`.
     out
         The folder to write; it appears only when everything in it is complete. None for the cache, where :func:`load`
-        finds it.
+        finds it; what is bundled is not trained again without a folder.
     seed
         Seed of the world and of the training. What is bundled has seed 0.
     progress
@@ -53,7 +53,7 @@ def train(name: str, out: str | Path | None = None, *, seed: int = 0, progress: 
 
     Returns
     -------
-    The new organism, or the one that the cache holds already.
+    The new organism, or the one that :func:`load` has already.
 
     Raises
     ------
@@ -71,8 +71,8 @@ def train(name: str, out: str | Path | None = None, *, seed: int = 0, progress: 
     """
     kind = kind_of(name)
     place = cached(name, seed=seed) if out is None else Path(out)
-    if out is None and place.exists():
-        return read_organism(place)
+    if out is None and (place.exists() or comes_along(name, seed=seed)):
+        return load(name, seed=seed)
     return train_world(kind.make_world(seed), place, kind=name, seed=seed, progress=progress)
 
 
