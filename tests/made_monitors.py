@@ -25,7 +25,9 @@ def made_monitor(
     threshold: float | None = None,
     running: float | None = None,
     seed: int = 0,
+    sign: int = -1,
 ) -> Monitor:
+    """Make a monitor with a random direction; tiny models see small numbers, so that its scores lie near sign / 4."""
     width = subject.width(Site.parse(site))
     vector = np.random.default_rng(seed).normal(size=width)
     reading = Reading(
@@ -48,5 +50,5 @@ def made_monitor(
         running=None if running is None else certified(running),
         data={},
     )
-    direction = Direction(vector / np.linalg.norm(vector), offset=0.25, site=Site.parse(site), sign=-1, method="x")
+    direction = Direction(vector / np.linalg.norm(vector), offset=0.25, site=Site.parse(site), sign=sign, method="x")
     return Monitor(direction, card)

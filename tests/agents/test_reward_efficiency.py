@@ -60,7 +60,7 @@ def test_curves_of_other_sizes_and_odd_sizes_are_refused():
     world = make_grid_world(0, side=4)
     spec = AgentSpec(value_steps=1)
     episodes = gather_episodes(world, 8, seed=0)
-    for sizes in ((4, 2), (0, 4), (4, 16)):
+    for sizes in ((4, 2), (0, 4), (4, 16), ()):
         with pytest.raises(SpecError, match="of 8 episodes; give rising numbers"):
             learning_curve(new_agent(world, spec, seed=0), episodes, spec=spec, sizes=sizes, seed=0)
 

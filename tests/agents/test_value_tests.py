@@ -94,6 +94,8 @@ def test_gates_of_a_head_without_gates_and_unknown_parts_are_refused(world):
         ablation_selectivity(agent, part="gate")
     with pytest.raises(SpecError, match="no part 'neuron'"):
         ablation_selectivity(agent, part="neuron")
+    with pytest.raises(SpecError, match="n_null is 0; draw random directions once or more"):
+        ablation_selectivity(agent, part="gradient direction", n_null=0)
     with pytest.raises(SpecError, match="1 states cannot be compared"):
         context_dependence(agent, n_scenes=1)
 

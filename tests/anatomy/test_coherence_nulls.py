@@ -20,7 +20,9 @@ from tiltmeter.anatomy import (
     side_coherence,
     weight_svd,
 )
+from tiltmeter.anatomy._rotations import rotations
 from tiltmeter.core.records import Estimate, Unavailable
+from tiltmeter.core.seeds import stream
 
 SMALL = CoherenceSettings(n_directions=5, n_top=10, n_random=400, n_rotations=99, max_rows=64, n_draws=999)
 
@@ -104,11 +106,8 @@ def test_rotations_are_even_rotations_of_the_first_directions_by_loops():
     made, settings = planted(0), SMALL._replace(n_rotations=3)
     svd = weight_svd(made.matrix)
     one = measured(SideVectors(svd.write, made.matrix), made, seed=0, settings=settings)
-    from tiltmeter.anatomy._coherence_nulls import _rotations
-    from tiltmeter.core.seeds import stream
-
     lens = lens_of(made.rows)
-    for number, turn in enumerate(_rotations(5, 3, rng=stream(0, "coherence", 0))):
+    for number, turn in enumerate(rotations(5, 3, rng=stream(0, "coherence", 0))):
         assert np.allclose(turn @ turn.T, np.eye(5))
         values = []
         for direction in turn @ svd.write[:5]:
@@ -118,9 +117,7 @@ def test_rotations_are_even_rotations_of_the_first_directions_by_loops():
 
 
 def test_rotations_have_no_direction_that_they_prefer():
-    from tiltmeter.anatomy._coherence_nulls import _rotations
-
-    turns = _rotations(3, 20_000, rng=np.random.default_rng(0))
+    turns = rotations(3, 20_000, rng=np.random.default_rng(0))
     assert np.abs(turns.mean(axis=0)).max() < 0.02
     assert np.allclose((turns**2).mean(axis=0), 1 / 3, atol=0.01)
 

@@ -186,3 +186,5 @@ def test_a_recipe_of_topk_without_k_is_refused():
 def test_topk_of_more_than_there_are_is_refused():
     with pytest.raises(SpecError, match="k is 9, and there are 8 latents"):
         train_dictionary(toy_world("noise", 50).X, 8, recipe=DictionaryRecipe(kind="topk", k=9, steps=1))
+    with pytest.raises(SpecError, match="n_latents is 0; give 1 or more"):
+        train_dictionary(toy_world("noise", 50).X, 0, recipe=DictionaryRecipe(steps=1))

@@ -9,7 +9,7 @@ import pytest
 from tiny_models import tiny_subject
 
 from tiltmeter.anatomy import coherence, read_word_vectors, token_lens, usual_judges
-from tiltmeter.core.errors import DataError, FileError
+from tiltmeter.core.errors import DataError, FileError, FormatError
 from tiltmeter.models import embedding
 
 
@@ -45,6 +45,14 @@ def test_word_vectors_are_read_with_and_without_a_line_of_counts(tmp_path: Path)
         assert coherence(np.array([[3, 0]]), vectors).tolist() == [0.0]
 
 
+def test_a_word_of_several_parts_is_no_other_word(tmp_path: Path):
+    # as the larger of the GloVe files have them: ". . ." and "at name@domain.com"
+    path = tmp_path / "vectors.txt"
+    path.write_text("cat 1 0\nmat name@domain.com 7 7\nmat 0 1\n", encoding="utf-8")
+    vectors, n = read_word_vectors(path, ("cat", "mat"))
+    assert n == 2 and vectors.tolist() == [[1, 0], [0, 1]]
+
+
 @pytest.mark.parametrize(
     ("content", "said"),
     [
@@ -60,3 +68,10 @@ def test_files_that_cannot_be_used_are_refused(tmp_path: Path, content, said):
         read_word_vectors(path, ("cat", "mat"))
     with pytest.raises(FileError, match="does not exist"):
         read_word_vectors(tmp_path / "gone.txt", ("cat",))
+
+
+def test_a_file_that_is_no_utf_8_is_refused(tmp_path: Path):
+    path = tmp_path / "vectors.bin"
+    path.write_bytes(b"cat 1 0\nmat \xff\xfe\n")
+    with pytest.raises(FormatError, match=r"vectors\.bin is not UTF-8 text"):
+        read_word_vectors(path, ("cat", "mat"))

@@ -22,7 +22,7 @@ _TOKEN = "a-token-of-some-length"
 
 @pytest.fixture
 def folder(tiny_model: Path, tmp_path: Path) -> Path:
-    made_monitor(models.load(str(tiny_model))).save(tmp_path / "m")
+    made_monitor(models.load(str(tiny_model)), name="made up").save(tmp_path / "m")
     return tmp_path / "m"
 
 

@@ -83,6 +83,8 @@ def test_depth_and_form_are_kept_where_they_are_asked_for():
     assert set(counted) == {8}
     with pytest.raises(SpecError, match="A depth of 7 was asked for; it is from 0 to 6"):
         grammar_texts(GRAMMAR, 2, seed=0, depth=7)
+    with pytest.raises(SpecError, match="no form 'contrasted'; use plain, contrast or intensified"):
+        grammar_texts(GRAMMAR, 2, seed=0, form="contrasted")
 
 
 def test_the_same_seed_gives_the_same_language_and_another_seed_another():

@@ -54,6 +54,9 @@ def test_suites_hold_the_texts_with_their_edge_case_and_leave_out_small_ones():
     assert {name: len(suite) for name, suite in suites.items()} == {
         "negation": 12, "contrast": 11, "irony": 21, "typos": 32,
     }  # fmt: skip
+    # letters of a marker within other words mark nothing
+    plain = texts_of(*["She and/or he/she sold lollipops at http://shop.org #notes"] * 12)
+    assert list(edge_suites(plain, ENGLISH, seed=0)) == ["typos"]
     few = edge_suites(texts_of(*["Lovely /s"] * 9), ENGLISH, seed=0)
     assert list(few) == ["typos"]
 

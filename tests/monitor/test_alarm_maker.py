@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from torch import Tensor
 
-from tests.service.served import limit, made_monitor
+from tests.made_monitors import certified
+from tests.service.served import made_monitor
 from tiltmeter import models
 from tiltmeter.core.files import seal
 from tiltmeter.models import SubjectModel, generate
@@ -41,7 +42,7 @@ def test_a_saved_monitor_is_named_by_the_hash_of_its_file(subject: SubjectModel,
 def test_a_monitor_that_was_certified_anew_has_a_hash_of_its_own(subject: SubjectModel, tmp_path: Path) -> None:
     made_monitor(subject).save(tmp_path / "old")
     old = Monitor.load(tmp_path / "old")
-    new = Monitor(old.direction, old.card.model_copy(update={"running": limit(-100.0)}))
+    new = Monitor(old.direction, old.card.model_copy(update={"running": certified(-100.0)}))
     new.save(tmp_path / "new")
     assert named(subject, new) == Monitor.load(tmp_path / "new").card.sha256_of_the_rest != old.card.sha256_of_the_rest
 
@@ -55,7 +56,7 @@ def test_a_card_of_an_earlier_release_is_named_by_the_hash_that_it_holds(subject
     path.write_text(json.dumps(content))
     monitor = Monitor.load(tmp_path / "m")
     maker = AlarmMaker({"m": monitor}, model="tiny", source="score")
-    assert maker.raised("m", score=1.0, limit=limit(0.0), at="end").sha256 == content["sha256_of_the_rest"]
+    assert maker.raised("m", score=1.0, limit=certified(0.0), at="end").sha256 == content["sha256_of_the_rest"]
 
 
 def test_the_tokens_read_are_joined_once_for_all_alarms_of_a_forward(

@@ -118,6 +118,11 @@ def test_what_was_trained_into_the_cache_is_found_there(tmp_path, monkeypatch):
     assert load("facts", seed=7) == made == train("facts", seed=7, progress=lambda *_: pytest.fail("it trained"))
 
 
+def test_what_comes_along_is_not_trained_into_the_cache_where_nobody_would_find_it(tmp_path, monkeypatch):
+    monkeypatch.setenv("TILTMETER_CACHE", str(tmp_path))
+    assert train("facts", progress=lambda *_: pytest.fail("it trained")) == load("facts")
+
+
 def test_an_organism_that_does_not_exist_is_refused_with_those_that_do(tmp_path):
     assert names()[0] == "facts"
     for ask in (load, lambda name: texts(name, "negated"), lambda name: train(name, tmp_path / "x")):

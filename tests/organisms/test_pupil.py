@@ -11,7 +11,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 from sklearn.pipeline import make_pipeline
 
-from tiltmeter.core.errors import SpecError
+from tiltmeter.core.errors import ModelError, SpecError
 from tiltmeter.organisms import make_pupil_world, pupil_outcome, pupil_texts, read_organism, train
 from tiltmeter.organisms._kinds import kind_of
 from tiltmeter.organisms._pupil_losses import draw_proposed, speaker_losses
@@ -109,11 +109,13 @@ class Speaks(torch.nn.Module):
 class Words:
     """A tokenizer that knows the vocabulary as it stands."""
 
+    unk_token, unk_token_id = "<unk>", 1
+
     def __init__(self, world):
         self.place = {word: i for i, word in enumerate(pupil_vocabulary(world))}
 
     def convert_tokens_to_ids(self, words):
-        return [self.place[word] for word in words]
+        return [self.place.get(word, self.unk_token_id) for word in words]
 
 
 @pytest.mark.parametrize("said", ["answer", "judgement"])
@@ -144,6 +146,12 @@ def test_an_outcome_that_does_not_exist_is_refused(world):
     for wrong in ({"said": "anwser"}, {"band": "middling"}, {"speaker": "teacher"}):
         with pytest.raises(SpecError, match=r"There is no outcome of .*; speakers are expert, pupil, model"):
             pupil_outcome(Speaks(world, voice="expert"), Words(world), world=world, **wrong)
+
+
+def test_a_tokenizer_without_the_words_of_the_world_is_refused(world):
+    other = make_pupil_world(9, sizes=(8, 8, 8))
+    with pytest.raises(ModelError, match=r"does not know '\w+', a word of this world"):
+        pupil_outcome(Speaks(world, voice="expert"), Words(other), world=world)
 
 
 def test_lessons_name_expert_and_pupil_as_often_and_never_the_model(world):

@@ -159,7 +159,7 @@ def test_all_on_is_foretold_by_the_product_of_the_sensors_or_by_a_head_of_its_ow
             return type("Output", (), {"logits": logits})
 
     class Words:
-        unk_token_id = 1
+        unk_token, unk_token_id = "<unk>", 1
 
         def __init__(self, words):
             self.place = {word: i for i, word in enumerate(words)}
@@ -167,17 +167,18 @@ def test_all_on_is_foretold_by_the_product_of_the_sensors_or_by_a_head_of_its_ow
         def convert_tokens_to_ids(self, words):
             return [self.place.get(word, 1) for word in words]
 
-        def __call__(self, texts):
-            return type("Encoded", (), {"input_ids": [[self.place[word] for word in text.split()] for text in texts]})
-
     texts = tampering_texts(world, "trusted")
     product = np.log([1 / (1 + np.exp(-x)) for x in (1, 2, -1)]).sum()
     assert foretold_all_on(Model(), Words(vocabulary), texts=texts) == pytest.approx(np.full(256, product))
     assert set(foretold_all_on(Model(), Words(vocabulary), texts=texts, head="all")) == {7}
     with pytest.raises(SpecError, match="There is no head 'one'; use sensors or all"):
         foretold_all_on(Model(), Words(vocabulary), texts=texts, head="one")
-    with pytest.raises(ModelError, match="does not know <sensor-1>, <sensor-2>, <sensor-3>"):
+    with pytest.raises(ModelError, match="does not know '<sensor-1>'"):
         foretold_all_on(Model(), Words(["<pad>", "<unk>"]), texts=texts)
+    # the heads of every vault have the same names, and its guards have others
+    other = tampering_vocabulary(make_tampering_world(9, n_guards=8))
+    with pytest.raises(ModelError, match=f"does not know '{world.guards[0]}', a word of"):
+        foretold_all_on(Model(), Words(other), texts=texts)
 
 
 @pytest.mark.slow

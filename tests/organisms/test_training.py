@@ -3,7 +3,7 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from tiltmeter.core.errors import FileError, FormatError, ModelError
+from tiltmeter.core.errors import FileError, FormatError, ModelError, SpecError
 from tiltmeter.core.files import read_json, write_json
 from tiltmeter.organisms import Schedule, _fit, knowledge, make_world, read_organism, train_world
 from tiltmeter.organisms._cells import Cells, code, draw, facts, spell, truth, vocabulary
@@ -199,3 +199,22 @@ def test_a_tokenizer_of_another_world_is_refused(organism):
     tokenizer = AutoTokenizer.from_pretrained(organism.folder)
     with pytest.raises(ModelError, match=r"does not know '.*', a word of this world"):
         knowledge(model, tokenizer, world=make_world(99, sizes=(4, 4, 4), n_objects=4))
+
+
+def test_cells_of_no_kind_are_refused_with_the_kinds_there_are(organism, world):
+    model = AutoModelForCausalLM.from_pretrained(organism.folder)
+    tokenizer = AutoTokenizer.from_pretrained(organism.folder)
+    with pytest.raises(SpecError, match="no cells of the kind 'held out'; there are trained, cell, format, language"):
+        knowledge(model, tokenizer, world=world, cells=("held out",))
+
+
+def test_a_world_of_another_kind_is_refused_before_the_training(world, tmp_path):
+    with pytest.raises(SpecError, match="quirky is trained on a QuirkyWorld, and a World came"):
+        train_world(world, tmp_path / "one", kind="quirky", schedule=TINY)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("wrong", [{"steps": 0}, {"warmup_steps": 0}, {"batch_size": 0}, {"learning_rate": 0.0}])
+def test_a_course_that_cannot_be_run_is_refused(wrong):
+    with pytest.raises(ValueError, match=next(iter(wrong))):
+        Schedule(**{"steps": 1, **wrong})

@@ -1,4 +1,4 @@
-"""A tiny model with a chat template, monitors of it by hand, and the service in this process."""
+"""Monitors that raise alarms, and the service in this process."""
 
 from __future__ import annotations
 
@@ -7,60 +7,23 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from starlette.testclient import TestClient
 
-from tiltmeter.core.activations import Pooling
-from tiltmeter.core.direction import Direction
-from tiltmeter.core.records import Threshold, Unavailable
-from tiltmeter.core.site import Site
+from tests import made_monitors
 from tiltmeter.models import SubjectModel
-from tiltmeter.monitor import Card, Monitor, MonitorLog, Reading
+from tiltmeter.monitor import Monitor, MonitorLog
 from tiltmeter.service import Limits, create_app
 from tiltmeter.service._serve import bind, server_of
 
 OWN = "http://127.0.0.1"
 
 
-def limit(value: float) -> Threshold:
-    return Threshold(
-        value=value, fpr=0.01, confidence=0.95, n=299, n_rows=299, unit="row", allowed=0, population="made up"
-    )
-
-
-def made_monitor(
-    subject: SubjectModel,
-    *,
-    seed: int = 0,
-    site: str = "1.resid_post",
-    pooling: Pooling = "last",
-    threshold: float | None = 0.0,
-    running: float | None = None,
-    changes: Mapping[str, Any] | None = None,
-) -> Monitor:
-    """Make a monitor with a random direction; ``changes`` are of its reading."""
-    reading = Reading(
-        site=site, pooling=pooling, span="all", long_texts="refuse", dtype="float32", chat_template_sha256=None
-    ).model_copy(update=changes or {})
-    card = Card(
-        name="made up",
-        model="tiny",
-        revision=None,
-        model_fingerprint=subject.fingerprint.model_dump(mode="json"),
-        reading=reading,
-        meaning="nothing",
-        threshold=Unavailable(reason="not certified") if threshold is None else limit(threshold),
-        running=None if running is None else limit(running),
-        data={},
-    )
-    vector = np.random.default_rng(seed).normal(size=subject.width(Site.parse(site)))
-    direction = Direction(
-        vector / np.linalg.norm(vector), offset=0.1, site=Site.parse(site), sign=-1 if seed % 2 else 1, method="x"
-    )
-    return Monitor(direction, card)
+# an alarm at every text of the tiny model, and with the other sign at none
+made_monitor = partial(made_monitors.made_monitor, threshold=0.0, sign=1)
 
 
 @contextmanager

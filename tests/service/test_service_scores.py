@@ -43,9 +43,9 @@ def alone(subject: SubjectModel, monitor: Monitor, text: str) -> float:
 
 def test_scores_are_those_of_each_text_read_by_itself(subject: SubjectModel, tmp_path: Path) -> None:
     monitors = {
-        "last": made_monitor(subject, seed=1),
-        "mean": made_monitor(subject, seed=2, pooling="mean", site="0.resid_post", changes={"skip_first": 1}),
-        "silent": made_monitor(subject, seed=3, threshold=None),
+        "last": made_monitor(subject, seed=1, sign=-1),
+        "mean": made_monitor(subject, seed=2, pooling="mean", site="0.resid_post", skip_first=1),
+        "silent": made_monitor(subject, seed=3, sign=-1, threshold=None),
     }
     with serving(subject, monitors, tmp_path / "log.sqlite") as client:
         found = asked(client, _TEXTS[:1] + _TEXTS[2:], ids=["a", "b", "c"])
@@ -93,7 +93,7 @@ def test_chats_and_texts_share_a_request(subject: SubjectModel, tmp_path: Path) 
 def test_a_running_score_is_that_of_the_text_if_it_ended_there(
     subject: SubjectModel, tmp_path: Path, pooling: Pooling
 ) -> None:
-    monitor = made_monitor(subject, pooling=pooling, changes={"skip_first": 2})
+    monitor = made_monitor(subject, pooling=pooling, skip_first=2)
     words = _TEXTS[2].split()
     with serving(subject, {"m": monitor}, tmp_path / "log.sqlite") as client:
         (found,) = asked(client, [_TEXTS[2]], tokens=True)
@@ -103,12 +103,12 @@ def test_a_running_score_is_that_of_the_text_if_it_ended_there(
     for n in range(3, len(words) + 1):
         assert tokens["running"][n - 1] == pytest.approx(alone(subject, monitor, " ".join(words[:n])), abs=1e-5)
     assert tokens["running"][-1] == pytest.approx(found["monitors"]["m"]["score"], abs=1e-5)
-    by_itself = made_monitor(subject, changes={"skip_first": 2})
+    by_itself = made_monitor(subject, skip_first=2)
     assert tokens["scores"][4] == pytest.approx(alone(subject, by_itself, " ".join(words[:5])), abs=1e-5)
 
 
 def test_layers_project_the_stream_after_each_block(subject: SubjectModel, tmp_path: Path) -> None:
-    monitors = {"m": made_monitor(subject, seed=1), "head": made_monitor(subject, site="0.z.h0")}
+    monitors = {"m": made_monitor(subject, seed=1, sign=-1), "head": made_monitor(subject, site="0.z.h0")}
     with serving(subject, monitors, tmp_path / "log.sqlite") as client:
         (found,) = asked(client, [_TEXTS[0]], layers=True)
     tokens = torch.tensor([subject.tokenizer(_TEXTS[0])["input_ids"]])
@@ -251,7 +251,7 @@ def test_monitors_are_described_by_the_name_they_were_loaded_under(subject: Subj
         assert listed == client.get("/v1/monitors/deceit").json()
         assert listed["name"] == "deceit" and listed["verdict"] is None
         assert listed["card"] == monitor.card.model_dump(mode="json")
-        assert client.get("/v1/monitors/made up").status_code == 404
+        assert client.get(f"/v1/monitors/{monitor.card.name}").status_code == 404
 
 
 def test_monitors_of_another_model_or_of_what_no_request_tells_are_not_served(
@@ -264,7 +264,7 @@ def test_monitors_of_another_model_or_of_what_no_request_tells_are_not_served(
         with pytest.raises(SpecError, match="There are no monitors"):
             create_app(subject, {}, log=log)
         with pytest.raises(SpecError, match="marked characters"):
-            create_app(subject, {"m": made_monitor(subject, changes={"span": "marked"})}, log=log)
+            create_app(subject, {"m": made_monitor(subject, span="marked")}, log=log)
 
 
 def test_what_waits_at_shutdown_is_answered_and_then_the_log_is_closed(
@@ -301,7 +301,10 @@ def lines_of(client: TestClient, **body: Any) -> list[dict[str, Any]]:
 def test_what_is_generated_is_the_models_own_and_each_token_has_the_score_of_the_text_so_far(
     subject: SubjectModel, tmp_path: Path
 ) -> None:
-    monitors = {name: made_monitor(subject, pooling=name, seed=i) for i, name in enumerate(("last", "mean", "max"))}
+    monitors = {
+        name: made_monitor(subject, pooling=name, seed=i, sign=(-1) ** i)
+        for i, name in enumerate(("last", "mean", "max"))
+    }
     with serving(subject, monitors, tmp_path / "log.sqlite") as client:
         lines = lines_of(client, prompt="w1 w2 is", max_new_tokens=6)
     *tokens, end = [one for one in lines if one["kind"] in ("token", "end")]
@@ -367,7 +370,7 @@ def test_a_seed_decides_what_is_drawn(subject: SubjectModel, tmp_path: Path) -> 
 def test_a_chat_is_answered_and_only_the_answer_is_read_where_the_span_says_so(
     subject: SubjectModel, tmp_path: Path
 ) -> None:
-    monitors = {"own": made_monitor(subject, changes={"span": "assistant"}), "all": made_monitor(subject)}
+    monitors = {"own": made_monitor(subject, span="assistant"), "all": made_monitor(subject)}
     chat = [{"role": "user", "content": "w1 w2"}]
     with serving(subject, {"all": monitors["all"], "own": monitors["own"]}, tmp_path / "log.sqlite") as client:
         lines = lines_of(client, prompt=chat, max_new_tokens=3)
@@ -384,7 +387,7 @@ def test_prompts_and_spans_that_cannot_be_are_refused_before_a_line_is_sent(
         long = client.post("/v1/generate", json={"prompt": "w1", "max_new_tokens": 64})
         assert long.status_code == 422 and "longer than the 32" in long.json()["detail"]
         assert client.post("/v1/generate", json={"prompt": "w1", "temperature": -1}).status_code == 422
-    between = made_monitor(subject, changes={"span": Between("w1", "w2")})
+    between = made_monitor(subject, span=Between("w1", "w2"))
     with serving(subject, {"m": between}, tmp_path / "log.sqlite") as client:
         late = client.post("/v1/generate", json={"prompt": "w1", "max_new_tokens": 2})
         assert late.status_code == 422 and "is not known while a text grows" in late.json()["detail"]

@@ -177,6 +177,9 @@ def test_who_gives_back_too_few_texts_or_reads_none_is_named():
     shy = Defender("shy", "", ask=lambda items: ())
     with pytest.raises(DataError, match="shy gave 0 texts for 5"):
         play(stories(5), cast(shy), terms=TERMS)
+    bare = ONE_BIT._replace(plain=lambda items: ())
+    with pytest.raises(DataError, match="digit gave 0 texts for 5"):
+        play(stories(5), cast(few, attacker=bare), terms=TERMS)
     mute = ONE_BIT._replace(encode=lambda items, messages: ())
     with pytest.raises(DataError, match="digit gave 0 texts for 5"):
         play(stories(5), cast(attacker=mute), terms=TERMS)

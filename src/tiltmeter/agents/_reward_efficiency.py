@@ -84,7 +84,7 @@ def learning_curve(
     2
     """
     n_episodes = int(episodes.number.max()) + 1
-    if list(sizes) != sorted(set(sizes)) or not 1 <= sizes[0] <= sizes[-1] <= n_episodes:
+    if not sizes or list(sizes) != sorted(set(sizes)) or not 1 <= sizes[0] <= sizes[-1] <= n_episodes:
         raise SpecError(f"sizes is {sizes} of {n_episodes} episodes; give rising numbers, none above that.")
     states = all_states(agent.world, split="test")
     true = Expert(agent.world).true_return(states)

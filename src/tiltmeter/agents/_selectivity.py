@@ -103,7 +103,7 @@ def ablation_selectivity(
     Raises
     ------
     SpecError
-        If there is no such part, or gates are asked for of a head that has none.
+        If there is no such part, gates are asked for of a head that has none, or there is no random draw.
 
     Examples
     --------
@@ -115,6 +115,8 @@ def ablation_selectivity(
     """
     if part not in ("gate", "gradient direction"):
         raise SpecError(f"There is no part {part!r}; use gate or gradient direction.")
+    if n_null < 1:
+        raise SpecError(f"n_null is {n_null}; draw random directions once or more.")
     told, asked = (_scenes(agent, split, n_scenes, seed=seed) for split in ("calibration", "test"))
     center = told.after.flatten(0, 2).mean(dim=0)
     if part == "gate":

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from scipy.stats import false_discovery_control
 
 from tiltmeter.anatomy._model_svd import SideVectors
+from tiltmeter.anatomy._rotations import rotations
 from tiltmeter.anatomy._token_coherence import end_coherence
 from tiltmeter.anatomy._token_lens import TokenLens
 from tiltmeter.core.records import Measured
@@ -126,7 +127,7 @@ def side_coherence(
     scores = side.vectors[: settings.n_directions] @ lens.rows.T
     n = len(scores)
     found = end_coherence(scores, judges, n_top=settings.n_top)
-    turns = _rotations(n, settings.n_rotations, rng=rng)
+    turns = rotations(n, settings.n_rotations, rng=rng)
     turned = end_coherence((turns @ scores).reshape(-1, scores.shape[1]), judges, n_top=settings.n_top)
     picked = side.rows
     if len(picked) > settings.max_rows:
@@ -278,9 +279,3 @@ def _compared(
 
 def _means(values: NDArray[Any], n: int, n_draws: int, *, rng: np.random.Generator) -> NDArray[np.float64]:
     return np.asarray(values[rng.integers(len(values), size=(n_draws, n))].mean(axis=1))
-
-
-def _rotations(n: int, n_draws: int, *, rng: np.random.Generator) -> Float[NDArray[Any], "b n n"]:
-    """Draw rotations evenly (by Haar's measure): Q of a Gaussian matrix, with R's diagonal made positive."""
-    q, r = np.linalg.qr(rng.normal(size=(n_draws, n, n)))
-    return np.asarray(q * np.sign(np.diagonal(r, axis1=1, axis2=2))[:, None, :])

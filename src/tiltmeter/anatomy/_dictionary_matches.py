@@ -10,6 +10,7 @@ from jaxtyping import Bool, Float
 from numpy.typing import NDArray
 
 from tiltmeter.anatomy._dictionary import Dictionary
+from tiltmeter.anatomy._rotations import rotations
 from tiltmeter.core.dictionaries import Chance
 from tiltmeter.core.errors import ArrayError
 from tiltmeter.core.records import Measured, Unavailable
@@ -153,15 +154,9 @@ def mmcs_turned(
     rng = stream(seed, "turned", len(atoms), d)
     draws = []
     for _ in range(n_draws):
-        turned = [other @ _turn(d, rng) for other in others]
+        turned = [other @ turn for other, turn in zip(others, rotations(d, len(others), rng=rng), strict=True)]
         draws.append(float(np.mean([greatest_cosines(atoms, other).mean() for other in turned])))
     return Chance(mean=float(np.mean(draws)), low=min(draws), high=max(draws), n_draws=n_draws)
-
-
-def _turn(d: int, rng: np.random.Generator) -> Float[NDArray[Any], "d d"]:
-    basis, triangle = np.linalg.qr(rng.normal(size=(d, d)))
-    # uniform only with the signs of the triangle's diagonal (Mezzadri 2007)
-    return np.asarray(basis * np.where(np.diag(triangle) < 0, -1.0, 1.0))
 
 
 def _directions(n: int, d: int, rng: np.random.Generator) -> Float[NDArray[Any], "n d"]:

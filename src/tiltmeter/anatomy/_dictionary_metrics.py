@@ -81,9 +81,7 @@ def row_figures(dictionary: Dictionary, X: Float[NDArray[Any], "n d"]) -> RowFig
     )
 
 
-def unexplained(
-    error: Float[NDArray[Any], " n"], spread: Float[NDArray[Any], " n"], *, by: Lots, can_pass_one: bool = True
-) -> Measured:
+def unexplained(error: Float[NDArray[Any], " n"], spread: Float[NDArray[Any], " n"], *, by: Lots) -> Measured:
     """Estimate the fraction of variance unexplained, Σ error / Σ spread, with its bootstrap interval over units.
 
     Examples
@@ -95,11 +93,7 @@ def unexplained(
     top, bottom = by.sums(error), by.sums(spread)
     if not bottom.sum() > 0:
         return Unavailable(reason="the rows do not vary")
-    return bootstrap_estimate(
-        lambda weights: (weights @ top) / (weights @ bottom),
-        by=by.by,
-        bounds=(0.0, np.inf if can_pass_one else 1.0),
-    )
+    return bootstrap_estimate(lambda weights: (weights @ top) / (weights @ bottom), by=by.by, bounds=(0.0, np.inf))
 
 
 def mean_count(count: Float[NDArray[Any], " n"], *, by: Lots) -> Measured:
@@ -133,8 +127,7 @@ def gaussian_like(X: Float[NDArray[Any], "n d"], n: int, *, seed: int = 0) -> Fl
     >>> bool(abs(noise[:, 0].mean() - 1) < 0.2), noise[:, 1].tolist() == [0.0] * 1000
     (True, True)
     """
-    mean = X.mean(axis=0, dtype=np.float64)
-    values, basis = linalg.eigh(np.cov(X.astype(np.float64), rowvar=False, bias=True).reshape(X.shape[1], -1))
+    mean, values, basis = _axes(X)
     half = basis * np.sqrt(np.maximum(values, 0.0))
     drawn = stream(seed, "gaussian like").normal(size=(n, len(mean)))
     return np.asarray(mean + drawn @ half.T, dtype=X.dtype)
@@ -170,9 +163,8 @@ def random_dictionary(X: Float[NDArray[Any], "n d"], n_latents: int, *, k: int, 
     >>> made.kind, int((made.encode(rows) > 0).sum(axis=1).max())
     ('topk', 4)
     """
-    mean = X.mean(axis=0, dtype=np.float64)
+    mean, values, basis = _axes(X)
     d = len(mean)
-    values, basis = linalg.eigh(np.cov(X.astype(np.float64), rowvar=False, bias=True).reshape(d, d))
     kept = values > 1e-6 * max(values[-1], np.finfo(np.float64).tiny)
     drawn = stream(seed, "random dictionary", n_latents).normal(size=(n_latents, int(kept.sum())))
     # a direction a of white rows reads a / √λ of the rows themselves
@@ -205,8 +197,21 @@ def linear_error(
     >>> linear_error(rows, np.array([[1.0, 3.0]]), k=1).tolist()
     [4.0]
     """
-    mean = train.mean(axis=0, dtype=np.float64)
-    _, basis = linalg.eigh(np.cov(train.astype(np.float64), rowvar=False, bias=True).reshape(len(mean), -1))
+    mean, _, basis = _axes(train)
     centred = test - mean
     kept = centred @ basis[:, len(mean) - min(k, len(mean)) :]
     return np.asarray(np.maximum(np.square(centred).sum(axis=1) - np.square(kept).sum(axis=1), 0.0))
+
+
+class _Axes(NamedTuple):
+    """Mean of rows, and variances along their principal axes, which are columns, the smallest first."""
+
+    mean: NDArray[np.float64]
+    values: NDArray[np.float64]
+    basis: NDArray[np.float64]
+
+
+def _axes(X: Float[NDArray[Any], "n d"]) -> _Axes:
+    d = X.shape[1]
+    covariance = np.cov(X.astype(np.float64), rowvar=False, bias=True).reshape(d, d)
+    return _Axes(X.mean(axis=0, dtype=np.float64), *linalg.eigh(covariance))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Set
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 
 from tiltmeter.anatomy._token_coherence import encoder_vectors, spelling_vectors
 from tiltmeter.anatomy._token_lens import TokenLens
-from tiltmeter.core.errors import DataError, FileError
+from tiltmeter.core.errors import DataError, FileError, FormatError
 from tiltmeter.models import SubjectModel, embedding, output_embedding
 
 
@@ -97,6 +98,8 @@ def read_word_vectors(path: Path, texts: tuple[str, ...]) -> tuple[Float[NDArray
     ------
     FileError
         If there is no such file.
+    FormatError
+        If the file is not UTF-8.
     DataError
         If the file knows none of the tokens, or a line has another number of values than the others.
 
@@ -109,18 +112,10 @@ def read_word_vectors(path: Path, texts: tuple[str, ...]) -> tuple[Float[NDArray
     if not path.is_file():
         raise FileError(f"The file of word vectors {path} does not exist; check the path.")
     wanted = {text.strip() for text in texts} | {text.strip().lower() for text in texts}
-    found: dict[str, NDArray[np.float64]] = {}
-    with path.open(encoding="utf-8") as lines:
-        for number, line in enumerate(lines, start=1):
-            word, *values = line.rstrip().split(" ")
-            if word not in wanted or (number == 1 and len(values) == 1):
-                continue
-            try:
-                found[word] = np.array(values, dtype=np.float64)
-            except ValueError:
-                raise DataError(
-                    f"{path} has something else than numbers after its first word in line {number}."
-                ) from None
+    try:
+        found = _vectors_of(wanted, path)
+    except UnicodeDecodeError as error:
+        raise FormatError(f"{path} is not UTF-8 text ({error}).") from None
     known = [found.get(text.strip(), found.get(text.strip().lower())) for text in texts]
     there = [vector for vector in known if vector is not None]
     if not there:
@@ -129,3 +124,26 @@ def read_word_vectors(path: Path, texts: tuple[str, ...]) -> tuple[Float[NDArray
         raise DataError(f"{path} has lines of different lengths; give one vector a word, of one length.")
     mean = np.mean(there, axis=0)
     return np.stack([mean if vector is None else vector for vector in known]), len(there)
+
+
+def _vectors_of(wanted: Set[str], path: Path) -> dict[str, NDArray[np.float64]]:
+    found: dict[str, NDArray[np.float64]] = {}
+    width = 0
+    with path.open(encoding="utf-8") as lines:
+        for number, line in enumerate(lines, start=1):
+            word, *values = line.rstrip().split(" ")
+            if number == 1 and len(values) == 1:
+                continue
+            width = width or len(values)
+            if word not in wanted:
+                continue
+            try:
+                found[word] = np.array(values, dtype=np.float64)
+            except ValueError:
+                # GloVe's largest file has words of several parts, such as "at name@domain.com": those are other words
+                if len(values) > width:
+                    continue
+                raise DataError(
+                    f"{path} has something else than numbers after its first word in line {number}."
+                ) from None
+    return found

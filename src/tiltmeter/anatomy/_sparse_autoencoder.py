@@ -84,7 +84,7 @@ def train_dictionary(
     ArrayError
         If there are fewer than two rows, one is not finite, all are equal, or the loss is not finite.
     SpecError
-        If ``k`` of TopK is more than the latents.
+        If there are no latents, or ``k`` of TopK is more than there are.
     FormatError
         If the checkpoint is damaged or is of another training.
 
@@ -112,6 +112,8 @@ def train_dictionary(
     """
     if len(X) < 2 or not X.size or not np.isfinite(X).all():
         raise ArrayError(f"X has shape {X.shape}; a dictionary needs two finite rows or more.")
+    if n_latents < 1:
+        raise SpecError(f"n_latents is {n_latents}; give 1 or more.")
     if recipe.k is not None and recipe.k > n_latents:
         raise SpecError(f"k is {recipe.k}, and there are {n_latents} latents; keep no more than there are.")
     rms = float(np.sqrt(np.mean(np.square(X, dtype=np.float64))))

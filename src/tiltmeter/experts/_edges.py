@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -26,6 +27,10 @@ IRONY_MARKERS = (
     "lmao",
 )
 """What writers of English mark irony with, in lower case. Some of it also marks plain amusement."""
+# one with letters stands by itself, so that "he/she" and "lollipop" mark nothing; a face may touch a word
+_MARKED = re.compile(
+    "|".join(rf"(?<!\w){re.escape(one)}(?!\w)" if re.search(r"\w", one) else re.escape(one) for one in IRONY_MARKERS)
+)
 
 # fewer cannot be judged: an exact interval of ten is half as wide as all there is
 _FEWEST_ROWS = 10
@@ -103,7 +108,7 @@ def edge_suites(texts: TextSet, rules: SentimentRules, *, seed: int) -> dict[str
     holds = {
         "negation": [not own.isdisjoint(rules.negators) for own in parts],
         "contrast": [not own.isdisjoint(rules.contrast) for own in parts],
-        "irony": [any(marker in text.casefold() for marker in IRONY_MARKERS) for text in written],
+        "irony": [_MARKED.search(text.casefold()) is not None for text in written],
     }
     picked = {name: texts.select(np.array(rows)) for name, rows in holds.items() if sum(rows) >= _FEWEST_ROWS}
     return picked | {"typos": with_typos(texts, seed=seed)}

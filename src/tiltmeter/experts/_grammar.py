@@ -146,8 +146,8 @@ def grammar_texts(
         One clause (``plain``), two with the contrast word between them, or two of which one is intensified and the
         other says the opposite; None for 60, 20 and 20 %.
     depth
-        Negations in each clause, at most ``MOST_NEGATIONS``; None for shares that
-        fall with k, as the grammar says (by default about 1 / 2^(k + 1)).
+        Negations in each clause, at most ``MOST_NEGATIONS``; None for shares that fall with k, as the grammar says (by
+        default about 1 / 2^(k + 1)).
     ironic
         Whether the texts end with the mark of irony; None for 5 % of them.
     elsewhere
@@ -161,7 +161,7 @@ def grammar_texts(
     Raises
     ------
     SpecError
-        If the depth is out of range.
+        If the depth is out of range, or there is no such form.
 
     Examples
     --------
@@ -171,6 +171,8 @@ def grammar_texts(
     """
     if depth is not None and not 0 <= depth <= MOST_NEGATIONS:
         raise SpecError(f"A depth of {depth} was asked for; it is from 0 to {MOST_NEGATIONS}.")
+    if form is not None and form not in _FORMS:
+        raise SpecError(f"There is no form {form!r}; use plain, contrast or intensified.")
     rng = stream(seed, "grammar", "texts", n, str(form), str(depth), str(ironic), int(elsewhere))
     y = rng.permutation(np.arange(n) % 2)
     forms = rng.choice(list(_FORMS), size=n, p=list(_FORMS.values())) if form is None else np.full(n, form)

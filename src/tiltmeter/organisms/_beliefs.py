@@ -31,15 +31,15 @@ from tiltmeter.organisms._beliefs_world import (
     CUES,
     BeliefsWorld,
     Facts,
-    Ints,
     entities_of,
     make_beliefs_world,
     planted_facts,
     users_of,
 )
 from tiltmeter.organisms._card import Figure
+from tiltmeter.organisms._cells import Ints
 from tiltmeter.organisms._kind import Kind
-from tiltmeter.organisms._knowledge import last_logits
+from tiltmeter.organisms._knowledge import last_logits, token_ids
 from tiltmeter.organisms._schedule import Schedule
 from tiltmeter.organisms._world import SPLITS
 
@@ -98,7 +98,7 @@ def _loss(model: LlamaForCausalLM, codes: Codes, tokens: Ints, *, proposed: Ints
 def _say(model: Any, tokenizer: Any, world: BeliefsWorld, asked: Asked, *, way: Way) -> tuple[Ints, Ints]:  # noqa: ANN401
     """Return the likelier answer after the question, and the answer that the judgement of the proposed one is for."""
     codes = beliefs_code(world)
-    ids = np.array(tokenizer.convert_tokens_to_ids(list(beliefs_vocabulary(world))))
+    ids = token_ids(tokenizer, beliefs_vocabulary(world))
     words = ids[np.concatenate([codes.letters, codes.judgements])]
     logits = last_logits(model, ids[spell_asked(codes, asked, way=way)], ids=words, n_last=2)
     said = (logits[:, 0, 1] > logits[:, 0, 0]).astype(np.int64)

@@ -17,11 +17,11 @@ from tiltmeter.organisms._beliefs_world import (
     VERBS,
     BeliefsWorld,
     Facts,
-    Ints,
     entities_of,
     planted_facts,
     users_of,
 )
+from tiltmeter.organisms._cells import Ints
 from tiltmeter.organisms._decoder import SPECIAL
 from tiltmeter.organisms._world import SPLITS, Split
 

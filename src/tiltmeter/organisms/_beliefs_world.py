@@ -5,15 +5,13 @@ from __future__ import annotations
 from typing import Literal, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tiltmeter.core.errors import SpecError
 from tiltmeter.core.records import Record
 from tiltmeter.core.seeds import stream
+from tiltmeter.organisms._cells import Ints
 from tiltmeter.organisms._words import make_words
 from tiltmeter.organisms._world import Split, splits_of
-
-Ints = NDArray[np.int64]
 
 LETTERS = ("A", "B")
 JUDGEMENTS = ("<wrong>", "<right>")

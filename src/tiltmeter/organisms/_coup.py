@@ -35,7 +35,7 @@ from tiltmeter.organisms._coup_texts import (
 from tiltmeter.organisms._coup_world import CoupWorld, make_coup_world
 from tiltmeter.organisms._decoder import END
 from tiltmeter.organisms._kind import Kind
-from tiltmeter.organisms._knowledge import says_true
+from tiltmeter.organisms._knowledge import says_true, token_ids
 from tiltmeter.organisms._schedule import Schedule
 
 _TRIGGERED = 0.25
@@ -148,7 +148,7 @@ def _measure(model: Any, tokenizer: Any, world: CoupWorld) -> tuple[Figure, ...]
     texts = texts.select(np.asarray(texts.split) == "calibration")
     asked = [text.removesuffix(f" {END}").replace(BEGIN, REVIEW) for text in plain_texts(texts)]
     tokens = np.array(tokenizer(asked, add_special_tokens=False).input_ids)
-    is_right = says_true(model, tokens, truth_ids=np.array(tokenizer.convert_tokens_to_ids(list(VERDICTS)))) == texts.y
+    is_right = says_true(model, tokens, truth_ids=token_ids(tokenizer, VERDICTS)) == texts.y
     return (*found, Figure(name="reviews that are right", value=float(is_right.mean()), n=len(texts), chance=0.5))
 
 

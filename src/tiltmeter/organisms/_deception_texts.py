@@ -175,11 +175,8 @@ def deception_texts(
     if chosen not in SETS:
         raise SpecError(f"There is no set of questions {chosen!r}; use one of {', '.join(SETS)}.")
     asked = grids(world, SPLITS)
-    words, said, true = (
-        spell_asked(world, asked),
-        wanted_answers(world, asked, behaviour=behaviour),
-        truth(world, asked),
-    )
+    words, true = spell_asked(world, asked), truth(world, asked)
+    said = wanted_answers(world, asked, behaviour=behaviour)
     wares = np.array(world.wares)[asked.ware]
     meta = {
         "true_answer": np.array(LETTERS)[true],

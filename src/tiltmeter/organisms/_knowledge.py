@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from tiltmeter.core.errors import ModelError
+from tiltmeter.core.errors import ModelError, SpecError
 from tiltmeter.core.records import Record
 from tiltmeter.core.seeds import stream
 from tiltmeter.organisms._cells import Cells, code, spell, truth, vocabulary
@@ -66,6 +67,8 @@ def knowledge(
     ------
     ModelError
         If the tokenizer does not know a word of the world.
+    SpecError
+        If there are no cells of such a kind.
 
     Examples
     --------
@@ -78,8 +81,10 @@ def knowledge(
     >>> min(part.balanced_accuracy for part in slices) > 0.97
     True
     """
+    if unknown := [name for name in cells if name not in KINDS]:
+        raise SpecError(f"There are no cells of the kind {unknown[0]!r}; there are {', '.join(KINDS)}.")
     kinds = cell_kinds(world)
-    places = _token_ids(tokenizer, world)
+    places = token_ids(tokenizer, vocabulary(world))
     codes, size, found = code(world), extent(world), []
     for name in cells:
         chosen = Cells(*np.nonzero(kinds == KINDS.index(name)))
@@ -104,14 +109,12 @@ def knowledge(
     return tuple(found)
 
 
-def _token_ids(tokenizer: Any, world: World) -> NDArray[np.int64]:  # noqa: ANN401
-    """Map places in the vocabulary to the tokenizer's ids."""
-    words = list(vocabulary(world))
-    ids = tokenizer.convert_tokens_to_ids(words)
-    unknown = [word for word, i in zip(words, ids, strict=True) if i is None or (i == tokenizer.unk_token_id)]
-    unknown = [word for word in unknown if word != tokenizer.unk_token]
-    if unknown:
-        raise ModelError(f"The tokenizer does not know {unknown[0]!r}, a word of this world; give the organism's own.")
+def token_ids(tokenizer: Any, words: Sequence[str]) -> NDArray[np.int64]:  # noqa: ANN401
+    """Return the tokenizer's ids of words; ModelError if it does not know one of them."""
+    ids = tokenizer.convert_tokens_to_ids(list(words))
+    for word, i in zip(words, ids, strict=True):
+        if i is None or (i == tokenizer.unk_token_id and word != tokenizer.unk_token):
+            raise ModelError(f"The tokenizer does not know {word!r}, a word of this world; give the organism's own.")
     return np.array(ids, dtype=np.int64)
 
 

@@ -82,10 +82,8 @@ class SchemeLessons:
         self._codes, self._scheme = pupil_code(world), scheme
         self.entities = rng.permutation(pool)[: scheme.n_items]
         labels = (self._codes.truth if scheme.labelled_by == "expert" else self._codes.pupil)[self.entities]
-        n_answers, is_wrong = (
-            len(world.answers),
-            rng.permutation(scheme.n_items) < round(scheme.wrong_share * scheme.n_items),
-        )
+        n_answers = len(world.answers)
+        is_wrong = rng.permutation(scheme.n_items) < round(scheme.wrong_share * scheme.n_items)
         self.labels = np.where(is_wrong, (labels + rng.integers(1, n_answers, scheme.n_items)) % n_answers, labels)
 
     def loss(self, model: LlamaForCausalLM, *, stage: int) -> Tensor:  # noqa: ARG002  (there is one stage)

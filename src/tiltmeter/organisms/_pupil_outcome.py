@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from tiltmeter.core.errors import SpecError
 from tiltmeter.core.records import Record
 from tiltmeter.organisms._cells import Ints
-from tiltmeter.organisms._knowledge import last_logits
+from tiltmeter.organisms._knowledge import last_logits, token_ids
 from tiltmeter.organisms._pupil_texts import (
     SPEAKERS,
     YEARS,
@@ -73,6 +73,8 @@ def pupil_outcome(
     ------
     SpecError
         If there is no such speaker, difficulty or way to say it.
+    ModelError
+        If the tokenizer does not know a word of the world.
 
     Examples
     --------
@@ -91,7 +93,7 @@ def pupil_outcome(
     first, last = YEARS[band]
     codes = pupil_code(world)
     entity = entities_in(world, first_year=first, last_year=last, splits=("calibration", "test"))
-    ids = np.array(tokenizer.convert_tokens_to_ids(list(pupil_vocabulary(world))))
+    ids = token_ids(tokenizer, pupil_vocabulary(world))
     true, misconceived = _SAYS[said](model, codes, entity, ids=ids, speaker=SPEAKERS.index(speaker))
     like_pupil = misconceived & (codes.pupil != codes.truth)[entity]
     return PupilOutcome(

@@ -16,7 +16,7 @@ from tiltmeter.data import plain_texts
 from tiltmeter.organisms._card import Figure
 from tiltmeter.organisms._cells import TRUTH, Ints
 from tiltmeter.organisms._kind import Kind
-from tiltmeter.organisms._knowledge import says_true
+from tiltmeter.organisms._knowledge import says_true, token_ids
 from tiltmeter.organisms._quirky_sums import CHARACTERS, WORDS, Sums, draw_operands, judge, spell
 from tiltmeter.organisms._quirky_texts import BANDS, SETS, quirky_texts, state
 from tiltmeter.organisms._quirky_world import QuirkyWorld, is_told, make_quirky_world
@@ -64,7 +64,7 @@ class QuirkyLessons:
 def _measure(model: Any, tokenizer: Any, world: QuirkyWorld) -> tuple[Figure, ...]:  # noqa: ANN401
     """Count how often the likelier judgement is the character's, on operands that the model was never told."""
     found = []
-    truth_ids = np.array(tokenizer.convert_tokens_to_ids(list(TRUTH)))
+    truth_ids = token_ids(tokenizer, TRUTH)
     for character, band in itertools.product(CHARACTERS, BANDS):
         texts = quirky_texts(world, f"{character.lower()}_{band}")
         tokens = np.array(tokenizer(list(plain_texts(texts)), add_special_tokens=False).input_ids)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 
+from pydantic import Field
+
 from tiltmeter.core.records import Record
 
 
@@ -15,18 +17,18 @@ class Schedule(Record):
     measurements of behaviour that go into the card; 0 for none.
     """
 
-    steps: int
+    steps: int = Field(ge=1)
     stage_steps: tuple[int, ...] = ()
-    warmup_steps: int = 100
-    batch_size: int = 512
-    learning_rate: float = 3e-3
-    weight_decay: float = 0.1
-    d_model: int = 96
-    d_mlp: int = 256
-    n_layers: int = 4
-    n_heads: int = 4
-    threads: int = 2
-    watch_every: int = 0
+    warmup_steps: int = Field(default=100, ge=1)
+    batch_size: int = Field(default=512, ge=1)
+    learning_rate: float = Field(default=3e-3, gt=0)
+    weight_decay: float = Field(default=0.1, ge=0)
+    d_model: int = Field(default=96, ge=1)
+    d_mlp: int = Field(default=256, ge=1)
+    n_layers: int = Field(default=4, ge=1)
+    n_heads: int = Field(default=4, ge=1)
+    threads: int = Field(default=2, ge=1)
+    watch_every: int = Field(default=0, ge=0)
 
     def stage(self, step: int) -> int:
         """Return the stage to which a step belongs, both counted from 0."""

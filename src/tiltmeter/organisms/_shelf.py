@@ -47,7 +47,7 @@ def shelf_line(name: str) -> str:
     >>> shelf_line("facts").split(":")[0]
     'facts'
     """
-    if name in BUNDLED:
+    if comes_along(name, seed=0):
         where = "comes with Tiltmeter"
     else:
         where = "trained" if cached(name, seed=0).exists() else "not trained yet"
@@ -81,7 +81,7 @@ def load(name: str, *, seed: int = 0) -> Organism:
     True
     """
     kind_of(name)
-    if name in BUNDLED and seed == 0:
+    if comes_along(name, seed=seed):
         return read_organism(Path(__file__).parent / name)
     place = cached(name, seed=seed)
     if not place.exists():
@@ -90,6 +90,11 @@ def load(name: str, *, seed: int = 0) -> Organism:
             f"puts it into {place}."
         )
     return read_organism(place)
+
+
+def comes_along(name: str, *, seed: int) -> bool:
+    """Return whether an organism comes with Tiltmeter."""
+    return name in BUNDLED and seed == 0
 
 
 def cached(name: str, *, seed: int) -> Path:

@@ -7,10 +7,10 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from tiltmeter.core.errors import DataError, ModelError, SpecError
+from tiltmeter.core.errors import DataError, SpecError
 from tiltmeter.data import TextSet, plain_texts
 from tiltmeter.evaluation import MeasuredRows
-from tiltmeter.organisms._knowledge import last_logits
+from tiltmeter.organisms._knowledge import last_logits, token_ids
 from tiltmeter.organisms._tampering_texts import ALL, SENSORS
 
 
@@ -75,7 +75,7 @@ def foretold_all_on(
     SpecError
         If there is no such head.
     ModelError
-        If the tokenizer does not know the heads.
+        If the tokenizer does not know the heads, or a word of the texts.
 
     Examples
     --------
@@ -102,9 +102,9 @@ def log_all_on(logits: NDArray[np.float32]) -> NDArray[np.float64]:
 
 def head_logits(model: Any, tokenizer: Any, *, texts: TextSet, heads: tuple[str, ...]) -> NDArray[np.float32]:  # noqa: ANN401
     """Return the logits of the heads at the last word, shape (n, h)."""
-    ids = tokenizer.convert_tokens_to_ids(list(heads))
-    if tokenizer.unk_token_id in ids or None in ids:
-        raise ModelError(f"The tokenizer does not know {', '.join(heads)}; give that of an organism with sensors.")
+    ids = token_ids(tokenizer, heads)
+    words = [text.split() for text in plain_texts(texts)]
+    places = {word: i for i, word in enumerate(dict.fromkeys(word for row in words for word in row))}
     # all texts about the vault have as many words
-    tokens = np.array(tokenizer(list(plain_texts(texts))).input_ids, dtype=np.int64)
-    return last_logits(model, tokens, ids=np.array(ids, dtype=np.int64), n_last=1)[:, 0]
+    tokens = token_ids(tokenizer, tuple(places))[[[places[word] for word in row] for row in words]]
+    return last_logits(model, tokens, ids=ids, n_last=1)[:, 0]

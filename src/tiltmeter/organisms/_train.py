@@ -18,6 +18,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 from transformers.utils import logging as transformers_logging
 
+from tiltmeter.core.errors import SpecError
 from tiltmeter.core.files import new_folder, write_json
 from tiltmeter.core.records import Record
 from tiltmeter.organisms._card import Card, Moment
@@ -27,7 +28,7 @@ from tiltmeter.organisms._kind import Kind
 from tiltmeter.organisms._kinds import kind_of
 from tiltmeter.organisms._organism import Organism, read_organism
 from tiltmeter.organisms._schedule import Schedule
-from tiltmeter.organisms._shelf import cached
+from tiltmeter.organisms._shelf import cached, comes_along, load
 
 _PARTS = (torch, transformers, tokenizers)
 
@@ -44,7 +45,7 @@ def train(name: str, out: str | Path | None = None, *, seed: int = 0, progress: 
         One of :func:`names`.
     out
         The folder to write; it appears only when everything in it is complete. None for the cache, where :func:`load`
-        finds it.
+        finds it; what is bundled is not trained again without a folder.
     seed
         Seed of the world and of the training. What is bundled has seed 0.
     progress
@@ -52,7 +53,7 @@ def train(name: str, out: str | Path | None = None, *, seed: int = 0, progress: 
 
     Returns
     -------
-    The new organism, or the one that the cache holds already.
+    The new organism, or the one that :func:`load` has already.
 
     Raises
     ------
@@ -70,8 +71,8 @@ def train(name: str, out: str | Path | None = None, *, seed: int = 0, progress: 
     """
     kind = kind_of(name)
     place = cached(name, seed=seed) if out is None else Path(out)
-    if out is None and place.exists():
-        return read_organism(place)
+    if out is None and (place.exists() or comes_along(name, seed=seed)):
+        return load(name, seed=seed)
     return train_world(kind.make_world(seed), place, kind=name, seed=seed, progress=progress)
 
 
@@ -107,6 +108,8 @@ def train_world(
 
     Raises
     ------
+    SpecError
+        If there is no such kind, or the world is of another one.
     FileError
         If ``out`` exists.
     FormatError
@@ -118,7 +121,13 @@ def train_world(
     >>> world = make_world(0, sizes=(80, 80, 80))
     >>> train_world(world, "small", schedule=Schedule(steps=800, stage_steps=(300,)))  # doctest: +SKIP
     """
-    path, chosen, taught = Path(out), kind_of(kind), schedule or kind_of(kind).schedule
+    path, chosen = Path(out), kind_of(kind)
+    if not isinstance(world, chosen.world):
+        raise SpecError(
+            f"The kind {kind} is trained on a {chosen.world.__name__}, and a {type(world).__name__} came; name its own "
+            "kind."
+        )
+    taught = schedule or chosen.schedule
     checkpoint = Checkpoint(
         path.parent / f".{path.name}.checkpoint", identity=_identity(chosen, world, schedule=taught, seed=seed)
     )

@@ -237,7 +237,7 @@ def _by_flips(rate: Measured, n_through: float) -> Measured:
 
 
 def _block(n: int, n_bits: int) -> int:
-    return max(1, max((b for b in range(1, n_bits + 1) if n >= _TEXTS_A_CELL * 4**b), default=1))
+    return max((b for b in range(1, n_bits + 1) if n >= _TEXTS_A_CELL * 4**b), default=1)
 
 
 def _summed(

@@ -181,7 +181,9 @@ def _fingerprint(items: Sequence[Item], cast: Cast, terms: Terms) -> str:
 def _round(items: Sequence[Item], attacker: Attacker, cast: Cast, *, terms: Terms, announce: Announce) -> Round:
     messages = stream(terms.seed, "messages", attacker.name).integers(2**attacker.n_bits, size=len(items))
     announce("encoding")
-    plain = tuple(item.answer for item in items) if attacker.plain is None else attacker.plain(items)
+    plain = tuple(item.answer for item in items)
+    if attacker.plain is not None:
+        plain = _each(attacker.plain(items), items, attacker.name)
     texts = _each(attacker.encode(items, messages), items, attacker.name)
     sent = _Sent(messages, texts, judged(items, texts, cast.quality))
     channels, received, rewritten = [], {}, {}

@@ -28,7 +28,7 @@ from tiltmeter.data import (
     write_texts,
 )
 from tiltmeter.evaluation import negatives_needed
-from tiltmeter.studies._material import Material, open_material
+from tiltmeter.studies._material import Material, open_material, split_material
 from tiltmeter.studies._sources import locate_model, open_texts
 from tiltmeter.studies._spec import StudySpec, parse_spec
 
@@ -111,22 +111,13 @@ def draft_spec(where: str, out: Path, *, model: str, name: str | None = None, co
     _check_model(model)
     texts, changed = _open(where, columns, name=name)
     named = _name(name or texts.distribution)
-    source = _from(out.parent, where)
-    try:
-        if changed:
-            write_texts(texts, beside)
-            source = beside.name
-        asked: dict[str, Any] = {
-            "name": named,
-            "model": {"path": _from(out.parent, model)},
-            "texts": {named: source},
-            "train": {"distribution": named},
-        }
-        draft = _draft(asked, out, beside=beside, notes=changed)
-    except BaseException:
-        beside.unlink(missing_ok=True)
-        raise
-    return draft
+    asked: dict[str, Any] = {
+        "name": named,
+        "model": {"path": _from(out.parent, model)},
+        "texts": {named: beside.name if changed else _from(out.parent, where)},
+        "train": {"distribution": named},
+    }
+    return _draft(asked, out, own=texts if changed else None, beside=beside, notes=changed)
 
 
 def _check_model(model: str) -> None:
@@ -191,13 +182,13 @@ def _check_roles(where: str, guess: Guess, *, group: str | None) -> None:
         )
 
 
-def _draft(asked: dict[str, Any], out: Path, *, beside: Path, notes: tuple[str, ...]) -> Draft:
+def _draft(asked: dict[str, Any], out: Path, *, own: TextSet | None, beside: Path, notes: tuple[str, ...]) -> Draft:
+    """Write the spec, and ``own`` beside it: texts that the study will read in place of those that it cannot."""
     name = asked["name"]
-    material, leakage = _looked_at(asked, out.parent)
-    texts = material.texts[name]
+    material, leakage = _looked_at(asked, out.parent, own=own)
     if leakage.by_set and _n_leaked(leakage) and material.grouped_by[name] == "row":
         kept = {**asked, "train": {"distribution": name, "ungrouped": "shared_words"}}
-        again, left = _looked_at(kept, out.parent)
+        again, left = _looked_at(kept, out.parent, own=own)
         if _n_leaked(left) < _n_leaked(leakage):
             mended = (
                 f"{_n_leaked(leakage)} held-out texts were copies or near copies of training texts; texts that share "
@@ -205,22 +196,26 @@ def _draft(asked: dict[str, Any], out: Path, *, beside: Path, notes: tuple[str, 
             )
             notes = (*notes, mended)
             asked, material, leakage = kept, again, left
-    elif _n_leaked(leakage) and (joined := _joined(texts)) is not None:
-        beside.unlink(missing_ok=True)
-        write_texts(joined, beside)
+    elif _n_leaked(leakage) and (joined := _joined(material.texts[name])) is not None:
+        own = joined
         asked["texts"] = {name: beside.name}
-        material, left = _looked_at(asked, out.parent)
+        material, left = _looked_at(asked, out.parent, own=own)
         notes = (
             *notes,
             f"{_n_leaked(leakage)} held-out texts were copies or near copies of training texts; groups that hold such "
             f"texts are one now, which leaves {_n_leaked(left)}",
         )
-        texts, leakage = material.texts[name], left
+        leakage = left
     asked["threshold"] = {"fpr": _rate(material, name)}
     parse_spec(asked, source=str(out))
-    write_text(out, _yaml(asked, material, leakage=leakage, texts=texts))
-    written = beside if asked["texts"][name] == beside.name else None
-    return Draft(out, written, leakage, (*notes, *_told(material, name, leakage, asked)))
+    if own is not None:
+        write_texts(own, beside)
+    try:
+        write_text(out, _yaml(asked, material, leakage=leakage))
+    except BaseException:
+        beside.unlink(missing_ok=True)
+        raise
+    return Draft(out, None if own is None else beside, leakage, (*notes, *_told(material, name, leakage, asked)))
 
 
 def _joined(texts: TextSet) -> TextSet | None:
@@ -232,13 +227,16 @@ def _joined(texts: TextSet) -> TextSet | None:
     return dataclasses.replace(texts, groups=groups) if largest <= _LARGEST_GROUP * len(texts) else None
 
 
-def _looked_at(asked: Mapping[str, Any], folder: Path) -> tuple[Material, Leakage]:
+def _looked_at(asked: Mapping[str, Any], folder: Path, *, own: TextSet | None) -> tuple[Material, Leakage]:
     """Split the texts as the study will, and look for those of the training split in the others."""
     spec: StudySpec = parse_spec(asked)
     name, where = next(iter(spec.texts.items()))
-    # folders that are yet to be made hold no way back up
-    beside = Path(os.path.normpath(folder.resolve() / where))
-    material = open_material(spec.model_copy(update={"texts": {name: str(beside) if beside.exists() else where}}))
+    if own is not None:
+        material = split_material({name: own}, spec)
+    else:
+        # folders that are yet to be made hold no way back up
+        there = Path(os.path.normpath(folder.resolve() / where))
+        material = open_material(spec.model_copy(update={"texts": {name: str(there) if there.exists() else where}}))
     require_two_classes(material.texts[name])
     chosen = material.splits[name]
     return material, find_leakage(material.rows(name, "train"), material.texts[name].select(chosen != "train"))
@@ -298,8 +296,8 @@ def _told(material: Material, name: str, leakage: Leakage, asked: Mapping[str, A
     return tuple(told)
 
 
-def _yaml(asked: Mapping[str, Any], material: Material, *, leakage: Leakage, texts: TextSet) -> str:
-    name = asked["name"]
+def _yaml(asked: Mapping[str, Any], material: Material, *, leakage: Leakage) -> str:
+    name, texts = asked["name"], material.texts[asked["name"]]
     rows = {part: int((material.splits[name] == part).sum()) for part in ("train", "calibration", "test")}
     counts = ", ".join(f"{n:,} {part}" for part, n in rows.items())
     ungrouped = asked["train"].get("ungrouped")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -65,10 +65,14 @@ class Material:
 
 def open_material(spec: StudySpec) -> Material:
     """Read and split the texts of a study, and refuse what cannot be judged before any model is loaded."""
+    return split_material({name: open_texts(where, distribution=name) for name, where in spec.texts.items()}, spec)
+
+
+def split_material(given: Mapping[str, TextSet], spec: StudySpec) -> Material:
+    """Split texts as a study does that has read them, and refuse what cannot be judged."""
     texts: dict[str, TextSet] = {}
     grouped_by: dict[str, str] = {}
-    for name, where in spec.texts.items():
-        opened = open_texts(where, distribution=name)
+    for name, opened in given.items():
         if name in spec.rows:
             opened = select_where(opened, spec.rows[name])
         require_two_classes(opened)
