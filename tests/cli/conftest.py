@@ -14,7 +14,7 @@ Command = Callable[..., tuple[str, str]]
 
 @pytest.fixture
 def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
-    """Return a function that runs a command and returns what it printed, after a check of its exit code."""
+    """Return a function that runs a command and returns what it printed but for its progress, and checks its code."""
 
     def call(*arguments: str, code: int = 0) -> tuple[str, str]:
         monkeypatch.setattr(sys, "argv", ["tiltmeter", *arguments])
@@ -24,6 +24,7 @@ def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str])
             sys.exit(0)
         printed = capsys.readouterr()
         assert (stopped.value.code or 0) == code, printed.err
-        return printed.out, printed.err
+        said = [line for line in printed.err.splitlines(keepends=True) if not line.endswith(" …\n")]
+        return printed.out, "".join(said)
 
     return call

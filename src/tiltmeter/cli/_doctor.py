@@ -26,8 +26,12 @@ def doctor(
     import json
 
     from tiltmeter import studies
+    from tiltmeter.cli._terminal import steps
 
-    found = studies.examine(model)
+    with steps("doctor") as announce:
+        if model is not None:
+            studies.tell_of_hub(model, announce)
+        found = studies.examine(model)
     is_well = None not in found.versions.values() and (found.model is None or found.model.problem is None)
     if as_json:
         told = found._asdict() | {
