@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable
 
@@ -24,7 +25,6 @@ def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str])
             sys.exit(0)
         printed = capsys.readouterr()
         assert (stopped.value.code or 0) == code, printed.err
-        said = [line for line in printed.err.splitlines(keepends=True) if not line.endswith(" …\n")]
-        return printed.out, "".join(said)
+        return printed.out, re.sub(r"(?m)^[\w. -]+: .* …\n", "", printed.err)
 
     return call

@@ -82,6 +82,13 @@ def test_the_page_never_scrolls_sideways(browser: Any, folder: Path, name: str, 
     assert browser.execute_script(wider) == 0
 
 
+def test_the_best_site_of_each_method_is_read_beside_its_picture_without_scrolling(browser: Any, folder: Path) -> None:
+    show(browser, folder / "full.html", width=1280)
+    table = "const box = document.querySelector('#selection .two .scroll'); return [box.scrollWidth, box.clientWidth]"
+    needed, there = browser.execute_script(table)
+    assert 0 < needed <= there
+
+
 @pytest.mark.parametrize("name", ["wide", *STEERING])
 def test_the_page_fits_a_phone_with_every_fold_open(browser: Any, folder: Path, name: str) -> None:
     show(browser, folder / f"{name}.html", width=390)
