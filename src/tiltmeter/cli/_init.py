@@ -60,8 +60,7 @@ def init(
         if not sys.stdin.isatty():
             raise SpecError("Name the model to read with --model: a folder, a hub id, or organism:NAME.")
         model = _ask("Which model is to be read? A folder, a hub id, or organism:NAME")
-    with steps(spec.stem) as announce:
-        announce("splitting the texts, and looking for copies")
+    with steps(spec.stem, first="splitting the texts, and looking for copies"):
         made = studies.draft_spec(texts, spec, model=model, name=name, columns=columns)
     if as_json:
         told = {"spec": str(made.spec), "texts": None if made.texts is None else str(made.texts), "notes": made.notes}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -39,6 +40,7 @@ def certify(
     from tiltmeter.cli._own_texts import own_texts
     from tiltmeter.cli._terminal import steps
     from tiltmeter.core.errors import FileError
+    from tiltmeter.core.records import Threshold
 
     if out.exists():
         raise FileError(f"{out} exists already; name another folder or remove it first.")
@@ -48,6 +50,13 @@ def certify(
         loaded = Monitor.load(studies.locate_monitor(monitor))
         columns = studies.ColumnsOf(text, label, group, positive)
         rows = own_texts("certify", texts, columns, distribution=population, labels="given")
+        own = loaded.card.threshold
+        if rows.groups is None and isinstance(own, Threshold) and own.unit == "group":
+            print(
+                "certify: the study counted groups; these texts have none, and each counts for itself. Name their "
+                "column with --group where some belong together.",
+                file=sys.stderr,
+            )
         subject = model_of(loaded, model, announce=announce)
         announce(f"scoring every token of {len(rows):,} texts")
         certified = certify_running(loaded, subject, texts=rows, population=population, fpr=fpr, confidence=confidence)
@@ -57,6 +66,6 @@ def certify(
         print("null" if limit is None else limit.model_dump_json(indent=2))
     elif limit is not None:
         print(
-            f"{out}: an alarm above {limit.value:.4g} at any token; at most {limit.fpr:g} of such texts ever raise one "
-            f"(confidence {limit.confidence:g}, {limit.n:,} {limit.unit}s)"
+            f"{out}: an alarm above {limit.value:.4g} at any token; at most {limit.fpr:g} of texts like these "
+            f"({population}) ever raise one (confidence {limit.confidence:g}, {limit.n:,} {limit.unit}s)"
         )

@@ -43,7 +43,9 @@ def study(
         if not sign or not name:
             raise SpecError(f"--set {pair!r} is not of the form NAME=VALUE.")
         values[name] = value
-    if studies.spec_kind(spec) == "contest":
+    with steps(spec.stem):
+        kind = studies.spec_kind(spec)
+    if kind == "contest":
         if values or dry_run:
             raise SpecError(f"{spec} is the spec of a contest, which takes neither --set nor --dry-run.")
         _contest(spec, out, as_json=as_json)
@@ -51,9 +53,8 @@ def study(
     if not dry_run:
         _study(spec, out, values=values, as_json=as_json)
         return
-    with steps(spec.stem) as announce:
+    with steps(spec.stem, first="splitting the texts, loading the model and timing a few batches") as announce:
         asked = studies.read_spec(spec, values=values)
-        announce("splitting the texts, loading the model and timing a few batches")
         studies.tell_of_hub(asked.model.path, announce)
         found = studies.study_cost(asked)
     _cost(found, as_json=as_json)
@@ -65,7 +66,7 @@ def _study(spec: Path, out: Path | None, *, values: dict[str, str], as_json: boo
     from tiltmeter import studies
     from tiltmeter.cli._terminal import steps
 
-    with steps(spec.stem) as announce:
+    with steps(spec.stem, first="reading the spec") as announce:
         from tiltmeter.cli._print import verdict
 
         asked = studies.read_spec(spec, values=values)
@@ -103,7 +104,7 @@ def _contest(spec: Path, out: Path | None, *, as_json: bool) -> None:
     from tiltmeter import studies
     from tiltmeter.cli._terminal import steps
 
-    with steps(spec.stem) as announce:
+    with steps(spec.stem, first="reading the spec") as announce:
         from tiltmeter.cli._expert_tables import experts
 
         asked = studies.read_experts_spec(spec)

@@ -14,10 +14,10 @@ _TRAILING = re.compile(r"[ \t]+$", re.MULTILINE)
 
 
 @contextmanager
-def steps(name: str) -> Iterator[Callable[[str], None]]:
+def steps(name: str, *, first: str = "loading") -> Iterator[Callable[[str], None]]:
     """Show the current step on standard error: a spinner in a terminal, one line a step in a log.
 
-    The first is there at once: libraries alone take seconds to load.
+    The ``first`` is there at once: libraries alone take seconds to load.
     """
     console = Console(stderr=True, highlight=False)
 
@@ -25,10 +25,10 @@ def steps(name: str) -> Iterator[Callable[[str], None]]:
         console.print(f"{name}: {step} …", markup=False, soft_wrap=True)
 
     if not console.is_terminal:
-        line("loading")
+        line(first)
         yield line
         return
-    with console.status(f"{name}: loading …") as status:
+    with console.status(f"{name}: {first} …") as status:
         yield lambda step: status.update(f"{name}: {step} …")
 
 

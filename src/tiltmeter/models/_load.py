@@ -31,6 +31,11 @@ from tiltmeter.models._subject import DType, LoadedFrom, SubjectModel
 _HUB_ID = re.compile(r"[\w-][\w.-]*(/[\w-][\w.-]*)?")
 # what transformers and safetensors raise for files that are missing, damaged or do not fit
 _LOADING = (OSError, ValueError, RuntimeError, KeyError, ImportError, SafetensorError, StrictDataclassError)
+# under the names that transformers gives them in every family
+_SIZES = (
+    "hidden_size", "num_hidden_layers", "num_attention_heads", "num_key_value_heads", "head_dim", "intermediate_size",
+    "vocab_size",
+)  # fmt: skip
 
 
 def load(
@@ -164,7 +169,8 @@ def find_family(where: str, *, revision: str | None) -> tuple[Family, str | None
     check_unquantized(config, name=where)
     try:
         whole = AutoConfig.from_pretrained(where, revision=revision, trust_remote_code=False)
-    except _LOADING as error:
+    # heads of which there are none divide by zero
+    except (*_LOADING, ArithmeticError) as error:
         raise ModelError(f"The config.json of {where} could not be read ({_cause(error)}).") from error
     _check_sizes(whole, name=where)
     return family_of(whole), commit
@@ -183,9 +189,9 @@ def _check_network(name: str, *, revision: str | None) -> None:
 
 def _check_sizes(config: PreTrainedConfig, *, name: str) -> None:
     """Refuse sizes of nothing, of which transformers builds a model all the same."""
-    for size in ("hidden_size", "num_hidden_layers", "num_attention_heads", "vocab_size"):
+    for size in _SIZES:
         found = getattr(config.get_text_config(), size, None)
-        if found is not None and (not isinstance(found, int) or found < 1):
+        if isinstance(found, int) and found < 1:
             raise ModelError(f"The config.json of {name} says that {size} is {found!r}; it must be 1 or more.")
 
 
