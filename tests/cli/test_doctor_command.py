@@ -90,7 +90,7 @@ def test_sizes_of_nothing_are_no_model(command, tiny_model: Path, tmp_path: Path
 
 def test_without_a_network_a_name_of_the_hub_is_refused_at_once(command, monkeypatch) -> None:
     monkeypatch.setattr("tiltmeter.models._load.unknown_host", lambda url: "huggingface.co")
-    out, err = command("doctor", "no-such/model", code=1)
+    out, _ = command("doctor", "no-such/model", code=1)
     assert "no-such/model is no folder and not in the Hub's cache here, and huggingface.co cannot be reached" in out
 
 

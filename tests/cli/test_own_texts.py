@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import csv
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from tests.cli.conftest import Command
-from tests.service.served import made_monitor
+from tests.service.served import limit, made_monitor
 from tiltmeter import models
 from tiltmeter.activations import ActivationStore
+from tiltmeter.monitor import Monitor
 
 pytestmark = pytest.mark.smoke
 
@@ -81,6 +83,21 @@ def test_certified_are_the_texts_without_the_concept_counted_by_their_groups(
     # 30 groups: the texts of label 1 are left out
     assert "confidence 0.95, 30 groups" in out
     assert "certify: the label yes means 1, every other 0." in err
+
+
+def test_where_the_study_counted_groups_it_is_said_that_new_texts_have_none(
+    command: Command, folder: Path, own: Path, tiny_model: Path
+) -> None:
+    monitor = Monitor.load(folder)
+    grouped = limit(0.0).model_copy(update={"unit": "group"})
+    for name, threshold in (("rows", limit(0.0)), ("groups", grouped)):
+        card = monitor.card.model_copy(update={"threshold": threshold})
+        replace(monitor, card=card).save(own.with_name(name))
+        _, err = command(
+            "monitor", "certify", str(own.with_name(name)), str(own), "--model", str(tiny_model), "--fpr", "0.2",
+            "--population", "quiet", "--out", str(own.with_name(f"{name}-certified")),
+        )  # fmt: skip
+        assert ("Name their column with --group" in err) == (name == "groups")
 
 
 def test_collected_are_labels_and_groups_under_names_of_their_own(

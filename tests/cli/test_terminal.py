@@ -18,8 +18,9 @@ pytestmark = pytest.mark.smoke
 @pytest.mark.parametrize(
     "arguments",
     [
-        "doctor", "study {spec}", "study {spec} --dry-run", "score m texts.csv", "verdict run", "plan run --base-rate 0.1 "
-        "--per-day 9 --reviews 2", "compare a b", "collect m texts.csv --store s", "monitor serve m",
+        "doctor", "study {spec}", "study {spec} --dry-run", "score m texts.csv", "verdict run",
+        "plan run --base-rate 0.1 --per-day 9 --reviews 2", "compare a b",
+        "collect m texts.csv --store s", "monitor serve m",
         "monitor certify m texts.csv --population p --out o", "monitor reference m texts.csv", "monitor parity m",
         "monitor summary log", "monitor replay log m", "card m", "publish m a/b", "organism list", "store info s",
         "anatomy svd m", "anatomy shape m t", "init texts.csv --model m",

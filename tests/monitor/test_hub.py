@@ -135,9 +135,7 @@ def test_without_a_network_what_is_kept_here_is_read_and_the_rest_is_one_sentenc
     brought = fetch("me/probe")
     monkeypatch.setattr("tiltmeter.monitor._hub.unknown_host", lambda url: "huggingface.co")
     assert fetch("me/probe") == brought
-    with pytest.raises(
-        FileError, match="me/other is not in the Hub's cache here, and huggingface.co cannot be reached"
-    ):
+    with pytest.raises(FileError, match=r"me/other is not in the Hub's cache here, and hugging.* cannot be reached"):
         fetch("me/other")
 
 
