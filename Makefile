@@ -26,6 +26,7 @@ help:
 	@touch $@
 
 .venv/installed-dev: .venv/installed
+	@echo "what tests and documents need comes into .venv too; this takes a minute or more, once"
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev]"
 	@touch $@
 
@@ -56,7 +57,8 @@ docs: .venv/installed-dev
 
 # The theme's note on its successor is not for whoever builds a site.
 site: .venv/installed-dev
-	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict --clean
+	@echo "building the site; every page is read and every link tried, which takes a minute or more"
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict --clean
 	@echo "$(CURDIR)/site/index.html"
 
 bench: .venv/installed-dev

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable
 
@@ -14,7 +15,7 @@ Command = Callable[..., tuple[str, str]]
 
 @pytest.fixture
 def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
-    """Return a function that runs a command and returns what it printed, after a check of its exit code."""
+    """Return a function that runs a command and returns what it printed but for its progress, and checks its code."""
 
     def call(*arguments: str, code: int = 0) -> tuple[str, str]:
         monkeypatch.setattr(sys, "argv", ["tiltmeter", *arguments])
@@ -24,6 +25,6 @@ def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str])
             sys.exit(0)
         printed = capsys.readouterr()
         assert (stopped.value.code or 0) == code, printed.err
-        return printed.out, printed.err
+        return printed.out, re.sub(r"(?m)^[\w. -]+: .* …\n", "", printed.err)
 
     return call

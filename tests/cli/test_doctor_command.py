@@ -77,3 +77,32 @@ def test_extras_are_read_from_the_package_and_those_absent_are_named(command, mo
 
 def test_an_unknown_organism_is_bad_input(command) -> None:
     assert "facts" in command("doctor", "organism:fact", code=2)[1]
+
+
+@pytest.mark.parametrize("size", ["hidden_size", "num_hidden_layers", "num_attention_heads", "vocab_size", "head_dim"])
+def test_sizes_of_nothing_are_no_model(command, tiny_model: Path, tmp_path: Path, size: str) -> None:
+    shutil.copytree(tiny_model, tmp_path / "m")
+    config = json.loads((tmp_path / "m" / "config.json").read_text(encoding="utf-8"))
+    (tmp_path / "m" / "config.json").write_text(json.dumps({**config, size: 0}), encoding="utf-8")
+    out, _ = command("doctor", str(tmp_path / "m"), code=1)
+    assert "CANNOT BE READ. The config.json of" in out and ("must be 1 or more" in out or "could not be read" in out)
+
+
+def test_without_a_network_a_name_of_the_hub_is_refused_at_once(command, monkeypatch) -> None:
+    monkeypatch.setattr("tiltmeter.models._load.unknown_host", lambda url: "huggingface.co")
+    out, _ = command("doctor", "no-such/model", code=1)
+    assert "no-such/model is no folder and not in the Hub's cache here, and huggingface.co cannot be reached" in out
+
+
+def test_what_the_hub_is_asked_for_is_said_before_it_answers(monkeypatch, capsys) -> None:
+    from tiltmeter.cli._terminal import steps
+    from tiltmeter.studies import tell_of_hub
+
+    with steps("doctor") as announce:
+        for path in ("organism:facts", "./here", __file__, "no-such/model"):
+            tell_of_hub(path, announce)
+    said = capsys.readouterr().err.splitlines()
+    assert said == [
+        "doctor: loading …",
+        "doctor: asking the Hugging Face Hub for no-such/model, if it is not kept here …",
+    ]

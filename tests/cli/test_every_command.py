@@ -126,10 +126,10 @@ def test_there_are_no_colours_in_a_pipe_nor_where_they_are_not_wanted():
 
 
 def test_progress_is_one_line_a_step_in_a_log(capsys, monkeypatch):
-    from tiltmeter.cli._print import steps
+    from tiltmeter.cli._terminal import steps
 
     monkeypatch.delenv("FORCE_COLOR", raising=False)
     with steps("towns") as announce:
         announce("reading")
         announce("writing")
-    assert capsys.readouterr().err.splitlines() == ["towns: reading …", "towns: writing …"]
+    assert capsys.readouterr().err.splitlines() == ["towns: loading …", "towns: reading …", "towns: writing …"]

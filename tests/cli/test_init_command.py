@@ -294,7 +294,7 @@ def test_one_of_several_distributions_is_chosen_by_name(command, tmp_path: Path)
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (["--model", "organism:facts", "--group", "statement"], "cannot hold two of texts, labels and groups"),
+        (["--model", "organism:facts", "--group", "statement"], "cannot hold two of texts, labels, groups and ids"),
         (["--model", "organism:fact"], "no organism"),
         (["--model", "./gone"], "'./gone' does not exist"),
         (["--model", "~nobody-there/gone"], "does not exist"),

@@ -53,7 +53,8 @@ def test_certify_writes_a_monitor_with_a_threshold_for_texts_that_grow(
     folder: Path, tiny_model: Path, command: Command
 ) -> None:
     asked = _certify(folder, folder / "quiet.jsonl", tiny_model)
-    command(*asked)
+    said, _ = command(*asked)
+    assert "at most 0.01 of texts like these (quiet texts) ever raise one (confidence 0.95, 320 " in said
     running = Monitor.load(folder / "certified").card.running
     assert running is not None
     assert (running.n, running.fpr) == (320, 0.01)

@@ -187,6 +187,7 @@ def test_what_the_hub_said_comes_back_as_one_sentence(monkeypatch):
     def refuse(*args: object, **kwargs: object) -> None:
         raise OSError("No such repository.\nA second line.\nA third.")
 
+    monkeypatch.setattr("tiltmeter.models._load.unknown_host", lambda url: None)
     monkeypatch.setattr(transformers.PreTrainedConfig, "get_config_dict", refuse)
     with pytest.raises(ModelError, match=r"^some/model is neither .* hub gave \(No such repository\)\.$"):
         load("some/model")

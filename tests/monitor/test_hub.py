@@ -128,6 +128,17 @@ def test_a_hub_that_cannot_be_reached_is_one_sentence(hub: Hub, folder: Path, mo
         fetch("me/probe")
 
 
+def test_without_a_network_what_is_kept_here_is_read_and_the_rest_is_one_sentence(
+    hub: Hub, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish(folder, "me/probe")
+    brought = fetch("me/probe")
+    monkeypatch.setattr("tiltmeter.monitor._hub.unknown_host", lambda url: "huggingface.co")
+    assert fetch("me/probe") == brought
+    with pytest.raises(FileError, match=r"me/other is not in the Hub's cache here, and hugging.* cannot be reached"):
+        fetch("me/other")
+
+
 def test_a_folder_is_a_target_too(folder: Path, tmp_path: Path) -> None:
     assert publish(folder, f"file:{tmp_path / 'out'}") == str(tmp_path / "out")
     assert {path.name for path in (tmp_path / "out").iterdir()} == FILES

@@ -237,7 +237,7 @@ def _candidates(sites: tuple[str, ...], methods: tuple[str, ...], rng: random.Ra
     for i, site in enumerate(sites):
         for method in methods:
             value = _truth(method, i=i, n=len(sites), carry=1.0) + rng.gauss(0, 0.01)
-            folds = tuple(min(value + rng.gauss(0, 0.01), 1.0) for _ in range(3))
+            folds = tuple(min(value + rng.gauss(0, 0.01), 1.0) for _ in range(5))
             made.append(Candidate(site=site, method=method, auroc=estimate(value), fold_aurocs=folds))
     return tuple(made)
 

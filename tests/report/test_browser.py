@@ -82,6 +82,15 @@ def test_the_page_never_scrolls_sideways(browser: Any, folder: Path, name: str, 
     assert browser.execute_script(wider) == 0
 
 
+def test_the_best_site_of_each_method_is_read_beside_its_picture_without_scrolling(browser: Any, folder: Path) -> None:
+    page = folder / "selection.html"
+    page.write_text(render(make_run(), make_evidence(methods=("mean_difference", "contrast_logistic"))), "utf-8")
+    show(browser, page, width=1280)
+    box = "[...document.querySelectorAll('#selection .two .scroll')].find(box => box.querySelector('table'))"
+    needed, there = browser.execute_script(f"const box = {box}; return [box.scrollWidth, box.clientWidth]")
+    assert 0 < needed <= there
+
+
 @pytest.mark.parametrize("name", ["wide", *STEERING])
 def test_the_page_fits_a_phone_with_every_fold_open(browser: Any, folder: Path, name: str) -> None:
     show(browser, folder / f"{name}.html", width=390)

@@ -255,7 +255,7 @@ MARK = Estimate(value=0.1234, low=0.0567, high=0.8901, level=0.9, n=77, method="
 AUROC, RATE, DIFFERENCE = "0.12 [0.06, 0.89]", "12.3 % [5.7, 89.0]", "+0.12 [+0.06, +0.89]"
 FIGURES = [
     ("candidates", {"auroc": MARK}, AUROC),
-    ("candidates", {"fold_aurocs": (0.1111, 0.2222)}, "0.11, 0.22"),
+    ("candidates", {"fold_aurocs": (0.1111, 0.2222)}, "0.11 to 0.22"),
     ("transfer", {"auroc": MARK}, AUROC),
     ("transfer", {"tpr": MARK}, RATE),
     ("transfer", {"n_positive": 76543}, "76,543 positive"),

@@ -40,12 +40,14 @@ def attempts(
     Example: tiltmeter attempts attempts.jsonl --language de --format shell --difficulty buried --paired
     """
     from tiltmeter import data, studies
+    from tiltmeter.cli._terminal import steps
     from tiltmeter.core.records import Estimate
 
     asked = {"kinds": kind, "formats": form, "languages": language, "difficulties": difficulty}
     chosen = {name: (given,) for name, given in asked.items() if given is not None}
-    spec = data.AttemptsSpec.model_validate({"seed": seed, "sizes": sizes, "paired": paired} | chosen)
-    card = studies.build_attempts(spec, out)
+    with steps("attempts"):
+        spec = data.AttemptsSpec.model_validate({"seed": seed, "sizes": sizes, "paired": paired} | chosen)
+        card = studies.build_attempts(spec, out)
     if as_json:
         print(card.model_dump_json(indent=2))
         return

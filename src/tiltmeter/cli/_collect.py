@@ -4,15 +4,25 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
+
+from tiltmeter.cli._own_texts import GroupColumn, IdColumn, LabelColumn, PositiveLabel, TextColumn
+
+if TYPE_CHECKING:
+    from tiltmeter.data import Span
 
 
 def collect(
     model: Annotated[str, typer.Argument(help="A model folder, a hub id, or organism:NAME.")],
     texts: Annotated[str, typer.Argument(help="JSONL, CSV, Parquet, hf:NAME:SPLIT, or organism:NAME/SET.")],
     store: Annotated[Path, typer.Option(help="The folder of the store; what it holds already is not read again.")],
+    text: TextColumn = None,
+    label: LabelColumn = None,
+    positive: PositiveLabel = None,
+    group: GroupColumn = None,
+    id_: IdColumn = None,
     sites: Annotated[
         str, typer.Option(help="all (the embedding and resid_post of every block), or a list: 3.resid_post,-1.mlp_out")
     ] = "all",
@@ -55,27 +65,27 @@ def collect(
     """
     import json
 
-    from tiltmeter import activations, data, models, studies
-    from tiltmeter.cli._cost_table import collection_cost
+    from tiltmeter import activations, models, studies
+    from tiltmeter.cli._own_texts import own_texts
+    from tiltmeter.cli._terminal import steps
     from tiltmeter.core.errors import SpecError
 
-    rules = [rule for rule in (span, message, between) if rule is not None]
-    if len(rules) > 1:
-        raise SpecError("Give one of --span, --message and --between.")
+    rule = _span(span, message=message, between=between)
     for name, value in (("--workers", workers), ("--gpus", gpus), ("--address", address)):
         if value is not None and engine != "ray":
             raise SpecError(f"{name} is for workers of Ray; add --engine ray, or leave it out.")
-    rows = studies.open_texts(texts, distribution="texts")
-    if message is not None:
-        rows = replace(rows, span=data.NthMessage(message))
-    elif between is not None:
-        rows = replace(rows, span=data.Between(*between))
-    elif span is not None:
-        rows = replace(rows, span=span)
-    subject = studies.open_model(studies.ModelSpec(path=model, revision=revision, dtype=dtype, device=device))
-    encoded = models.encode(subject, rows, long_texts=long_texts, skip_first=skip_first)
+    with steps("collect") as announce:
+        columns = studies.ColumnsOf(text, label, group, positive, id_)
+        rows = own_texts("collect", texts, columns, distribution="texts", labels="given")
+        rows = rows if rule is None else replace(rows, span=rule)
+        announce("loading the model")
+        asked = studies.ModelSpec(path=model, revision=revision, dtype=dtype, device=device)
+        subject = studies.open_model(asked, announce=announce)
+        encoded = models.encode(subject, rows, long_texts=long_texts, skip_first=skip_first)
     wanted: models.Sites = "all" if sites == "all" else [site.strip() for site in sites.split(",")]
     if dry_run:
+        from tiltmeter.cli._cost_table import collection_cost
+
         cost = activations.collection_cost(
             subject, encoded, sites=wanted, pooling=pooling, store=store, token_budget=token_budget
         )
@@ -110,3 +120,17 @@ def collect(
     if n_truncated:
         print(f"{n_truncated:,} texts were truncated ({long_texts})")
     print(f"{n_bytes / 1e6:,.1f} MB in all; tiltmeter store info {store} says what the store holds.")
+
+
+def _span(
+    named: Literal["all", "marked", "assistant"] | None, *, message: int | None, between: tuple[str, str] | None
+) -> Span | None:
+    """Return the one rule that is given by an option, None for what the texts say."""
+    from tiltmeter import data
+    from tiltmeter.core.errors import SpecError
+
+    if sum(rule is not None for rule in (named, message, between)) > 1:
+        raise SpecError("Give one of --span, --message and --between.")
+    if message is not None:
+        return data.NthMessage(message)
+    return named if between is None else data.Between(*between)

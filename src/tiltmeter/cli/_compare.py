@@ -32,7 +32,7 @@ def compare(
     Example: tiltmeter compare runs/before runs/after
     """
     from tiltmeter import studies
-    from tiltmeter.cli import _tables
+    from tiltmeter.cli._terminal import steps
     from tiltmeter.core.comparison import Bounds
     from tiltmeter.core.errors import FileError, SpecError
     from tiltmeter.core.files import read_record, write_json
@@ -44,19 +44,26 @@ def compare(
             raise SpecError("Bounds are taken from one run; give that alone.")
         if write_bounds.exists():
             raise FileError(f"{write_bounds} exists already; name another file or remove it first.")
-        write_json(write_bounds, studies.bounds_of(runs[0]).model_dump(mode="json"))
+        with steps("compare"):
+            write_json(write_bounds, studies.bounds_of(runs[0]).model_dump(mode="json"))
         print(write_bounds)
         return
     if bounds is not None:
         known = read_record(bounds, Bounds)
-        kept = [one for run in runs for one in studies.check_bounds(run, known)]
+        with steps("compare"):
+            from tiltmeter.cli import _tables
+
+            kept = [one for run in runs for one in studies.check_bounds(run, known)]
         if as_json:
             print(json.dumps([one.model_dump(mode="json") for one in kept], indent=2, ensure_ascii=False))
         else:
             _tables.kept(kept)
         raise typer.Exit(code=int(not all(one.is_kept for one in kept)))
-    found = studies.compare_runs(runs if against is None else [against, *runs], n_draws=draws, seed=seed)
-    worse = studies.regressions(found) if against is not None else None
+    with steps("compare"):
+        from tiltmeter.cli import _tables
+
+        found = studies.compare_runs(runs if against is None else [against, *runs], n_draws=draws, seed=seed)
+        worse = studies.regressions(found) if against is not None else None
     gone = found.gone if against is not None else ()
     if gone:
         named = ", ".join(f"{one.run}: {one.test}" for one in gone)

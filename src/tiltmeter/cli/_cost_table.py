@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from tiltmeter.activations import CollectionCost
+from tiltmeter.cli._terminal import page
 from tiltmeter.studies import StudyCost
 
 
@@ -25,7 +25,7 @@ def collection_cost(found: CollectionCost, *, n_sites: int) -> None:
 
 def study_cost(found: StudyCost) -> None:
     """Print how the texts of a study would be split, and what reading them would cost."""
-    console = Console(highlight=False)
+    console = page()
     table = Table(box=None, pad_edge=False)
     table.add_column("texts", overflow="fold")
     for name in ("train", "calibration", "test", "split by", "tokens", "about", "memory"):

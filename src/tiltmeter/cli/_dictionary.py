@@ -51,6 +51,7 @@ def train(
 
     from tiltmeter import anatomy
     from tiltmeter.cli import _dictionary_tables
+    from tiltmeter.cli._terminal import steps as shown
     from tiltmeter.core.dictionaries import DictionaryRecipe
     from tiltmeter.core.errors import SpecError
 
@@ -62,7 +63,8 @@ def train(
         first = error.errors(include_url=False)[0]
         option = "--" + str(first["loc"][0]).replace("_", "-")
         raise SpecError(f"{option} is {first['input']}: {first['msg'][0].lower()}{first['msg'][1:]}.") from None
-    opened = anatomy.open_rows(rows, site=site, test_share=test_share, seed=split_seed)
+    with shown("dictionary train"):
+        opened = anatomy.open_rows(rows, site=site, test_share=test_share, seed=split_seed)
     with _dictionary_tables.training() as tell:
         family = anatomy.train_family(
             opened.rows,
@@ -95,10 +97,13 @@ def audit(
     Example: tiltmeter anatomy dictionary audit some_sae another_sae --rows acts --site 2.resid_post --out audit
     """
     from tiltmeter import anatomy
+    from tiltmeter.cli._terminal import steps
 
-    family = anatomy.read_dictionaries(dictionaries)
-    opened = anatomy.open_rows(rows, site=site, test_share=test_share, seed=split_seed)
-    found = anatomy.audit_dictionaries(family.dictionaries, opened.rows, trained_on_noise=family.on_noise)
+    with steps("dictionary audit") as announce:
+        family = anatomy.read_dictionaries(dictionaries)
+        opened = anatomy.open_rows(rows, site=site, test_share=test_share, seed=split_seed)
+        announce(f"judging {len(family.dictionaries)} dictionaries")
+        found = anatomy.audit_dictionaries(family.dictionaries, opened.rows, trained_on_noise=family.on_noise)
     _shown(found, out, as_json=as_json)
 
 

@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from tiltmeter.cli._figures import value
+from tiltmeter.cli._terminal import page
 from tiltmeter.core.dictionaries import Chance, DictionaryAudit
 from tiltmeter.core.records import Estimate, Measured
 
@@ -44,7 +45,7 @@ def training() -> Iterator[Callable[[str, int, int, float], None]]:
 
 def audit(found: DictionaryAudit) -> None:
     """Print what dictionaries explain, whom their atoms are like, and what a sceptic may take from it."""
-    console = Console(highlight=False)
+    console = page()
     explained = Table(title="Variance unexplained (FVU), and latents in use", title_justify="left", box=None)
     alike = Table(
         title="Mean greatest cosine (MMCS) to the next larger, and to its like in size",

@@ -26,8 +26,12 @@ def doctor(
     import json
 
     from tiltmeter import studies
+    from tiltmeter.cli._terminal import steps
 
-    found = studies.examine(model)
+    with steps("doctor") as announce:
+        if model is not None:
+            studies.tell_of_hub(model, announce)
+        found = studies.examine(model)
     is_well = None not in found.versions.values() and (found.model is None or found.model.problem is None)
     if as_json:
         told = found._asdict() | {
@@ -65,8 +69,12 @@ def _tell_of(model: Support, *, free: int) -> None:
         f"model     {model.name}: {model.family}, {model.size.n_parameters:,} parameters, {model.size.n_layers} blocks "
         f"of d = {model.size.d_model:,}"
     )
-    print(f"memory    weights take {single / 1e9:,.2f} GB in float32, {half / 1e9:,.2f} GB in bfloat16; {fit} here")
+    print(f"memory    weights take {_size(single)} in float32, {_size(half)} in bfloat16; {fit} here")
     print(f"rows      {model.size.row_bytes() / 1e3:,.1f} KB a text at every block, one token kept, in memory")
+
+
+def _size(n_bytes: int) -> str:
+    return f"{n_bytes / 1e9:,.2f} GB" if n_bytes >= 1e8 else f"{n_bytes / 1e6:,.2f} MB"
 
 
 def _model_record(model: Support) -> dict[str, object]:

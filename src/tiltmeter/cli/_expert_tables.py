@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from tiltmeter.cli._figures import interval
+from tiltmeter.cli._terminal import page
 from tiltmeter.core.experts import Experts
 from tiltmeter.core.records import Estimate
 
 
 def experts(found: Experts) -> None:
     """Print the accuracy of each contestant on each suite, and where the student overtakes."""
-    console = Console(highlight=False)
+    console = page()
     console.print(Text(f"{found.about}; taught by {found.teacher}; accuracy over {len(found.seeds)} seeds"))
     # a figure above its interval, so that five contestants stand in 80 columns
     table = Table(box=None, pad_edge=False)

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from tiltmeter.cli._own_texts import IdColumn, LabelColumn, PositiveLabel, TextColumn
+
 if TYPE_CHECKING:
     from tiltmeter.data import Guess
     from tiltmeter.studies import ColumnsOf
@@ -21,15 +23,16 @@ def init(
         str | None, typer.Option(help="A model folder, a hub id, or organism:NAME; asked for if it is not given.")
     ] = None,
     name: Annotated[str | None, typer.Option(help="Of the study. Default: the name of the texts.")] = None,
-    text: Annotated[str | None, typer.Option(help="The column of the texts, where it is not called text.")] = None,
-    label: Annotated[str | None, typer.Option(help="The column of the labels, where it is not called label.")] = None,
-    positive: Annotated[str | None, typer.Option(help="The label that means 1, where labels are not 0 and 1.")] = None,
+    text: TextColumn = None,
+    label: LabelColumn = None,
+    positive: PositiveLabel = None,
     group: Annotated[
         str | None,
         typer.Option(
             help="The column of what must not be divided between training and test: the author, the topic. Empty: none."
         ),
     ] = None,
+    id_: IdColumn = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of words.")] = False,
 ) -> None:
     """Write a commented spec for your own texts, which tiltmeter study runs, and check them for leakage.
@@ -47,17 +50,17 @@ def init(
     if spec.exists():  # said before anything is asked
         raise FileError(f"{spec} exists already; remove it first, or name another spec with --out.")
     from tiltmeter import studies
-    from tiltmeter.cli._print import steps
+    from tiltmeter.cli._terminal import steps
 
-    columns = studies.ColumnsOf(text, label, group, positive)
+    with steps(spec.stem):
+        columns = studies.ColumnsOf(text, label, group, positive, id_)
     if sys.stdin.isatty() and not texts.startswith("organism:"):
         columns = _asked(texts, columns)
     if not model:
         if not sys.stdin.isatty():
             raise SpecError("Name the model to read with --model: a folder, a hub id, or organism:NAME.")
         model = _ask("Which model is to be read? A folder, a hub id, or organism:NAME")
-    with steps(spec.stem) as announce:
-        announce("splitting the texts, and looking for copies")
+    with steps(spec.stem, first="splitting the texts, and looking for copies"):
         made = studies.draft_spec(texts, spec, model=model, name=name, columns=columns)
     if as_json:
         told = {"spec": str(made.spec), "texts": None if made.texts is None else str(made.texts), "notes": made.notes}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -10,13 +10,16 @@ if TYPE_CHECKING:
     from tiltmeter.monitor import Monitor
 
 
-def model_of(monitor: Monitor, place: str | None, *, dtype: DType | None = None) -> SubjectModel:
+def model_of(
+    monitor: Monitor, place: str | None, *, announce: Callable[[str], None], dtype: DType | None = None
+) -> SubjectModel:
     """Open the model of a monitor: where it was and in the precision that it had, unless others are named."""
     from tiltmeter import studies
 
     card = monitor.card
     spec = studies.ModelSpec(path=place or card.model, revision=card.revision, dtype=dtype or card.reading.dtype)
-    return studies.open_model(spec)
+    announce("loading the model")
+    return studies.open_model(spec, announce=announce)
 
 
 def named_monitors(places: Sequence[str]) -> dict[str, Monitor]:

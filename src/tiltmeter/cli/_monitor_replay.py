@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from tiltmeter.core.alarms import ScoredText
 
 
 def replay(
@@ -28,14 +31,35 @@ def replay(
     from tiltmeter import studies
     from tiltmeter.cli._monitor_named import model_of
     from tiltmeter.cli._summary_tables import replay_table
-    from tiltmeter.core.errors import DataError, FileError, SpecError
+    from tiltmeter.cli._terminal import steps
+    from tiltmeter.core.errors import FileError
     from tiltmeter.core.files import write_text
-    from tiltmeter.monitor import Monitor, MonitorLog, can_replay, replay_totals
-    from tiltmeter.monitor import replay as again
 
     if out is not None and out.exists():
         raise FileError(f"{out} exists already; name another file or remove it first.")
-    loaded = Monitor.load(studies.locate_monitor(monitor))
+    with steps("replay") as announce:
+        from tiltmeter.monitor import Monitor, replay_totals
+        from tiltmeter.monitor import replay as again
+
+        loaded = Monitor.load(studies.locate_monitor(monitor))
+        kept, n_left, beside = _kept(log, beside)
+        subject = model_of(loaded, model, announce=announce)
+        announce(f"scoring {len(kept):,} texts")
+        found = list(again(kept, loaded, subject=subject))
+        totals = replay_totals(found, monitor=loaded.card.name, beside=beside, n_left=n_left)
+    if out is not None:
+        write_text(out, "".join(text.model_dump_json() + "\n" for text in found))
+    if as_json:
+        print(json.dumps(totals.model_dump(mode="json"), indent=2))
+    else:
+        replay_table(totals)
+
+
+def _kept(log: Path, beside: str | None) -> tuple[list[ScoredText], int, str]:
+    """Return the texts that can be scored again, how many cannot, and whose scores they are compared with."""
+    from tiltmeter.core.errors import DataError, SpecError
+    from tiltmeter.monitor import MonitorLog, can_replay
+
     with MonitorLog(log, mode="read") as opened:
         texts = list(opened.scores())
     names = sorted({name for text in texts for name in text.scores})
@@ -46,11 +70,4 @@ def replay(
     kept = [text for text in texts if can_replay(text) and text.scores]
     if not kept:
         raise DataError(f"{log} holds no texts that can be scored again; serve with --keep-texts to keep them.")
-    found = list(again(kept, loaded, subject=model_of(loaded, model)))
-    totals = replay_totals(found, monitor=loaded.card.name, beside=beside or names[0], n_left=len(texts) - len(kept))
-    if out is not None:
-        write_text(out, "".join(text.model_dump_json() + "\n" for text in found))
-    if as_json:
-        print(json.dumps(totals.model_dump(mode="json"), indent=2))
-    else:
-        replay_table(totals)
+    return kept, len(texts) - len(kept), beside or names[0]

@@ -40,18 +40,21 @@ def serve(
     """
     from tiltmeter import service
     from tiltmeter.cli._monitor_named import model_of, named_monitors
+    from tiltmeter.cli._terminal import steps
     from tiltmeter.core.errors import DataWarning
-    from tiltmeter.monitor import MonitorLog
 
     token = _token(token_env, token_file)
-    # before the model is loaded, which takes long
-    service.check_binding(host, token=token)
-    loaded = named_monitors(monitors)
-    subject = model_of(next(iter(loaded.values())), model)
-    # a batch of few texts always has few coordinates that hold most of its variance
-    warnings.simplefilter("ignore", DataWarning)
-    opened = MonitorLog(log, keep_texts=keep_texts)
-    app = service.create_app(subject, loaded, log=opened, token=token)
+    with steps("serve") as announce:
+        from tiltmeter.monitor import MonitorLog
+
+        # before the model is loaded, which takes long
+        service.check_binding(host, token=token)
+        loaded = named_monitors(monitors)
+        subject = model_of(next(iter(loaded.values())), model, announce=announce)
+        # a batch of few texts always has few coordinates that hold most of its variance
+        warnings.simplefilter("ignore", DataWarning)
+        opened = MonitorLog(log, keep_texts=keep_texts)
+        app = service.create_app(subject, loaded, log=opened, token=token)
     service.serve(
         app,
         host=host,

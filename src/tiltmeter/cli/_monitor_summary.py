@@ -31,17 +31,20 @@ def summary(
     from datetime import UTC
 
     from tiltmeter.cli._monitor_named import named_monitors
-    from tiltmeter.cli._summary_tables import summary_tables
-    from tiltmeter.monitor import MonitorLog, summarise
+    from tiltmeter.cli._terminal import steps
 
-    loaded = named_monitors(monitors or [])
-    with MonitorLog(log, mode="read") as opened:
-        texts = opened.scores(since=None if since is None else since.replace(tzinfo=UTC))
-        found = summarise(
-            texts,
-            monitors=loaded,
-            reference_until=None if reference_until is None else reference_until.replace(tzinfo=UTC),
-        )
+    with steps("summary"):
+        from tiltmeter.cli._summary_tables import summary_tables
+        from tiltmeter.monitor import MonitorLog, summarise
+
+        loaded = named_monitors(monitors or [])
+        with MonitorLog(log, mode="read") as opened:
+            texts = opened.scores(since=None if since is None else since.replace(tzinfo=UTC))
+            found = summarise(
+                texts,
+                monitors=loaded,
+                reference_until=None if reference_until is None else reference_until.replace(tzinfo=UTC),
+            )
     if as_json:
         print(json.dumps(found.model_dump(mode="json"), indent=2, ensure_ascii=False))
     else:

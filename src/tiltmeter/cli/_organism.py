@@ -23,8 +23,10 @@ def list_organisms(
     import json
 
     from tiltmeter import organisms
+    from tiltmeter.cli._terminal import steps
 
-    lines = {name: organisms.shelf_line(name) for name in organisms.names()}
+    with steps("organism list"):
+        lines = {name: organisms.shelf_line(name) for name in organisms.names()}
     if as_json:
         print(json.dumps({name: line.removeprefix(f"{name}: ") for name, line in lines.items()}, indent=2))
     else:
@@ -42,8 +44,10 @@ def show(
     Example: tiltmeter organism show facts
     """
     from tiltmeter import organisms
+    from tiltmeter.cli._terminal import steps
 
-    organism = organisms.load(name, seed=seed)
+    with steps("organism show"):
+        organism = organisms.load(name, seed=seed)
     print(organism.card.model_dump_json(indent=2) if as_json else organisms.describe(organism))
 
 
@@ -63,8 +67,12 @@ def train(
     Example: tiltmeter organism train facts --out my_facts
     """
     from tiltmeter import organisms
+    from tiltmeter.cli._terminal import steps
 
-    print(organisms.describe(organisms.train(name, out, seed=seed)))
+    with steps("organism train"):
+        # the training has bars of its own
+        train_one = organisms.train
+    print(organisms.describe(train_one(name, out, seed=seed)))
 
 
 @organism_app.command()
@@ -87,7 +95,7 @@ def league(
     Example: tiltmeter organism league --out league
     """
     from tiltmeter import studies
-    from tiltmeter.cli._print import league_summary, steps
+    from tiltmeter.cli._terminal import steps
     from tiltmeter.core.errors import SpecError
 
     try:
@@ -96,9 +104,11 @@ def league(
         raise SpecError(f"--seeds {seeds!r} is not a list of whole numbers such as 0,1,2.") from None
     if min(numbers) < 0 or len(set(numbers)) < len(numbers):
         raise SpecError(f"--seeds {seeds!r}: give whole numbers from 0, each once.")
-    tasks = studies.TASKS if not only else studies.pick_tasks(tuple(only))
-    spec = studies.LeagueSpec(tasks=tasks, seeds=numbers)
     with steps("league") as announce:
+        from tiltmeter.cli._print import league_summary
+
+        tasks = studies.TASKS if not only else studies.pick_tasks(tuple(only))
+        spec = studies.LeagueSpec(tasks=tasks, seeds=numbers)
         found = studies.run_league(spec, out, announce=announce)
     if as_json:
         print(found.model_dump_json(indent=2))

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Literal, cast
 
 import typer
 
+from tiltmeter.cli._own_texts import TextColumn
+
 if TYPE_CHECKING:
     from tiltmeter.models import DType
 
@@ -37,20 +39,26 @@ def parity(
     Example: tiltmeter monitor parity runs/2026-11-22-facts --dtype bfloat16
     """
     from tiltmeter import models, studies
-    from tiltmeter.cli._parity_table import parity_table
-    from tiltmeter.monitor import Monitor
+    from tiltmeter.cli._terminal import steps
 
-    loaded = Monitor.load(studies.locate_monitor(monitor))
-    # before the model, which may take minutes
-    loaded.require_reference()
-    subject = models.load(
-        studies.locate_model(model or loaded.card.model),
-        revision=loaded.card.revision,
-        dtype=dtype or cast("DType", loaded.card.reading.dtype),
-        device=device,
-        attention=attention,
-    )
-    found = loaded.parity(subject, explain=explain)
+    with steps("parity") as announce:
+        from tiltmeter.cli._parity_table import parity_table
+        from tiltmeter.monitor import Monitor
+
+        loaded = Monitor.load(studies.locate_monitor(monitor))
+        # before the model, which may take minutes
+        loaded.require_reference()
+        announce("loading the model")
+        studies.tell_of_hub(model or loaded.card.model, announce)
+        subject = models.load(
+            studies.locate_model(model or loaded.card.model),
+            revision=loaded.card.revision,
+            dtype=dtype or cast("DType", loaded.card.reading.dtype),
+            device=device,
+            attention=attention,
+        )
+        announce("replaying the reference texts")
+        found = loaded.parity(subject, explain=explain)
     if as_json:
         print(json.dumps(found.model_dump(mode="json"), indent=2, ensure_ascii=False))
     else:
@@ -61,6 +69,7 @@ def parity(
 def reference(
     monitor: Annotated[str, typer.Argument(help="A monitor folder, or a run with one.")],
     texts: Annotated[str, typer.Argument(help="Texts to choose among: JSONL, CSV, Parquet, or organism:NAME/SET.")],
+    text: TextColumn = None,
     model: _Model = None,
     device: _Device = "cpu",
 ) -> None:
@@ -72,22 +81,29 @@ def reference(
     Example: tiltmeter monitor reference runs/2026-11-22-facts my_texts.jsonl
     """
     from tiltmeter import models, studies
+    from tiltmeter.cli._own_texts import own_texts
+    from tiltmeter.cli._terminal import steps
     from tiltmeter.core.errors import SpecError
-    from tiltmeter.monitor import Monitor, make_reference, write_reference
 
     if monitor.startswith("hub:"):
         raise SpecError(f"{monitor} stands in the Hub's cache, which is not written to; give a folder.")
-    folder = studies.locate_monitor(monitor)
-    loaded = Monitor.load(folder)
-    rows = studies.open_texts(texts, distribution="texts")
-    subject = models.load(
-        studies.locate_model(model or loaded.card.model),
-        revision=loaded.card.revision,
-        dtype=cast("DType", loaded.card.reading.dtype),
-        device=device,
-        attention=loaded.card.model_fingerprint.get("attention"),
-    )
-    made = make_reference(loaded, subject, texts=rows, drawn_from=f"{len(rows)} texts that were given")
-    write_reference(folder, made)
+    with steps("reference") as announce:
+        from tiltmeter.monitor import Monitor, make_reference, write_reference
+
+        folder = studies.locate_monitor(monitor)
+        loaded = Monitor.load(folder)
+        rows = own_texts("reference", texts, studies.ColumnsOf(text), distribution="texts", labels="ignored")
+        announce("loading the model")
+        studies.tell_of_hub(model or loaded.card.model, announce)
+        subject = models.load(
+            studies.locate_model(model or loaded.card.model),
+            revision=loaded.card.revision,
+            dtype=cast("DType", loaded.card.reading.dtype),
+            device=device,
+            attention=loaded.card.model_fingerprint.get("attention"),
+        )
+        announce(f"scoring {len(rows):,} texts")
+        made = make_reference(loaded, subject, texts=rows, drawn_from=f"{len(rows)} texts that were given")
+        write_reference(folder, made)
     print(f"tiltmeter: {len(made)} of {len(rows)} texts stand in it, whole.", file=sys.stderr)
     print((folder / "parity.json").resolve())

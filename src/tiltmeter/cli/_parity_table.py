@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from tiltmeter.cli._figures import interval
+from tiltmeter.cli._terminal import page
 from tiltmeter.core.parity import Parity, describe
 from tiltmeter.core.records import Unavailable
 
 
 def parity_table(found: Parity) -> None:
     """Print the verdict and why, the figures, the causes, and a row a text."""
-    console = Console(highlight=False)
+    console = page()
     console.print(Text(f"{found.monitor} at {found.site} on {found.model}: {found.outcome}"))
     for reason in found.reasons:
         console.print(Text(f"  {reason}"))

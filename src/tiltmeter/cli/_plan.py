@@ -30,7 +30,7 @@ def plan(
     Example: tiltmeter plan runs/2026-11-22-facts --base-rate 0.001 --per-day 10000 --reviews 400 --cost-review 2
     """
     from tiltmeter import studies
-    from tiltmeter.cli._print import plan as show
+    from tiltmeter.cli._terminal import steps
     from tiltmeter.core.errors import SpecError
     from tiltmeter.core.plan import Terms
 
@@ -46,7 +46,10 @@ def plan(
         reviewer_tpr=reviewer_tpr,
         reviewer_fpr=reviewer_fpr,
     )
-    found = studies.plan_run(run, terms, confidence=confidence)
+    with steps("plan"):
+        from tiltmeter.cli._print import plan as show
+
+        found = studies.plan_run(run, terms, confidence=confidence)
     if json:
         print(found.model_dump_json(indent=2))
     else:

@@ -1,15 +1,15 @@
-"""How the command line shows progress and verdicts."""
+"""How the command line shows verdicts, leagues, steering and plans."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 
 from rich.console import Console
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from tiltmeter.cli._terminal import page
 from tiltmeter.core.evidence import Evidence, Statement, Verdict
 from tiltmeter.core.league import League
 from tiltmeter.core.plan import Day, Plan
@@ -18,20 +18,9 @@ from tiltmeter.core.steering import Dose, SideBySide
 from tiltmeter.evaluation import Rejudged
 
 
-@contextmanager
-def steps(name: str) -> Iterator[Callable[[str], None]]:
-    """Show the current step on standard error: a spinner in a terminal, one line a step in a log."""
-    console = Console(stderr=True, highlight=False)
-    if not console.is_terminal:
-        yield lambda step: console.print(f"{name}: {step} …", markup=False)
-        return
-    with console.status(name) as status:
-        yield lambda step: status.update(f"{name}: {step} …")
-
-
 def verdict(evidence: Evidence) -> None:
     """Print a verdict: the outcome, the headline, and what speaks against the probe."""
-    console = Console(highlight=False)
+    console = page()
     if not isinstance(evidence.verdict, Verdict):
         return
     _outcome(console, evidence.verdict)
@@ -48,7 +37,7 @@ def verdict(evidence: Evidence) -> None:
 
 def whole_verdict(judged: Verdict) -> None:
     """Print a verdict with every statement, what speaks against the probe first."""
-    console = Console(highlight=False)
+    console = page()
     _outcome(console, judged)
     for heading, stance in (("Against it", "against"), ("For it", "for"), ("Notes", "note")):
         _statements(console, heading, [(s.rule, s) for s in judged.statements if s.stance == stance])
@@ -57,7 +46,7 @@ def whole_verdict(judged: Verdict) -> None:
 
 def rejudged(change: Rejudged) -> None:
     """Print a verdict under the present rules, and what that changes of the old one."""
-    console = Console(highlight=False)
+    console = page()
     _outcome(console, change.new)
     before = change.old
     if isinstance(before, Unavailable):
@@ -89,7 +78,7 @@ def _statements(console: Console, heading: str, statements: Sequence[tuple[str, 
 
 def league_summary(found: League) -> None:
     """Print what a sceptic should conclude from a league, and the places of the methods."""
-    console = Console(highlight=False)
+    console = page()
     for sentence in found.conclusions:
         console.print(Padding(f"- {sentence}", (0, 2)), markup=False)
     for one in found.standings:
@@ -110,7 +99,7 @@ def league_summary(found: League) -> None:
 
 def side_by_side(found: SideBySide) -> None:
     """Print what a model says with and without steering: a table a prompt, a row a strength."""
-    console = Console(highlight=False)
+    console = page()
     where = ", ".join(found.sites)
     console.print(f"{found.short_name}, steered along {found.vectors} at {where}. {found.evidence}", markup=False)
     for one in found.prompts:
@@ -130,7 +119,7 @@ def side_by_side(found: SideBySide) -> None:
 
 def plan(found: Plan) -> None:
     """Print a plan: the threshold, a table of days by test set, and one of other budgets."""
-    console = Console(highlight=False)
+    console = page()
     terms, threshold = found.terms, found.threshold
     console.print(
         f"Review what scores above {threshold.value:.6g}. On {threshold.population}, that keeps the budget of "

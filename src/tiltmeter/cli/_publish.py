@@ -22,18 +22,21 @@ def card(
     Example: tiltmeter card runs/2026-11-22-facts --licence apache-2.0
     """
     from tiltmeter import studies
+    from tiltmeter.cli._terminal import steps
     from tiltmeter.core.errors import SpecError
     from tiltmeter.core.files import new_folder
-    from tiltmeter.monitor import write_card
 
     if out is None and monitor.startswith("hub:"):
         raise SpecError(f"{monitor} stands in the Hub's cache, which is not written to; add --out FOLDER.")
-    folder = studies.locate_monitor(monitor)
-    if out is None:
-        write_card(folder, licence=licence, base_model=base_model)
-    else:
-        with new_folder(out) as made:
-            write_card(folder, out=made, licence=licence, base_model=base_model)
+    with steps("card"):
+        from tiltmeter.monitor import write_card
+
+        folder = studies.locate_monitor(monitor)
+        if out is None:
+            write_card(folder, licence=licence, base_model=base_model)
+        else:
+            with new_folder(out) as made:
+                write_card(folder, out=made, licence=licence, base_model=base_model)
     print(((out or folder) / "README.md").resolve())
 
 
@@ -50,12 +53,17 @@ def publish(
     Example: tiltmeter publish runs/2026-11-22-facts OWNER/NAME --private
     """
     from tiltmeter import studies
-    from tiltmeter.monitor import publish as send
-    from tiltmeter.monitor import read_card
+    from tiltmeter.cli._terminal import steps
 
-    folder = studies.locate_monitor(monitor)
-    held = read_card(folder)
-    for n_texts, what in ((held.n_texts, "direction.json quotes"), (held.n_reference, "parity.json holds")):
-        if n_texts:
-            print(f"tiltmeter: {what} {n_texts} texts of the data, which are published with it.", file=sys.stderr)
-    print(send(folder, target, private=private, revision=revision))
+    with steps("publish") as announce:
+        from tiltmeter.monitor import publish as send
+        from tiltmeter.monitor import read_card
+
+        folder = studies.locate_monitor(monitor)
+        held = read_card(folder)
+        for n_texts, what in ((held.n_texts, "direction.json quotes"), (held.n_reference, "parity.json holds")):
+            if n_texts:
+                print(f"tiltmeter: {what} {n_texts} texts of the data, which are published with it.", file=sys.stderr)
+        announce(f"sending it to {target}")
+        where = send(folder, target, private=private, revision=revision)
+    print(where)

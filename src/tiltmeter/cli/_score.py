@@ -5,14 +5,21 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
+
+from tiltmeter.cli._own_texts import IdColumn, TextColumn
+
+if TYPE_CHECKING:
+    from tiltmeter.monitor import Monitor, Scores
 
 
 def score(
     monitor: Annotated[str, typer.Argument(help="A monitor folder, a run, or hub:OWNER/NAME[@REVISION].")],
     texts: Annotated[str, typer.Argument(help="Texts to score: JSONL, CSV, Parquet, or organism:NAME/SET.")],
+    text: TextColumn = None,
+    id_: IdColumn = None,
     model: Annotated[
         str | None, typer.Option(help="Where the model is; default: where it was when the monitor was made.")
     ] = None,
@@ -28,39 +35,59 @@ def score(
     """
     from tiltmeter import studies
     from tiltmeter.cli._monitor_named import model_of
+    from tiltmeter.cli._own_texts import own_texts
+    from tiltmeter.cli._terminal import steps
     from tiltmeter.core.errors import FileError
-    from tiltmeter.core.evidence import Evidence, Verdict
     from tiltmeter.core.files import write_text
-    from tiltmeter.core.records import Unavailable
-    from tiltmeter.monitor import Monitor
 
-    loaded = Monitor.load(studies.locate_monitor(monitor))
     if out is not None and out.exists():
         raise FileError(f"{out} exists already; name another file or remove it first.")
-    evidence = loaded.direction.evidence
-    if isinstance(evidence, Evidence) and isinstance(evidence.verdict, Verdict) and evidence.verdict.outcome != "holds":
-        print(f"tiltmeter: verdict on this monitor: {evidence.verdict.outcome}.", file=sys.stderr)
-    if isinstance(threshold := loaded.card.threshold, Unavailable):
-        print(f"tiltmeter: no alarms, for the monitor has no threshold: {threshold.reason}", file=sys.stderr)
-    rows = studies.open_texts(texts, distribution="new texts")
-    subject = model_of(loaded, model, dtype=dtype)
-    replayed = loaded.check(subject)
-    if replayed is not None and replayed.outcome != "exact":
-        print(f"tiltmeter: {replayed.sentence}", file=sys.stderr)
-    scored = loaded.score(subject, rows)
+    with steps("score") as announce:
+        from tiltmeter.monitor import Monitor
+
+        loaded = Monitor.load(studies.locate_monitor(monitor))
+        _warn_of(loaded)
+        columns = studies.ColumnsOf(text=text, id=id_)
+        rows = own_texts("score", texts, columns, distribution="new texts", labels="ignored")
+        subject = model_of(loaded, model, dtype=dtype, announce=announce)
+        replayed = loaded.check(subject)
+        if replayed is not None and replayed.outcome != "exact":
+            print(f"tiltmeter: {replayed.sentence}", file=sys.stderr)
+        announce(f"scoring {len(rows):,} texts")
+        scored = loaded.score(subject, rows)
     lines = [
         json.dumps(
             {
-                "id": str(id_),
+                "id": str(row),
                 "score": float(value),
                 "alarm": None if scored.alarms is None else bool(scored.alarms[i]),
                 "unlike": None if scored.unlike is None else bool(scored.unlike[i]),
             }
         )
-        for i, (id_, value) in enumerate(zip(rows.ids, scored.scores, strict=True))
+        for i, (row, value) in enumerate(zip(rows.ids, scored.scores, strict=True))
     ]
     if out is not None:
         write_text(out, "\n".join(lines) + "\n")
-        print(out)
+        print(f"{out}: {_counts(scored)}")
     else:
         print("\n".join(lines))
+        print(f"score: {_counts(scored)}", file=sys.stderr)
+
+
+def _warn_of(monitor: Monitor) -> None:
+    """Say what speaks against a monitor's scores before they are there."""
+    from tiltmeter.core.evidence import Evidence, Verdict
+    from tiltmeter.core.records import Unavailable
+
+    evidence = monitor.direction.evidence
+    if isinstance(evidence, Evidence) and isinstance(evidence.verdict, Verdict) and evidence.verdict.outcome != "holds":
+        print(f"tiltmeter: verdict on this monitor: {evidence.verdict.outcome}.", file=sys.stderr)
+    if isinstance(threshold := monitor.card.threshold, Unavailable):
+        print(f"tiltmeter: no alarms, for the monitor has no threshold: {threshold.reason}", file=sys.stderr)
+
+
+def _counts(scored: Scores) -> str:
+    n = f"{len(scored.scores):,} texts"
+    alarms = "no threshold for alarms" if scored.alarms is None else f"{int(scored.alarms.sum()):,} alarms"
+    unlike = "" if scored.unlike is None else f", {int(scored.unlike.sum()):,} unlike the calibration texts"
+    return f"{n}, {alarms}{unlike}"

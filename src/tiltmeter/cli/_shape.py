@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from tiltmeter.cli._own_texts import TextColumn
+
+if TYPE_CHECKING:
+    from tiltmeter.core.direction import Direction
 
 
 def shape(
     model: Annotated[str, typer.Argument(help="A model folder, a hub id, or organism:NAME.")],
     texts: Annotated[str, typer.Argument(help="JSONL, CSV, Parquet, hf:NAME:SPLIT, or organism:NAME/SET.")],
+    text: TextColumn = None,
     site: Annotated[
         list[str] | None,
         typer.Option(help="Where activations are read, such as 3.resid_post; may be repeated. Else every block."),
@@ -45,31 +52,26 @@ def shape(
     from typing import get_args
 
     from tiltmeter import anatomy, studies
-    from tiltmeter.cli._print import steps
-    from tiltmeter.cli._shape_tables import shapes
-    from tiltmeter.core.direction import Direction
+    from tiltmeter.cli._own_texts import own_texts
+    from tiltmeter.cli._terminal import steps
     from tiltmeter.core.errors import SpecError
     from tiltmeter.core.files import new_folder, write_json
-    from tiltmeter.interventions import open_steering
     from tiltmeter.report import write_shape
 
-    known = {name: name for name in get_args(anatomy.Part)}
-    if wrong := [name for name in part or () if name not in known]:
-        raise SpecError(f"--part {wrong[0]!r} is none of {', '.join(known)}.")
-    directions: dict[str, Direction] = {}
-    for path in direction or ():
-        opened = open_steering(path)
-        if not isinstance(opened, Direction):
-            raise SpecError(f"{path} holds steering vectors; give a saved direction.")
-        directions[str(path)] = opened
-    settings = anatomy.ShapeSettings(
-        part_kurtosis=part_kurtosis, n_coordinates=n_coordinates, n_random=n_random, seed=seed
-    )
     with nullcontext() if out is None else new_folder(out) as folder, steps("shape") as announce:
+        from tiltmeter.cli._shape_tables import shapes
+
+        known = {name: name for name in get_args(anatomy.Part)}
+        if wrong := [name for name in part or () if name not in known]:
+            raise SpecError(f"--part {wrong[0]!r} is none of {', '.join(known)}.")
+        directions = _directions(direction or ())
+        settings = anatomy.ShapeSettings(
+            part_kurtosis=part_kurtosis, n_coordinates=n_coordinates, n_random=n_random, seed=seed
+        )
         announce("loading the model")
         found = anatomy.model_shape(
-            studies.open_model(studies.ModelSpec(path=model)),
-            studies.open_texts(texts, distribution=texts),
+            studies.open_model(studies.ModelSpec(path=model), announce=announce),
+            own_texts("shape", texts, studies.ColumnsOf(text), distribution=texts, labels="ignored"),
             sites=site or "all",
             parts=tuple(known[name] for name in part or ("activations",)),
             directions=directions,
@@ -85,3 +87,18 @@ def shape(
         shapes(found)
     if out is not None and not as_json:
         print(f"\nPage: {(out / 'shape.html').resolve()}")
+
+
+def _directions(paths: Sequence[Path]) -> dict[str, Direction]:
+    """Open saved directions, by their paths."""
+    from tiltmeter.core.direction import Direction
+    from tiltmeter.core.errors import SpecError
+    from tiltmeter.interventions import open_steering
+
+    directions: dict[str, Direction] = {}
+    for path in paths:
+        opened = open_steering(path)
+        if not isinstance(opened, Direction):
+            raise SpecError(f"{path} holds steering vectors; give a saved direction.")
+        directions[str(path)] = opened
+    return directions

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from tiltmeter.cli._figures import interval
+from tiltmeter.cli._terminal import page
 from tiltmeter.core.shape import ModelShape, NullRange, RowsShape, SampleShape, ShapeGroup, Spectrum, TailShape
 
 
 def shapes(found: ModelShape) -> None:
     """Print a table a set, each figure above its null, then the spectra, and what the figures do not mean."""
-    console = Console(highlight=False)
+    console = page()
     for one in found.sets:
         console.print(_shape_table(one))
         single = (*one.pools, *one.directions)

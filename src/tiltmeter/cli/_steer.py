@@ -53,20 +53,23 @@ def steer(
     from contextlib import nullcontext
 
     from tiltmeter import interventions, studies
-    from tiltmeter.cli._print import side_by_side, steps
+    from tiltmeter.cli._terminal import steps
     from tiltmeter.core.errors import SpecError
     from tiltmeter.core.files import new_folder, write_json
     from tiltmeter.report import write_steering
 
     if (prompt is None) == (prompts is None):
         raise SpecError("Give prompts by --prompt, or a file of them by --prompts.")
-    ways = interventions.Ways(_numbers(strengths), units, max_new_tokens)
     with nullcontext() if out is None else new_folder(out) as folder, steps("steer") as announce:
+        from tiltmeter.cli._print import side_by_side
+
+        ways = interventions.Ways(_numbers(strengths), units, max_new_tokens)
         along = interventions.open_steering(vectors)
         given = prompt if prompts is None else studies.open_texts(prompts, distribution="prompts")
         quiet = None if neutral is None else studies.open_texts(neutral, distribution=neutral)
         announce("loading the model")
-        subject = studies.open_model(studies.ModelSpec(path=model, revision=revision, dtype=dtype, device=device))
+        asked = studies.ModelSpec(path=model, revision=revision, dtype=dtype, device=device)
+        subject = studies.open_model(asked, announce=announce)
         announce(f"generating at {len(ways.strengths)} strengths")
         found = interventions.side_by_side(
             subject, given or [], direction=along, ways=ways, neutral=quiet, random_state=seed

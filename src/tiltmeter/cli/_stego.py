@@ -58,8 +58,8 @@ def play(
     Example: tiltmeter stego play hidden --maths --encoder sentence-transformers/all-MiniLM-L6-v2
     """
     from tiltmeter import steganography, studies
-    from tiltmeter.cli._print import steps
     from tiltmeter.cli._stego_table import game_table
+    from tiltmeter.cli._terminal import steps
     from tiltmeter.core.errors import SpecError
 
     if sum((texts is not None, prompts is not None, maths)) != 1:
@@ -73,9 +73,9 @@ def play(
 
     with steps("stego") as announce:
         announce("loading models")
-        reads = studies.open_model(studies.ModelSpec(path=encoder, device=device))
+        reads = studies.open_model(studies.ModelSpec(path=encoder, device=device), announce=announce)
         writes, judges = (
-            None if path is None else studies.open_model(studies.ModelSpec(path=path, device=device))
+            None if path is None else studies.open_model(studies.ModelSpec(path=path, device=device), announce=announce)
             for path in (writer, judge)
         )
         if maths:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from tiltmeter.cli._figures import interval
+from tiltmeter.cli._terminal import page
 from tiltmeter.core.records import Estimate, Measured
 from tiltmeter.core.stego import Game
 
 
 def game_table(game: Game) -> None:
     """Print a table an attacker, a row a defender: bits per KB both ways, what was withheld, and quality."""
-    console = Console(highlight=False)
+    console = page()
     console.print(f"{game.source}: {game.n_items} items; quality is {game.quality}.", markup=False)
     stand_ins = {one.name for one in game.defenders if one.stands_in}
     for attacker in game.attackers:

@@ -23,9 +23,12 @@ def info(
 
     Example: tiltmeter store info acts
     """
-    from tiltmeter.activations import ActivationStore
+    from tiltmeter.cli._terminal import steps
 
-    found = ActivationStore.open(store).info()
+    with steps("store info"):
+        from tiltmeter.activations import ActivationStore
+
+        found = ActivationStore.open(store).info()
     if json:
         print(found.model_dump_json(indent=2))
         return
@@ -51,10 +54,13 @@ def verify(
 
     Example: tiltmeter store verify acts
     """
-    from tiltmeter.activations import ActivationStore
+    from tiltmeter.cli._terminal import steps
 
-    opened = ActivationStore.open(store)
-    problems = opened.verify()
+    with steps("store verify"):
+        from tiltmeter.activations import ActivationStore
+
+        opened = ActivationStore.open(store)
+        problems = opened.verify()
     if json:
         print(dumps({"problems": [str(problem) for problem in problems]}, indent=2))
         raise typer.Exit(2 if problems else 0)
@@ -83,7 +89,11 @@ def export(
 
     Example: tiltmeter store export acts --out acts_numpy --sites 3.resid_post
     """
-    from tiltmeter.activations import ActivationStore, export_store
+    from tiltmeter.cli._terminal import steps
 
     chosen = None if sites is None else tuple(site.strip() for site in sites.split(","))
-    print(export_store(ActivationStore.open(store), out, to=to, sites=chosen))
+    with steps("store export"):
+        from tiltmeter.activations import ActivationStore, export_store
+
+        where = export_store(ActivationStore.open(store), out, to=to, sites=chosen)
+    print(where)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from tiltmeter.studies import ExpertsSpec, StudyCost, StudySpec
+    from tiltmeter.studies import StudyCost
 
 
 def study(
@@ -34,6 +34,7 @@ def study(
     Example: tiltmeter study examples/facts.yaml
     """
     from tiltmeter import studies
+    from tiltmeter.cli._terminal import steps
     from tiltmeter.core.errors import SpecError
 
     values = {}
@@ -42,31 +43,34 @@ def study(
         if not sign or not name:
             raise SpecError(f"--set {pair!r} is not of the form NAME=VALUE.")
         values[name] = value
-    if studies.spec_kind(spec) == "contest":
+    with steps(spec.stem):
+        kind = studies.spec_kind(spec)
+    if kind == "contest":
         if values or dry_run:
             raise SpecError(f"{spec} is the spec of a contest, which takes neither --set nor --dry-run.")
-        _contest(studies.read_experts_spec(spec), out, as_json=as_json)
+        _contest(spec, out, as_json=as_json)
         return
-    asked = studies.read_spec(spec, values=values)
-    if dry_run:
-        from tiltmeter.cli._print import steps
-
-        with steps(asked.name) as announce:
-            announce("splitting the texts, loading the model and timing a few batches")
-            found = studies.study_cost(asked)
-        _cost(found, as_json=as_json)
-    else:
-        _study(asked, out, as_json=as_json)
+    if not dry_run:
+        _study(spec, out, values=values, as_json=as_json)
+        return
+    with steps(spec.stem, first="splitting the texts, loading the model and timing a few batches") as announce:
+        asked = studies.read_spec(spec, values=values)
+        studies.tell_of_hub(asked.model.path, announce)
+        found = studies.study_cost(asked)
+    _cost(found, as_json=as_json)
 
 
-def _study(asked: StudySpec, out: Path | None, *, as_json: bool) -> None:
+def _study(spec: Path, out: Path | None, *, values: dict[str, str], as_json: bool) -> None:
     import json
 
     from tiltmeter import studies
-    from tiltmeter.cli._print import steps, verdict
+    from tiltmeter.cli._terminal import steps
 
-    folder = out or _folder(asked.name)
-    with steps(asked.name) as announce:
+    with steps(spec.stem, first="reading the spec") as announce:
+        from tiltmeter.cli._print import verdict
+
+        asked = studies.read_spec(spec, values=values)
+        folder = out or _folder(asked.name)
         done = studies.run_study(asked, folder, announce=announce)
     page, monitor = (folder / "report.html").resolve(), folder / "monitors" / "best"
     if as_json:
@@ -96,13 +100,15 @@ def _cost(found: StudyCost, *, as_json: bool) -> None:
     print(json.dumps(told, indent=2, ensure_ascii=False))
 
 
-def _contest(asked: ExpertsSpec, out: Path | None, *, as_json: bool) -> None:
+def _contest(spec: Path, out: Path | None, *, as_json: bool) -> None:
     from tiltmeter import studies
-    from tiltmeter.cli._expert_tables import experts
-    from tiltmeter.cli._print import steps
+    from tiltmeter.cli._terminal import steps
 
-    folder = out or _folder(asked.name)
-    with steps(asked.name) as announce:
+    with steps(spec.stem, first="reading the spec") as announce:
+        from tiltmeter.cli._expert_tables import experts
+
+        asked = studies.read_experts_spec(spec)
+        folder = out or _folder(asked.name)
         found = studies.run_experts(asked, folder, announce=announce)
     if as_json:
         print(found.model_dump_json(indent=2))

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from tiltmeter.cli._figures import interval
+from tiltmeter.cli._terminal import page
 from tiltmeter.core.records import Estimate, Measured
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ _NAMED = 10
 
 def summary_tables(found: MonitorSummary) -> None:
     """Print days, and what the tests for a change say."""
-    console = Console()
+    console = page()
     days = Table(box=None, pad_edge=False)
     for name in ("day", "monitor", "texts", "alarms", "share", "promised", "unlike", "median, 99 %, highest score"):
         # a date that is cut tells no day
@@ -63,7 +63,7 @@ def _percent(rate: Measured) -> str:
 
 def replay_table(found: ReplayTotals) -> None:
     """Print where two monitors agree."""
-    console = Console()
+    console = page()
     table = Table()
     for name in ("", f"{found.monitor}: alarm", "none"):
         table.add_column(Text(name))

@@ -56,16 +56,17 @@ def svd(
     from contextlib import nullcontext
 
     from tiltmeter import anatomy, studies
-    from tiltmeter.cli._print import steps
-    from tiltmeter.cli._weight_tables import weights
+    from tiltmeter.cli._terminal import steps
     from tiltmeter.core.files import new_folder, write_json
     from tiltmeter.report import write_weights
 
     chosen, blocks = _matrices(matrix), _blocks(layers)
     with nullcontext() if out is None else new_folder(out) as folder, steps("anatomy svd") as announce:
+        from tiltmeter.cli._weight_tables import weights
+
         announce("loading the model")
-        subject = studies.open_model(studies.ModelSpec(path=model, revision=revision, dtype=dtype))
-        reader = None if encoder is None else studies.open_model(studies.ModelSpec(path=encoder))
+        subject = studies.open_model(studies.ModelSpec(path=model, revision=revision, dtype=dtype), announce=announce)
+        reader = None if encoder is None else studies.open_model(studies.ModelSpec(path=encoder), announce=announce)
         lens = anatomy.token_lens(subject, through=through, fold_norm=fold_norm)
         judges = anatomy.usual_judges(subject, lens, encoder=reader, word_vectors=word_vectors)
         announce("decomposing, and drawing nulls")
@@ -116,13 +117,14 @@ def locate(
     import json
 
     from tiltmeter import anatomy, studies
-    from tiltmeter.cli._print import steps
-    from tiltmeter.cli._weight_tables import located
+    from tiltmeter.cli._terminal import steps
 
     chosen, blocks = _matrices(matrix), _blocks(layers)
     with steps("anatomy locate") as announce:
+        from tiltmeter.cli._weight_tables import located
+
         announce("loading the model")
-        subject = studies.open_model(studies.ModelSpec(path=model, revision=revision, dtype=dtype))
+        subject = studies.open_model(studies.ModelSpec(path=model, revision=revision, dtype=dtype), announce=announce)
         lens = anatomy.token_lens(subject, through=through, fold_norm=fold_norm)
         announce("decomposing, and drawing random queries")
         found = anatomy.locate(

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from tiltmeter.cli._figures import value
+from tiltmeter.cli._terminal import page
 from tiltmeter.core.comparison import Common, Compared, Comparison, Difference, Kept
 from tiltmeter.core.records import Estimate, Measured
 
 
 def comparison(found: Comparison, *, worse: Sequence[Difference] | None) -> None:
     """Print a table a run, and below it what was compared; ``worse`` is None where nobody asked for a check."""
-    console = Console(highlight=False)
+    console = page()
     first, *others = found.runs
     console.print(Text(f"First: {_run(first)}"))
     for other in others:
@@ -59,7 +59,7 @@ def comparison(found: Comparison, *, worse: Sequence[Difference] | None) -> None
 
 def kept(found: Sequence[Kept]) -> None:
     """Print each bound with what was found, the broken ones marked."""
-    console = Console(highlight=False)
+    console = page()
     table = Table(box=None, pad_edge=False)
     for name in ("run", "test set", "figure", "bound", "found", ""):
         table.add_column(name, overflow="fold", justify="right" if name in ("bound", "found") else "left")

@@ -22,12 +22,15 @@ def verdict(
     Example: tiltmeter verdict runs/2026-11-22-facts
     """
     from tiltmeter import studies
-    from tiltmeter.cli._print import rejudged, whole_verdict
-    from tiltmeter.core.errors import SpecError
-    from tiltmeter.core.evidence import Verdict
-    from tiltmeter.evaluation import rejudge as judge_again
+    from tiltmeter.cli._terminal import steps
 
-    evidence = studies.open_evidence(run)
+    with steps("verdict"):
+        from tiltmeter.cli._print import rejudged, whole_verdict
+        from tiltmeter.core.errors import SpecError
+        from tiltmeter.core.evidence import Verdict
+        from tiltmeter.evaluation import rejudge as judge_again
+
+        evidence = studies.open_evidence(run)
     if rejudge:
         change = judge_again(evidence)
         if as_json:

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from tiltmeter.anatomy import Located
+from tiltmeter.cli._terminal import page
 from tiltmeter.core.records import Estimate
 from tiltmeter.core.weights import AgainstNull, WeightAnatomy
 
 
 def weights(found: WeightAnatomy) -> None:
     """Print how coherent the directions of each kind are beside each null, and what may be said of that."""
-    console = Console(highlight=False)
+    console = page()
     table = Table(box=None, pad_edge=False)
     for name in ("matrix", "judge"):
         table.add_column(name, overflow="fold")
@@ -50,7 +50,7 @@ def located(found: Sequence[Located]) -> None:
     for one in found:
         place = (str(one.layer), str(one.part), str(one.number), f"{one.cosine:+.2f}", f"{one.p:.3f}")
         table.add_row(f"{one.matrix} {one.side}", *place)
-    console = Console(highlight=False)
+    console = page()
     console.print(table)
     console.print("\np: the share of as many random tokens that come as near to any direction that was looked at.")
 

@@ -36,7 +36,7 @@ def read_texts(
     where: str | Path,
     *,
     distribution: str | None = None,
-    columns: Mapping[str, str] | None = None,
+    columns: Mapping[str, str | None] | None = None,
     label_positive: str | None = None,
 ) -> TextSet:
     """Read a set of texts, labelled or not.
@@ -58,7 +58,8 @@ def read_texts(
         Name of the set. None: the column ``distribution``, else the name of the file. If that column holds several
         names, it must be one of them, and only its rows are read.
     columns
-        Names in the source for the names above, for example ``{"text": "statement"}``.
+        Names in the source for the names above, for example ``{"text": "statement"}``; None for what is not to be read
+        though it is there, for example ``{"label": None}``.
     label_positive
         The label that means 1, where labels are not 0 and 1; every other label then means 0.
 
@@ -120,18 +121,18 @@ def read_texts(
     )
 
 
-def _renamed(table: Table, *, columns: Mapping[str, str]) -> Table:
-    """Give the columns the names they are read by, and make NaN, which Parquet writes for nothing, None."""
+def _renamed(table: Table, *, columns: Mapping[str, str | None]) -> Table:
+    """Give the columns the names they are read by, drop those that are not to be, and make NaN (of Parquet) None."""
     present = dict.fromkeys(name for row in table.rows for name in row.values)
     for ours, theirs in columns.items():
         if ours not in COLUMNS:
             raise SpecError(f"columns renames {ours!r}, which is not read; the names are {', '.join(COLUMNS)}.")
-        if theirs not in present:
+        if theirs is not None and theirs not in present:
             raise DataError(f"{table.source} has no column {theirs!r}; its columns are {', '.join(present)}.")
-    names = {theirs: ours for ours, theirs in columns.items()}
-    if "pair" not in present and "pair_id" in present:
+    names = {theirs: ours for ours, theirs in columns.items() if theirs is not None}
+    if "pair" not in columns and "pair" not in present and "pair_id" in present:
         names.setdefault("pair_id", "pair")
-    replaced = set(names.values()) - set(names)
+    replaced = set(columns).union(names.values()) - set(names)
     rows = [
         row._replace(
             values={

@@ -11,14 +11,17 @@ from pathlib import Path
 from typing import Any, get_args
 
 import torch
+from huggingface_hub import constants, try_to_load_from_cache
 from huggingface_hub.errors import StrictDataclassError
 from huggingface_hub.utils import logging as hub_logging
 from safetensors import SafetensorError
 from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForTextEncoding, AutoTokenizer, PreTrainedConfig
+from transformers.utils import CONFIG_NAME
 from transformers.utils import logging as transformers_logging
 
 from tiltmeter.core.errors import ModelError, SpecError
 from tiltmeter.core.files import expand_user, read_json
+from tiltmeter.core.network import unknown_host
 from tiltmeter.models._adapters import check_unquantized
 from tiltmeter.models._families import check_model_type, family_of
 from tiltmeter.models._family import Attention, Family
@@ -28,6 +31,11 @@ from tiltmeter.models._subject import DType, LoadedFrom, SubjectModel
 _HUB_ID = re.compile(r"[\w-][\w.-]*(/[\w-][\w.-]*)?")
 # what transformers and safetensors raise for files that are missing, damaged or do not fit
 _LOADING = (OSError, ValueError, RuntimeError, KeyError, ImportError, SafetensorError, StrictDataclassError)
+# under the names that transformers gives them in every family
+_SIZES = (
+    "hidden_size", "num_hidden_layers", "num_attention_heads", "num_key_value_heads", "head_dim", "intermediate_size",
+    "vocab_size",
+)  # fmt: skip
 
 
 def load(
@@ -148,6 +156,7 @@ def find_family(where: str, *, revision: str | None) -> tuple[Family, str | None
     if Path(where).is_dir():
         config, commit = read_json(Path(where) / "config.json"), None
     else:
+        _check_network(where, revision=revision)
         try:
             config, _ = PreTrainedConfig.get_config_dict(where, revision=revision)
         except _LOADING as error:
@@ -160,9 +169,30 @@ def find_family(where: str, *, revision: str | None) -> tuple[Family, str | None
     check_unquantized(config, name=where)
     try:
         whole = AutoConfig.from_pretrained(where, revision=revision, trust_remote_code=False)
-    except _LOADING as error:
+    # heads of which there are none divide by zero
+    except (*_LOADING, ArithmeticError) as error:
         raise ModelError(f"The config.json of {where} could not be read ({_cause(error)}).") from error
+    _check_sizes(whole, name=where)
     return family_of(whole), commit
+
+
+def _check_network(name: str, *, revision: str | None) -> None:
+    """Refuse at once what would be asked for again and again: a model that is not kept here, without a network."""
+    if constants.HF_HUB_OFFLINE or isinstance(try_to_load_from_cache(name, CONFIG_NAME, revision=revision), str):
+        return
+    if (host := unknown_host(constants.ENDPOINT)) is not None:
+        raise ModelError(
+            f"{name} is no folder and not in the Hub's cache here, and {host} cannot be reached, for its name is not "
+            "known; check the path or the network."
+        )
+
+
+def _check_sizes(config: PreTrainedConfig, *, name: str) -> None:
+    """Refuse sizes of nothing, of which transformers builds a model all the same."""
+    for size in _SIZES:
+        found = getattr(config.get_text_config(), size, None)
+        if isinstance(found, int) and found < 1:
+            raise ModelError(f"The config.json of {name} says that {size} is {found!r}; it must be 1 or more.")
 
 
 def _check_weights(where: str, info: dict[str, Any]) -> None:

@@ -60,11 +60,20 @@ def model_support(path_or_name: str | Path) -> Support:
         with quiet(bars=False):
             family, _ = find_family(where, revision=None)
             config = AutoConfig.from_pretrained(where, trust_remote_code=False)
+            size = _size_of(config, name=where)
         if Path(where).is_dir():
             _check_files(Path(where))
     except (ModelError, FormatError) as error:
         return Support(name, None, None, str(error))
-    return Support(name, family.name, model_size(config), None)
+    return Support(name, family.name, size, None)
+
+
+def _size_of(config: PreTrainedConfig, *, name: str) -> Size:
+    try:
+        return model_size(config)
+    except (ValueError, TypeError, ArithmeticError, RuntimeError) as error:  # of values that no model can have
+        reason = next(iter(str(error).splitlines()), type(error).__name__).rstrip(".")
+        raise ModelError(f"No model can be built as the config.json of {name} says ({reason}).") from error
 
 
 def _check_files(folder: Path) -> None:

@@ -6,11 +6,12 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from huggingface_hub import HfApi, ModelInfo, snapshot_download
-from huggingface_hub.errors import HfHubHTTPError
+from huggingface_hub import HfApi, ModelInfo, constants, snapshot_download
+from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
 from tiltmeter.core.errors import FileError, SpecError
 from tiltmeter.core.files import expand_user, new_folder, read_json
+from tiltmeter.core.network import unknown_host
 from tiltmeter.monitor._monitor import Monitor
 from tiltmeter.monitor._probe_card import CARD, README, read_card
 
@@ -159,9 +160,23 @@ def fetch(repo: str, *, revision: str | None = None) -> Path:
     Traceback (most recent call last):
     tiltmeter.core.errors.FileError: The Hub did not give no//name (...).
     """
+    unknown = unknown_host(constants.ENDPOINT)
     try:
-        folder = Path(snapshot_download(repo, revision=revision, allow_patterns=_BROUGHT, library_name="tiltmeter"))
+        folder = Path(
+            snapshot_download(
+                repo,
+                revision=revision,
+                allow_patterns=_BROUGHT,
+                library_name="tiltmeter",
+                local_files_only=unknown is not None,
+            )
+        )
     except _FAILURES as error:
+        if isinstance(error, LocalEntryNotFoundError) and unknown is not None:
+            raise FileError(
+                f"{repo} is not in the Hub's cache here, and {unknown} cannot be reached, for its name is not known; "
+                "check the network, or give a folder."
+            ) from error
         raise FileError(f"The Hub did not give {repo} ({_cause(error)}).") from error
     if not (folder / "monitor.json").is_file():
         raise FileError(f"{repo} holds no monitor.json; it is not a monitor of Tiltmeter.")

@@ -69,9 +69,9 @@ def selection_section(look: Lookup) -> Selection:
         site = look.best_sites.get(method)
         figure = show_auroc(measured.get((site, method)) if site else None)
         folds = found[site, method].fold_aurocs if site and (site, method) in found else ()
-        spread = Shown(", ".join(decimal(f) for f in folds)) if folds else Shown(DASH)
-        rows.append(method_row(look, method, (Shown(site or DASH), figure, spread)))
-    best = grid("Best site per method, by validation AUROC", "Method", ("site", "AUROC", "per fold"), rows)
+        spread = Shown(f"{decimal(min(folds))} to {decimal(max(folds))}") if folds else Shown(DASH)
+        rows.append(method_row(look, method, (figure, spread), site or DASH))
+    best = grid("Best site per method, by validation AUROC", "Method", ("AUROC", "fold to fold"), rows)
     return Selection(picture, best, _sitegrid(look, "Validation AUROC of everything that was tried", measured))
 
 

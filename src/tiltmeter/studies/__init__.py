@@ -7,10 +7,11 @@ from tiltmeter.core.on_demand import names_on_demand
 if TYPE_CHECKING:
     from tiltmeter.studies._attempts import AttemptsCard, build_attempts
     from tiltmeter.studies._bounds import bounds_of, check_bounds
+    from tiltmeter.studies._columns_of import ColumnsOf, OwnTexts, open_own_texts
     from tiltmeter.studies._compare import compare_runs, regressions
     from tiltmeter.studies._cost import StudyCost, study_cost
     from tiltmeter.studies._doctor import Environment, Extra, examine
-    from tiltmeter.studies._draft import ColumnsOf, Draft, draft_spec
+    from tiltmeter.studies._draft import Draft, draft_spec
     from tiltmeter.studies._experts import run_experts
     from tiltmeter.studies._experts_spec import ExpertsSpec, GrammarSpec, TeacherSpec, TextsSpec, read_experts_spec
     from tiltmeter.studies._kind import SpecKind, spec_kind
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from tiltmeter.studies._run import Study, run_study
     from tiltmeter.studies._runs import locate_monitor, open_evidence
     from tiltmeter.studies._scored_rows import ScoredRows, read_scored_rows
-    from tiltmeter.studies._sources import locate_model, open_model, open_texts
+    from tiltmeter.studies._sources import locate_model, open_model, open_texts, tell_of_hub
     from tiltmeter.studies._spec import (
         AnswersSpec,
         EvidenceSpec,
@@ -56,6 +57,7 @@ __all__ = [
     "LeagueTask",
     "ModelSpec",
     "MonitorSpec",
+    "OwnTexts",
     "ProbeSpec",
     "ReadSpec",
     "RivalsSpec",
@@ -78,6 +80,7 @@ __all__ = [
     "locate_monitor",
     "open_evidence",
     "open_model",
+    "open_own_texts",
     "open_texts",
     "parse_spec",
     "pick_tasks",
@@ -91,4 +94,5 @@ __all__ = [
     "run_study",
     "spec_kind",
     "study_cost",
+    "tell_of_hub",
 ]

@@ -14,22 +14,20 @@ from typing import Any, NamedTuple
 
 import yaml
 
-from tiltmeter.core.errors import FileError, SpecError
+from tiltmeter.core.errors import FileError
 from tiltmeter.core.evidence import Leakage
 from tiltmeter.core.files import write_text
 from tiltmeter.data import (
-    Guess,
     TextSet,
     find_leakage,
-    guess_columns,
     join_near_copies,
-    read_texts,
     require_two_classes,
     write_texts,
 )
 from tiltmeter.evaluation import negatives_needed
+from tiltmeter.studies._columns_of import AS_NAMED, ColumnsOf, open_own_texts
 from tiltmeter.studies._material import Material, open_material, split_material
-from tiltmeter.studies._sources import locate_model, open_texts
+from tiltmeter.studies._sources import locate_model
 from tiltmeter.studies._spec import StudySpec, parse_spec
 
 # the first for which there are negatives enough is proposed; the last is hardly a monitor any more
@@ -39,21 +37,6 @@ _CONFIDENCE = 0.95
 _FEWEST_GROUPS = 10
 # a larger group leaves too little to divide: near copies are then told and not joined
 _LARGEST_GROUP = 0.1
-
-
-class ColumnsOf(NamedTuple):
-    """Which columns of a file hold what; None where a file names them as Tiltmeter does, or has none.
-
-    An empty ``group`` is none, whatever may be guessed. ``positive`` is the label that means 1.
-    """
-
-    text: str | None = None
-    label: str | None = None
-    group: str | None = None
-    positive: str | None = None
-
-
-_AS_NAMED = ColumnsOf()
 
 
 class Draft(NamedTuple):
@@ -69,7 +52,7 @@ class Draft(NamedTuple):
     notes: tuple[str, ...]
 
 
-def draft_spec(where: str, out: Path, *, model: str, name: str | None = None, columns: ColumnsOf = _AS_NAMED) -> Draft:
+def draft_spec(where: str, out: Path, *, model: str, name: str | None = None, columns: ColumnsOf = AS_NAMED) -> Draft:
     """Write a spec for a file of texts, which :func:`tiltmeter.studies.run_study` accepts.
 
     Columns that a study does not know by their names are taken over into a file of texts beside the spec. The texts are
@@ -109,7 +92,7 @@ def draft_spec(where: str, out: Path, *, model: str, name: str | None = None, co
         if path.exists():
             raise FileError(f"{path} exists already; remove it first, or name another spec with --out.")
     _check_model(model)
-    texts, changed = _open(where, columns, name=name)
+    texts, changed = open_own_texts(where, columns, distribution=name, labels="guessed")
     named = _name(name or texts.distribution)
     asked: dict[str, Any] = {
         "name": named,
@@ -134,52 +117,6 @@ def _from(folder: Path, where: str) -> str:
         return where
     # a link on the way is followed, for .. leads out of the folder that it points to
     return os.path.relpath(path.parent.resolve() / path.name, folder.resolve())
-
-
-def _open(where: str, columns: ColumnsOf, *, name: str | None) -> tuple[TextSet, tuple[str, ...]]:
-    """Read the texts under the names that a study knows, and say what was renamed."""
-    if where.startswith("organism:"):
-        return open_texts(where, distribution=where.rpartition("/")[2]), ()
-    guess = guess_columns(where, text=columns.text, label=columns.label)
-    listed = "; ".join(map(str, guess.columns))
-    for option, asked in zip(("--text", "--label", "--group"), columns, strict=False):
-        if asked and guess.column(asked) is None:
-            raise SpecError(f"{option} is {asked!r}, which is no column of {where}. Its columns: {listed}.")
-    text, label, group = guess.text, guess.label, guess.group if columns.group is None else columns.group or None
-    _check_roles(where, guess, group=group)
-    if guess.content == "text" and text is None:
-        raise SpecError(f"It cannot be told which column of {where} holds the texts; say so with --text. {listed}.")
-    if guess.content != "positive" and label is None:
-        raise SpecError(f"It cannot be told which column of {where} holds the labels; say so with --label. {listed}.")
-    positive = columns.positive or guess.positive
-    if label is not None and not guess.is_binary and positive is None:
-        raise SpecError(
-            f"The labels in {where} are not 0 and 1 ({guess.column(label)}); say with --positive which of them means "
-            "1, what the probe is to find."
-        )
-    taken = {"messages" if guess.content == "messages" else "text": text, "label": label, "group": group}
-    renamed = {ours: theirs for ours, theirs in taken.items() if theirs is not None and theirs != ours}
-    notes = [f"{theirs} is read as {ours}" for ours, theirs in renamed.items()]
-    if positive is not None:
-        notes.append(f"the label {positive} means 1, every other 0")
-    texts = read_texts(where, distribution=name, columns=renamed, label_positive=positive)
-    return texts, tuple(notes)
-
-
-def _check_roles(where: str, guess: Guess, *, group: str | None) -> None:
-    """Refuse a column in two roles, and a first line that is no header."""
-    named = [column for column in (guess.text, guess.label, group) if column is not None]
-    if twice := [column for column in named if named.count(column) > 1]:
-        raise SpecError(
-            f"The column {twice[0]!r} of {where} cannot hold two of texts, labels and groups; name others with "
-            "--text, --label and --group."
-        )
-    label = None if guess.label is None else guess.column(guess.label)
-    if label is not None and label.name in label.values:
-        raise SpecError(
-            f"The first line of {where} names its columns, and {label.name!r} there is one of the labels; write a line "
-            "such as text,label above it."
-        )
 
 
 def _draft(asked: dict[str, Any], out: Path, *, own: TextSet | None, beside: Path, notes: tuple[str, ...]) -> Draft:

@@ -87,7 +87,7 @@ def run_study(spec: StudySpec, out: Path, *, announce: Callable[[str], None] = l
             material = open_material(spec)
             methods = methods_for(spec, material)
         with steps("loading the model"):
-            reader = open_vectors(spec.model.path) if is_vectors(spec) else open_model(spec.model)
+            reader = open_vectors(spec.model.path) if is_vectors(spec) else open_model(spec.model, announce=announce)
             check_causes(spec, material, reader)
             readers = open_rivals(spec, reader)
         with steps("collecting activations"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 from tiltmeter.core.errors import SpecError
@@ -45,8 +46,15 @@ def open_texts(where: str, *, distribution: str) -> TextSet:
     return organism_texts(known.name, chosen, distribution=distribution, seed=known.seed)
 
 
-def open_model(spec: ModelSpec) -> SubjectModel:
+def open_model(spec: ModelSpec, *, announce: Callable[[str], None] | None = None) -> SubjectModel:
     """Load ``organism:NAME``, ``organism:NAME@SEED``, a folder or a hub id.
+
+    Parameters
+    ----------
+    spec
+        Which model, and how.
+    announce
+        Told what is asked of a hub, which may take long.
 
     Raises
     ------
@@ -58,7 +66,23 @@ def open_model(spec: ModelSpec) -> SubjectModel:
     >>> open_model(ModelSpec(path="organism:facts")).fingerprint.model_type
     'llama'
     """
+    if announce is not None:
+        tell_of_hub(spec.path, announce)
     return load(locate_model(spec.path), revision=spec.revision, dtype=spec.dtype, device=spec.device)
+
+
+def tell_of_hub(path: str, announce: Callable[[str], None]) -> None:
+    """Announce which model a hub is about to be asked for; nothing where it is here.
+
+    Examples
+    --------
+    >>> tell_of_hub("organism:facts", print)
+    >>> tell_of_hub("Qwen/Qwen3-0.6B", print)
+    asking the Hugging Face Hub for Qwen/Qwen3-0.6B, if it is not kept here
+    """
+    # what looks like a path is none of a hub's names
+    if not path.startswith((_ORGANISM, ".", "/", "~")) and not expand_user(path).exists():
+        announce(f"asking the Hugging Face Hub for {path}, if it is not kept here")
 
 
 def open_organism(path: str) -> Organism | None:
