@@ -11,6 +11,7 @@ import contextlib
 import io
 import os
 import re
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -96,6 +97,9 @@ class Shell:
 def printed(page: str, *, folder: Path, environment: dict[str, str]) -> Iterator[tuple[Step, str]]:
     """Run a page in a folder, step by step; the Python of it runs in this process, which must stand in that folder."""
     shell, session = Shell(folder, environment=environment | _environment()), {"__name__": "page"}
+    before = set(sys.modules)
+    # where a session of Python looks first
+    sys.path.insert(0, str(folder))
     try:
         for step in steps(page):
             if step.language == "bash":
@@ -107,6 +111,18 @@ def printed(page: str, *, folder: Path, environment: dict[str, str]) -> Iterator
             yield step, caught.getvalue()
     finally:
         shell.close()
+        sys.path.remove(str(folder))
+        # what lay in this folder is no package elsewhere
+        for name in sys.modules.keys() - before:
+            if (folder / name.split(".")[0]).is_dir():
+                del sys.modules[name]
+
+
+def free_port() -> str:
+    """Return a port of this machine that nothing listens on."""
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return str(found.getsockname()[1])
 
 
 def _environment() -> dict[str, str]:
