@@ -67,7 +67,7 @@ def ecosystem(folder: Path) -> None:
 
 def own_texts(folder: Path) -> None:
     props.model(folder / "my-model")
-    rows = [(i, text, ("no", "yes")[y], group) for i, (text, y, group) in enumerate(props.sentences(300))]
+    rows = [(i, text, ("no", "yes")[y], group) for i, (text, y, group) in enumerate(props.sentences(120))]
     files = {
         "hate.csv": [("id", "sentence", "is_hateful", "template"), *rows],
         "new.csv": [("text",), ("I hate rain.",), ("I like rain.",)],
@@ -179,9 +179,7 @@ STAGES = {
     "docs/how-to/own-texts": Stage(
         own_texts,
         instead={
-            "tiltmeter monitor serve hate=runs/hate --log alarms.sqlite ": (
-                f"tiltmeter monitor serve hate=runs/hate --log alarms.sqlite --port 8000 2> serve.log &\n{UNTIL_UP}:8000/healthz"
-            )
+            "--log alarms.sqlite   #": f"--log alarms.sqlite --port 8000 2> serve.log &\n{UNTIL_UP}:8000/healthz  #"
         },
         ports=("8000",),
     ),
