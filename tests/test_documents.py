@@ -38,16 +38,10 @@ def test_the_python_of_the_readme_runs_and_finds_what_it_says(capsys: pytest.Cap
     assert "On negated the threshold raises more false alarms than it was set for" in printed
 
 
-PAGES = [
-    *sorted((ROOT / "docs" / "explanation" / "methods").glob("*.md")),
-    *(
-        ROOT / "docs" / "how-to" / f"{name}.md"
-        for name in ("operating-points", "rivals", "steering", "shift", "planning")
-    ),
-]
+METHODS = sorted((ROOT / "docs" / "explanation" / "methods").glob("*.md"))
 
 
-@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", METHODS, ids=lambda path: path.stem)
 def test_the_examples_of_a_methods_page_run(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     blocks = _blocks(path, "python")
     for code in blocks:
