@@ -14,10 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pytest
 import torch
-from hub_server import hub_server
-from huggingface_hub import constants
+from hub_server import in_place_of_the_hub
 from pages import ROOT
 from safetensors.torch import save_file
 from tokenizers import Tokenizer, decoders, pre_tokenizers
@@ -25,7 +23,6 @@ from tokenizers.models import BPE
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from tiltmeter import organisms
-
 
 CHAT = "{% for m in messages %}[{{ m['role'] }}] {{ m['content'] }}\n{% endfor %}"
 
@@ -139,7 +136,7 @@ def dictionary(path: Path, *, d: int, seed: int) -> Path:
     shapes = {"W_enc": (d, 64), "b_enc": (64,), "W_dec": (64, d), "b_dec": (d,)}
     path.mkdir()
     told = {"architecture": "standard", "d_in": d, "d_sae": 64, "apply_b_dec_to_input": True, "dtype": "float32"}
-    usual = {"metadata": {"sae_lens_version": "6.54.12"}, "reshape_activations": "none", "normalize_activations": "none"}
+    usual = {"metadata": {}, "reshape_activations": "none", "normalize_activations": "none"}
     (path / "cfg.json").write_text(json.dumps(told | usual))
     tensors = {name: torch.randn(*shape, generator=drawn) for name, shape in shapes.items()}
     save_file(tensors, path / "sae_weights.safetensors")
@@ -148,13 +145,6 @@ def dictionary(path: Path, *, d: int, seed: int) -> Path:
 
 @contextmanager
 def hub() -> Iterator[None]:
-    """Let a Hub on this machine answer in the place of the real one, to whoever asks from here or from a shell."""
-    with hub_server() as server, pytest.MonkeyPatch.context() as patch, tempfile.TemporaryDirectory() as cache:
-        patch.setattr(constants, "ENDPOINT", server.url)
-        patch.setattr(
-            constants, "HUGGINGFACE_CO_URL_TEMPLATE", server.url + "/{repo_id}/resolve/{revision}/{filename}"
-        )
-        patch.setattr(constants, "HF_HUB_CACHE", cache)
-        for name, value in {"HF_ENDPOINT": server.url, "HF_HUB_CACHE": cache, "HF_TOKEN": "hf_made_up"}.items():
-            patch.setenv(name, value)
+    """Let a Hub on this machine answer in the place of the real one."""
+    with tempfile.TemporaryDirectory() as cache, in_place_of_the_hub(Path(cache)):
         yield

@@ -12,7 +12,7 @@ import numpy as np
 import props
 import pytest
 from made_monitors import made_monitor
-from pages import ROOT
+from pages import ROOT, steps
 from stages import Stage, below, cases, follow, with_steps
 
 from tiltmeter import models, organisms
@@ -32,9 +32,10 @@ FACTS = pytest.mark.xdist_group("facts")
 ALREADY = "the same command made the run that stands there, once for all pages"
 FACTS_STUDY = {"tiltmeter study examples/facts.yaml --out runs/facts\n": ALREADY}
 UNTIL_UP = "curl --silent --retry 60 --retry-delay 1 --retry-connrefused http://127.0.0.1"
-# what a fence that needs another package says of it
-INSPECT_CODE = (
-    (ROOT / "docs/how-to/ecosystem.md").read_text(encoding="utf-8").split("## inspect_ai\n\n```python\n")[1].split("```")[0]
+INSPECT_CODE = next(
+    step.code
+    for step in steps((ROOT / "docs/how-to/ecosystem.md").read_text(encoding="utf-8"))
+    if "inspect_ai" in step.code
 )
 
 
@@ -121,8 +122,9 @@ def steering(folder: Path) -> None:
 
 def token_selections(folder: Path) -> None:
     props.model(folder / "Qwen/Qwen3-0.6B")
-    turns = [{"role": "user", "content": "Is it late?"}, {"role": "assistant", "content": "<think>Well, no.</think>No."}]
-    props.lines(folder / "chats.jsonl", [{"messages": turns, "label": 0}])
+    said = {"user": "Is it late?", "assistant": "<think>Look at the clock.</think>No."}
+    messages = [{"role": role, "content": content} for role, content in said.items()]
+    props.lines(folder / "chats.jsonl", [{"messages": messages, "label": 0}])
 
 
 def vllm(folder: Path) -> None:
