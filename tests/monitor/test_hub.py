@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from huggingface_hub import constants
 
 from tests.hub_server import Hub, in_place_of_the_hub
 from tests.made_runs import evidence_of, make_monitor, scored_rows
