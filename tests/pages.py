@@ -14,6 +14,7 @@ import re
 import socket
 import subprocess
 import sys
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -25,7 +26,9 @@ DOCUMENTS = sorted(p for p in ROOT.rglob("*.md") if not any(part.startswith(".")
 RTOL, ATOL = 0.02, 0.011
 """How far a number may be from the one on the page: rounding to two places may fall either way, hence a last digit."""
 
-_FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+FENCE = re.compile(r"^( *)```(\w*)\n(.*?)^\1```$", re.DOTALL | re.MULTILINE)
+"""A fence, which stands further in where it belongs to a point of a list."""
+
 _NUMBER = re.compile(r"(?<![\w.])[-−]?\d[\d,]*(?:\.\d+)?(?:e[-+]?\d+)?")
 _END = "the end of a fence"
 
@@ -38,13 +41,18 @@ class Step(NamedTuple):
     shown: str | None
 
 
+def fences(page: str) -> list[tuple[str, str]]:
+    """Return the language and the content of each fence."""
+    return [(language, textwrap.dedent(code)) for _, language, code in FENCE.findall(page)]
+
+
 def steps(page: str) -> list[Step]:
     """Return what is to be run, in the order of the page."""
-    fences = _FENCE.findall(page)
+    all_of_them = fences(page)
     found = []
-    for i, (language, code) in enumerate(fences):
+    for i, (language, code) in enumerate(all_of_them):
         if language in ("bash", "python"):
-            after = fences[i + 1] if i + 1 < len(fences) else ("", "")
+            after = all_of_them[i + 1] if i + 1 < len(all_of_them) else ("", "")
             shown = after[1] if after[0] == "text" else None
             assert shown is None or shown.strip(), f"what {code} prints is not shown"
             found.append(Step(language, code, shown))
