@@ -31,7 +31,7 @@ INSPECT = pytest.mark.skipif(
 FACTS = pytest.mark.xdist_group("facts")
 ALREADY = "the same command made the run that stands there, once for all pages"
 FACTS_STUDY = {"tiltmeter study examples/facts.yaml --out runs/facts\n": ALREADY}
-UNTIL_UP = "curl --silent --retry 60 --retry-delay 1 --retry-connrefused http://127.0.0.1"
+UNTIL_UP = "curl --silent --retry 300 --retry-delay 1 --retry-connrefused http://127.0.0.1"
 
 
 def fence(name: str, *, speaks_of: str) -> str:
