@@ -163,7 +163,8 @@ STAGES = {
         left_out={"python -m pytest tests/models tests/activations": "these tests are among those that run beside this"}
     ),
     "docs/how-to/attacks": Stage(),
-    "docs/how-to/attempts": Stage(attempts),
+    # 24,000 texts and a study of six sets: more than a minute of processor time
+    "docs/how-to/attempts": Stage(attempts, marks=(pytest.mark.slow,)),
     "docs/how-to/causes": Stage(),
     "docs/how-to/collect-on-ray": Stage(
         collected,
@@ -179,7 +180,8 @@ STAGES = {
         # 4,000 steps for each of twelve dictionaries take more than a minute
         instead={"--seeds 0,1 --out dictionaries": "--seeds 0,1 --out dictionaries --steps 50"},
     ),
-    "docs/how-to/easy-to-hard": Stage(easy_to_hard),
+    # every method in three studies: a minute of processor time
+    "docs/how-to/easy-to-hard": Stage(easy_to_hard, marks=(pytest.mark.slow,)),
     "docs/how-to/ecosystem": Stage(
         ecosystem, left_out={INSPECT_CODE: "test_the_page_on_harnesses_is_followed_with_inspect_ai"}, marks=(FACTS,)
     ),
@@ -213,7 +215,8 @@ STAGES = {
         ports=("8000", "8001"),
         marks=(FACTS,),
     ),
-    "docs/how-to/shape": Stage(shape),
+    # a minute of processor time
+    "docs/how-to/shape": Stage(shape, marks=(pytest.mark.slow,)),
     "docs/how-to/shift": Stage(),
     "docs/how-to/steering": Stage(steering, marks=(FACTS,)),
     "docs/how-to/token-selections": Stage(token_selections),
