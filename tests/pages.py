@@ -11,8 +11,10 @@ import contextlib
 import io
 import os
 import re
+import socket
 import subprocess
 import sys
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -24,7 +26,9 @@ DOCUMENTS = sorted(p for p in ROOT.rglob("*.md") if not any(part.startswith(".")
 RTOL, ATOL = 0.02, 0.011
 """How far a number may be from the one on the page: rounding to two places may fall either way, hence a last digit."""
 
-_FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+FENCE = re.compile(r"^( *)```(\w*)\n(.*?)^\1```$", re.DOTALL | re.MULTILINE)
+"""A fence, which stands further in where it belongs to a point of a list."""
+
 _NUMBER = re.compile(r"(?<![\w.])[-−]?\d[\d,]*(?:\.\d+)?(?:e[-+]?\d+)?")
 _END = "the end of a fence"
 
@@ -37,13 +41,18 @@ class Step(NamedTuple):
     shown: str | None
 
 
+def fences(page: str) -> list[tuple[str, str]]:
+    """Return the language and the content of each fence."""
+    return [(language, textwrap.dedent(code)) for _, language, code in FENCE.findall(page)]
+
+
 def steps(page: str) -> list[Step]:
     """Return what is to be run, in the order of the page."""
-    fences = _FENCE.findall(page)
+    all_of_them = fences(page)
     found = []
-    for i, (language, code) in enumerate(fences):
+    for i, (language, code) in enumerate(all_of_them):
         if language in ("bash", "python"):
-            after = fences[i + 1] if i + 1 < len(fences) else ("", "")
+            after = all_of_them[i + 1] if i + 1 < len(all_of_them) else ("", "")
             shown = after[1] if after[0] == "text" else None
             assert shown is None or shown.strip(), f"what {code} prints is not shown"
             found.append(Step(language, code, shown))
@@ -96,6 +105,9 @@ class Shell:
 def printed(page: str, *, folder: Path, environment: dict[str, str]) -> Iterator[tuple[Step, str]]:
     """Run a page in a folder, step by step; the Python of it runs in this process, which must stand in that folder."""
     shell, session = Shell(folder, environment=environment | _environment()), {"__name__": "page"}
+    before = set(sys.modules)
+    # where a session of Python looks first
+    sys.path.insert(0, str(folder))
     try:
         for step in steps(page):
             if step.language == "bash":
@@ -107,6 +119,18 @@ def printed(page: str, *, folder: Path, environment: dict[str, str]) -> Iterator
             yield step, caught.getvalue()
     finally:
         shell.close()
+        sys.path.remove(str(folder))
+        # what lay in this folder is no package elsewhere
+        for name in sys.modules.keys() - before:
+            if (folder / name.split(".")[0]).is_dir():
+                del sys.modules[name]
+
+
+def free_port() -> str:
+    """Return a port of this machine that nothing listens on."""
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return str(found.getsockname()[1])
 
 
 def _environment() -> dict[str, str]:

@@ -10,12 +10,11 @@ from typing import Any
 
 import pytest
 import typer
-from pages import DOCUMENTS, ROOT
+from pages import DOCUMENTS, ROOT, fences
 
 from tiltmeter.cli._app import app
 
 PROGRAM: Any = typer.main.get_command(app)
-_FENCE = re.compile(r"^ *```(\w*)\n(.*?)^ *```$", re.DOTALL | re.MULTILINE)
 _HERE = re.compile(r"<<'?(\w+)'?\n.*?^\1$", re.DOTALL | re.MULTILINE)
 _INLINE = re.compile(r"`tiltmeter ([^`]+)`")
 _BETWEEN = {"|", "||", "&", "&&", ";"}
@@ -44,8 +43,8 @@ def typed(code: str) -> Iterator[list[str]]:
 
 
 def shown(path: Path) -> list[list[str]]:
-    fences = _FENCE.findall(path.read_text(encoding="utf-8"))
-    commands = [words for language, code in fences if language == "bash" for words in typed(code)]
+    found = fences(path.read_text(encoding="utf-8"))
+    commands = [words for language, code in found if language == "bash" for words in typed(code)]
     # what is set for one command stands before it
     return [words[next((i for i, word in enumerate(words) if "=" not in word), 0) :] for words in commands if words]
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import importlib.util
 import re
-import socket
 from pathlib import Path
 from typing import Any
 
 import pytest
-from pages import assert_agree, printed
+from pages import assert_agree, free_port, printed
 
 pytestmark = pytest.mark.docs
 
@@ -35,7 +34,7 @@ PAGES = [
 def test_a_tutorial_does_what_it_says(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "examples").symlink_to(ROOT / "examples")
     monkeypatch.chdir(tmp_path)
-    page = (TUTORIALS / f"{name}.md").read_text(encoding="utf-8").replace(_PORT, _free_port())
+    page = (TUTORIALS / f"{name}.md").read_text(encoding="utf-8").replace(_PORT, free_port())
     for step, said in printed(page, folder=tmp_path, environment={}):
         if step.shown is not None:
             assert_agree(step.shown, said)
@@ -84,9 +83,3 @@ def _execute() -> Any:
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
-
-
-def _free_port() -> str:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return str(found.getsockname()[1])

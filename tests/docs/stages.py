@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
-from pages import DOCUMENTS, ROOT, assert_agree, printed, steps
+from pages import DOCUMENTS, ROOT, assert_agree, free_port, printed, steps
 
 
 @dataclass(frozen=True)
@@ -17,11 +18,14 @@ class Stage:
 
     ``build`` lays out the folder. ``instead`` maps a piece of the page to what is run in its place, for a name that
     only a reader can fill in or a size that takes hours. ``left_out`` maps a piece to why nothing is run for it.
+    ``ports`` are exchanged for free ones. ``within`` is what goes on meanwhile, such as a Hub.
     """
 
     build: Callable[[Path], None] = lambda folder: None
     instead: Mapping[str, str] = field(default_factory=dict)
     left_out: Mapping[str, str] = field(default_factory=dict)
+    ports: tuple[str, ...] = ()
+    within: Callable[[], AbstractContextManager[Any]] = nullcontext
     marks: tuple[Any, ...] = ()
 
 
@@ -36,12 +40,15 @@ def follow(name: str, stage: Stage, *, folder: Path) -> None:
     for piece, other in {**stage.instead, **dict.fromkeys(stage.left_out, "")}.items():
         assert piece in page, f"{name} does not say {piece}"
         page = page.replace(piece, other)
+    for port in stage.ports:
+        page = page.replace(port, free_port())
     for shared in ("examples", "docs"):
         (folder / shared).symlink_to(ROOT / shared)
     stage.build(folder)
-    for step, said in printed(page, folder=folder, environment={}):
-        if step.shown is not None:
-            assert_agree(step.shown, said)
+    with stage.within():
+        for step, said in printed(page, folder=folder, environment={}):
+            if step.shown is not None:
+                assert_agree(step.shown, said)
 
 
 def with_steps(pages: Iterable[Path]) -> set[str]:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from huggingface_hub import constants
 
-from tests.hub_server import Hub, hub_server
+from tests.hub_server import Hub, in_place_of_the_hub
 from tests.made_runs import evidence_of, make_monitor, scored_rows
 from tiltmeter.core.errors import FileError, FormatError, SpecError
 from tiltmeter.core.evidence import Evidence
@@ -32,14 +32,8 @@ def folder(evidence: Evidence, tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Hub]:
-    with hub_server() as server:
-        monkeypatch.setattr(constants, "ENDPOINT", server.url)
-        monkeypatch.setattr(
-            constants, "HUGGINGFACE_CO_URL_TEMPLATE", server.url + "/{repo_id}/resolve/{revision}/{filename}"
-        )
-        monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
-        monkeypatch.setenv("HF_TOKEN", "hf_made_up")
+def hub(tmp_path: Path) -> Iterator[Hub]:
+    with in_place_of_the_hub(tmp_path / "cache") as server:
         yield server
 
 

@@ -1,0 +1,1 @@
+"""control-arena, as far as a page needs it."""
