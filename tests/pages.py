@@ -24,7 +24,7 @@ DOCUMENTS = sorted(p for p in ROOT.rglob("*.md") if not any(part.startswith(".")
 RTOL, ATOL = 0.02, 0.011
 """How far a number may be from the one on the page: rounding to two places may fall either way, hence a last digit."""
 
-_FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 _NUMBER = re.compile(r"(?<![\w.])[-−]?\d[\d,]*(?:\.\d+)?(?:e[-+]?\d+)?")
 _END = "the end of a fence"
 
@@ -39,7 +39,7 @@ class Step(NamedTuple):
 
 def steps(page: str) -> list[Step]:
     """Return what is to be run, in the order of the page."""
-    fences = _FENCE.findall(page)
+    fences = FENCE.findall(page)
     found = []
     for i, (language, code) in enumerate(fences):
         if language in ("bash", "python"):

@@ -9,22 +9,21 @@ from typing import Any
 import numpy as np
 import pytest
 import yaml
-from pages import DOCUMENTS, ROOT
+from pages import DOCUMENTS, FENCE, ROOT
 
 from tiltmeter.core import Direction, Site
 from tiltmeter.studies import parse_spec
 
 _LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
-_FENCE = re.compile(r"```(\w*)\n(.*?)```", re.DOTALL)
 
 
 def _blocks(path: Path, language: str) -> list[str]:
-    return [code for found, code in _FENCE.findall(path.read_text(encoding="utf-8")) if found == language]
+    return [code for found, code in FENCE.findall(path.read_text(encoding="utf-8")) if found == language]
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_every_relative_link_leads_to_a_file(path: Path) -> None:
-    for target in _LINK.findall(_FENCE.sub("", path.read_text(encoding="utf-8"))):
+    for target in _LINK.findall(FENCE.sub("", path.read_text(encoding="utf-8"))):
         if not target.startswith(("http://", "https://", "#")):
             assert (path.parent / target.split("#")[0]).exists(), f"{path.name} links to {target}"
 

@@ -34,9 +34,7 @@ def cases(stages: Mapping[str, Stage]) -> list[Any]:
 
 def slow_cases(stages: Mapping[str, Stage]) -> list[Any]:
     """Return a case for each page that has something slow, under the marks of its stage and ``slow``."""
-    return [
-        pytest.param(name, marks=(*stage.marks, pytest.mark.slow)) for name, stage in stages.items() if stage.slow
-    ]
+    return [pytest.param(name, marks=(*stage.marks, pytest.mark.slow)) for name, stage in stages.items() if stage.slow]
 
 
 def follow(name: str, stage: Stage, *, folder: Path, with_slow: bool = False) -> None:

@@ -134,9 +134,7 @@ def test_a_page_is_followed(name: str, tmp_path: Path, monkeypatch: pytest.Monke
 
 
 @pytest.mark.parametrize("name", slow_cases(STAGES))
-def test_a_page_is_followed_with_what_takes_minutes(
-    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_page_is_followed_with_what_takes_minutes(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     follow(name, STAGES[name], folder=tmp_path, with_slow=True)
 
