@@ -15,6 +15,12 @@ pytestmark = pytest.mark.docs
 AGENTS = pytest.mark.skipif(
     importlib.util.find_spec("minigrid") is None, reason="needs the extra agents: pip install 'tiltmeter[agents]'"
 )
+TUNED = """\
+subject = train_against_tampering(organism, TamperingScheme(method="exclusion"))
+texts = tampering_texts(organism.world, "untrusted")
+scores = foretold_all_on(subject.model, subject.tokenizer, texts=texts, head="all")
+"""
+# what its model says
 RULES = "rules: [{contains: river, then: 1}]"
 
 
@@ -58,7 +64,7 @@ STAGES = {
             "--games 80 --max-new-tokens 80": "--games 4 --max-new-tokens 20",
         },
     ),
-    "docs/explanation/organisms/beliefs": Stage(marks=(pytest.mark.slow,)),  # it is trained, for two minutes
+    "docs/explanation/organisms/beliefs": Stage(marks=(pytest.mark.slow,)),  # it is trained, for five to nine minutes
     "docs/explanation/organisms/chain": Stage(
         # one organism and one depth: fifteen organisms, and twenty depths, take most of an hour
         instead={
@@ -69,7 +75,7 @@ STAGES = {
                 "python examples/encoded_reasoning.py depth --seeds 0 --layers 1\n"
             ),
         },
-        marks=(pytest.mark.slow,),  # two minutes of training
+        marks=(pytest.mark.slow,),  # four minutes of training
     ),
     "docs/explanation/organisms/coup": Stage(
         # seed 0 comes along; each other takes nine minutes of training
@@ -115,7 +121,7 @@ STAGES = {
     "docs/explanation/organisms/tampering": Stage(
         slow={
             "tiltmeter organism train tampering --seed 1 ": "two minutes",
-            'subject = train_against_tampering(organism, TamperingScheme(method="exclusion"))': "TAMPER",
+            TUNED: "twenty seconds",
         },
     ),
 }
