@@ -85,8 +85,8 @@ STAGES = {
         },
         slow={
             "tiltmeter organism train coup --seed 1 ": "nine minutes",
-            "python examples/coup.py --seeds 0 1 2 3 4 --out coup.json\n": "MINUTES",
-            "python examples/coup_attacks.py --seeds 0 1 2 3 4\n": "MINUTES",
+            "python examples/coup.py --seeds 0 1 2 3 4 --out coup.json\n": "some minutes",
+            "python examples/coup_attacks.py --seeds 0 1 2 3 4\n": "some minutes",
         },
     ),
     "docs/explanation/organisms/deception": Stage(
