@@ -107,7 +107,10 @@ STAGES = {
                 "python examples/encoded_reasoning.py elections --groups hidden --seeds 0\n"
             )
         },
-        slow={"tiltmeter organism train elections-hidden --seed 1 ": "one minute"},
+        slow={
+            "tiltmeter organism train elections-hidden --seed 1 ": "one minute",
+            "python examples/encoded_reasoning.py elections\n": "more than a minute for one organism",
+        },
     ),
     "docs/explanation/organisms/facts": Stage(
         slow={"tiltmeter study examples/facts.yaml ": "half a minute; with --out it is run for the pages of its run"}
