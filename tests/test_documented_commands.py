@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import argparse
+import contextlib
+import functools
+import io
 import re
+import runpy
 import shlex
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +23,7 @@ from tiltmeter.cli._app import app
 PROGRAM: Any = typer.main.get_command(app)
 _HERE = re.compile(r"<<'?(\w+)'?\n.*?^\1$", re.DOTALL | re.MULTILINE)
 _INLINE = re.compile(r"`tiltmeter ([^`]+)`")
+_PYTHON = re.compile(r"`(?:\w+=\S+ )?python ([^`]+)`")
 _BETWEEN = {"|", "||", "&", "&&", ";"}
 each_document = pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
 
@@ -92,13 +99,59 @@ def test_commands_in_sentences_exist(path: Path) -> None:
         assert asked <= {*options, "--help", "--version"}, f"tiltmeter {code} has no option {asked - options}"
 
 
-@each_document
-def test_programs_in_fences_are_there(path: Path) -> None:
+def programs(path: Path) -> Iterator[list[str]]:
+    """Yield what follows ``python`` wherever a page runs a program, in a fence or in a sentence."""
     for words in shown(path):
-        if words[0] != "python" or len(words) == 1:
+        if words[0] == "python" and len(words) > 1:
+            yield words[1:]
+    for code in _PYTHON.findall(_FENCE.sub("", path.read_text(encoding="utf-8"))):
+        # of several values one is enough
+        yield code.split(" | ")[0].split()
+
+
+class _ParsedError(Exception):
+    """What a program was given was taken."""
+
+
+@functools.cache
+def _take(program: Path, arguments: tuple[str, ...]) -> None:
+    """Let a program read its arguments, and stop it there; AssertionError if it does not take them."""
+    if "parse_args(" not in program.read_text(encoding="utf-8"):
+        assert not arguments, f"{program.name} takes no {arguments}"
+        return
+    parse = argparse.ArgumentParser.parse_args
+
+    def parse_and_stop(*given: Any, **named: Any) -> None:
+        parse(*given, **named)
+        raise _ParsedError
+
+    said = io.StringIO()
+    with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stderr(said):
+        patch.setattr(sys, "argv", [str(program), *arguments])
+        patch.syspath_prepend(program.parent)
+        patch.setattr(argparse.ArgumentParser, "parse_args", parse_and_stop)
+        with pytest.raises((_ParsedError, SystemExit)) as stopped:
+            runpy.run_path(str(program), run_name="__main__")
+    assert stopped.type is _ParsedError, f"{program.name} does not take {arguments}: {said.getvalue()}"
+
+
+def test_a_program_refuses_an_option_that_it_does_not_have() -> None:
+    program = ROOT / "examples" / "tampering.py"
+    _take(program, ("planted", "--seeds", "0"))
+    with pytest.raises(AssertionError, match=r"does not take .*--seed-s"):
+        _take(program, ("planted", "--seed-s", "0"))
+
+
+@each_document
+def test_programs_are_there_and_take_what_is_shown(path: Path) -> None:
+    for words in programs(path):
+        if words[0] != "-m":
+            places = [place / words[0] for place in (ROOT, path.parent)]
+        elif words[1].startswith("benchmarks"):
+            module = ROOT / words[1].replace(".", "/")
+            places, words = [module.with_suffix(".py"), module / "__main__.py"], words[1:]
+        else:
             continue
-        module = words[2].replace(".", "/") if words[1] == "-m" else None
-        if module is None:
-            assert (ROOT / words[1]).exists() or (path.parent / words[1]).exists(), shlex.join(words)
-        elif module.startswith("benchmarks"):
-            assert (ROOT / f"{module}.py").exists() or (ROOT / module / "__main__.py").exists(), shlex.join(words)
+        program = next((place for place in places if place.exists()), None)
+        assert program is not None, f"python {shlex.join(words)} names no program"
+        _take(program, tuple(words[1:]))

@@ -22,7 +22,7 @@ from tokenizers import Tokenizer, decoders, pre_tokenizers
 from tokenizers.models import BPE
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
-from tiltmeter import organisms
+from tiltmeter import models, organisms
 
 CHAT = "{% for m in messages %}[{{ m['role'] }}] {{ m['content'] }}\n{% endfor %}"
 
@@ -148,3 +148,25 @@ def hub() -> Iterator[None]:
     """Let a Hub on this machine answer in the place of the real one."""
     with tempfile.TemporaryDirectory() as cache, in_place_of_the_hub(Path(cache)):
         yield
+
+
+def model_that_says(path: Path, said: str) -> Path:
+    """Write a model that answers one thing to everything, in one token, and stops."""
+    subject = models.tiny("said stop")
+    place = subject.tokenizer.convert_tokens_to_ids
+    said_token, stop = place("said"), place("stop")
+    with torch.no_grad():
+        for parameter in subject.model.parameters():
+            parameter.zero_()
+        # nothing is read but the last token, whose place in the first two features names what follows
+        subject.model.model.norm.weight.fill_(1)
+        subject.model.model.embed_tokens.weight[:, 0] = 1
+        subject.model.model.embed_tokens.weight[said_token] = torch.eye(subject.d_model)[1]
+        subject.model.lm_head.weight[said_token, 0] = subject.model.lm_head.weight[stop, 1] = 9
+    subject.tokenizer.eos_token, subject.model.generation_config.eos_token_id = "stop", stop
+    path.mkdir(parents=True)
+    subject.model.save_pretrained(path)
+    subject.tokenizer.save_pretrained(path)
+    words = path / "tokenizer.json"
+    words.write_text(words.read_text(encoding="utf-8").replace('"said"', json.dumps(said)), encoding="utf-8")
+    return path

@@ -17,13 +17,15 @@ class Stage:
     """What stands in the folder of a page, and which of its lines are not run as they stand.
 
     ``build`` lays out the folder. ``instead`` maps a piece of the page to what is run in its place, for a name that
-    only a reader can fill in or a size that takes hours. ``left_out`` maps a piece to why nothing is run for it.
-    ``ports`` are exchanged for free ones. ``within`` is what goes on meanwhile, such as a Hub.
+    only a reader can fill in or a size that takes hours. ``left_out`` maps a piece to why nothing is run for it,
+    ``slow`` one that is run with the slow tests alone to how long it takes. ``ports`` are exchanged for free ones.
+    ``within`` is what goes on meanwhile, such as a Hub.
     """
 
     build: Callable[[Path], None] = lambda folder: None
     instead: Mapping[str, str] = field(default_factory=dict)
     left_out: Mapping[str, str] = field(default_factory=dict)
+    slow: Mapping[str, str] = field(default_factory=dict)
     ports: tuple[str, ...] = ()
     within: Callable[[], AbstractContextManager[Any]] = nullcontext
     marks: tuple[Any, ...] = ()
@@ -34,11 +36,18 @@ def cases(stages: Mapping[str, Stage]) -> list[Any]:
     return [pytest.param(name, marks=stage.marks) for name, stage in stages.items()]
 
 
-def follow(name: str, stage: Stage, *, folder: Path) -> None:
+def slow_cases(stages: Mapping[str, Stage]) -> list[Any]:
+    """Return a case for each page that has something slow, under the marks of its stage and ``slow``."""
+    return [pytest.param(name, marks=(*stage.marks, pytest.mark.slow)) for name, stage in stages.items() if stage.slow]
+
+
+def follow(name: str, stage: Stage, *, folder: Path, with_slow: bool = False) -> None:
     """Run a page, named from the root and without ``.md``, from top to bottom, and compare what it shows."""
-    page = (ROOT / f"{name}.md").read_text(encoding="utf-8")
-    for piece, other in {**stage.instead, **dict.fromkeys(stage.left_out, "")}.items():
-        assert piece in page, f"{name} does not say {piece}"
+    text = page = (ROOT / f"{name}.md").read_text(encoding="utf-8")
+    gone = dict.fromkeys((*stage.left_out, *(() if with_slow else stage.slow)), "")
+    # what is not run goes first: it may hold what is run in another way
+    for piece, other in {**gone, **stage.instead}.items():
+        assert piece in text, f"{name} does not say {piece}"
         page = page.replace(piece, other)
     for port in stage.ports:
         page = page.replace(port, free_port())
