@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 import typer
-from pages import DOCUMENTS, ROOT, fences
+from pages import DOCUMENTS, FENCE, ROOT, fences
 
 from tiltmeter.cli._app import app
 
@@ -104,7 +104,7 @@ def programs(path: Path) -> Iterator[list[str]]:
     for words in shown(path):
         if words[0] == "python" and len(words) > 1:
             yield words[1:]
-    for code in _PYTHON.findall(_FENCE.sub("", path.read_text(encoding="utf-8"))):
+    for code in _PYTHON.findall(FENCE.sub("", path.read_text(encoding="utf-8"))):
         # of several values one is enough
         yield code.split(" | ")[0].split()
 

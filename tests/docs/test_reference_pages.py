@@ -9,7 +9,7 @@ from pathlib import Path
 
 import props
 import pytest
-from pages import DOCUMENTS, FENCE, ROOT
+from pages import DOCUMENTS, ROOT, fences
 from stages import Stage, below, cases, follow, with_steps
 
 from tiltmeter import activations, models, organisms, studies
@@ -96,8 +96,8 @@ def test_the_spec_of_the_first_page_is_one_that_can_be_run(tmp_path: Path, monke
     props.organism_model(tmp_path / "Qwen/Qwen3-0.6B", "facts")
     for name, texts in (("cities", "affirmative"), ("neg_cities", "negated")):
         props.organism_texts(tmp_path / f"{name}.jsonl", f"facts/{texts}")
-    fences = FENCE.findall((ROOT / "README.md").read_text(encoding="utf-8"))
-    (spec,) = (code for language, code in fences if language == "yaml")
+    page = (ROOT / "README.md").read_text(encoding="utf-8")
+    (spec,) = (code for language, code in fences(page) if language == "yaml")
     (tmp_path / "cities.yaml").write_text(spec, encoding="utf-8")
     cost = studies.study_cost(studies.read_spec(tmp_path / "cities.yaml"))
     assert {one.name for one in cost.distributions} == {"cities", "negated"}
