@@ -99,7 +99,7 @@ def test_a_monitor_without_a_threshold_scores_and_says_why_there_are_no_alarms(
     assert stopped.value.code == 0
     printed = capsys.readouterr()
     assert json.loads(printed.out)["alarm"] is None
-    assert "no alarms, for the monitor has no threshold: 5 negatives are too few" in printed.err
+    assert "no alarms from this monitor, for it has no threshold: 5 negatives are too few" in printed.err
 
 
 def test_a_report_of_no_run_is_refused(run: Run, tmp_path: Path) -> None:

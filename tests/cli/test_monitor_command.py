@@ -50,6 +50,15 @@ def test_monitors_are_served_by_name_on_loopback_by_default(
         assert client.post("/v1/score", json={"texts": ["w1"]}).status_code == 200
 
 
+def test_what_speaks_against_a_monitor_is_said_where_it_is_served(
+    command: Command, tmp_path: Path, tiny_model: Path, served: dict[str, Any]
+) -> None:
+    made_monitor(models.load(str(tiny_model)), threshold=None).save(tmp_path / "mute")
+    _, said = command("monitor", "serve", f"quiet={tmp_path / 'mute'}", "--model", str(tiny_model))
+    assert "no alarms from quiet, for it has no threshold: not certified" in said
+    assert set(served) >= {"app", "host"}
+
+
 def test_a_monitor_that_was_changed_is_not_served(
     command: Command, folder: Path, tiny_model: Path, served: dict[str, Any]
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
@@ -37,3 +38,15 @@ def named_monitors(places: Sequence[str]) -> dict[str, Monitor]:
             raise SpecError(f"Two monitors are called {called}; name one of them, as in other={where}.")
         loaded[called] = monitor
     return loaded
+
+
+def warn_of(monitor: Monitor, *, called: str = "this monitor") -> None:
+    """Say what speaks against a monitor's scores before they are there."""
+    from tiltmeter.core.evidence import Evidence, Verdict
+    from tiltmeter.core.records import Unavailable
+
+    evidence = monitor.direction.evidence
+    if isinstance(evidence, Evidence) and isinstance(evidence.verdict, Verdict) and evidence.verdict.outcome != "holds":
+        print(f"tiltmeter: verdict on {called}: {evidence.verdict.outcome}.", file=sys.stderr)
+    if isinstance(threshold := monitor.card.threshold, Unavailable):
+        print(f"tiltmeter: no alarms from {called}, for it has no threshold: {threshold.reason}", file=sys.stderr)

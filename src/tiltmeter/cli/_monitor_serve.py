@@ -39,7 +39,7 @@ def serve(
     Example: tiltmeter monitor serve runs/2026-11-22-facts --log alarms.sqlite
     """
     from tiltmeter import service
-    from tiltmeter.cli._monitor_named import model_of, named_monitors
+    from tiltmeter.cli._monitor_named import model_of, named_monitors, warn_of
     from tiltmeter.cli._terminal import steps
     from tiltmeter.core.errors import DataWarning
 
@@ -50,6 +50,8 @@ def serve(
         # before the model is loaded, which takes long
         service.check_binding(host, token=token)
         loaded = named_monitors(monitors)
+        for called, one in loaded.items():
+            warn_of(one, called=called)
         subject = model_of(next(iter(loaded.values())), model, announce=announce)
         # a batch of few texts always has few coordinates that hold most of its variance
         warnings.simplefilter("ignore", DataWarning)

@@ -12,7 +12,7 @@ import typer
 from tiltmeter.cli._own_texts import IdColumn, TextColumn
 
 if TYPE_CHECKING:
-    from tiltmeter.monitor import Monitor, Scores
+    from tiltmeter.monitor import Scores
 
 
 def score(
@@ -34,7 +34,7 @@ def score(
     Example: tiltmeter score runs/2026-11-22-facts/monitors/best new_texts.jsonl
     """
     from tiltmeter import studies
-    from tiltmeter.cli._monitor_named import model_of
+    from tiltmeter.cli._monitor_named import model_of, warn_of
     from tiltmeter.cli._own_texts import own_texts
     from tiltmeter.cli._terminal import steps
     from tiltmeter.core.errors import FileError
@@ -46,7 +46,7 @@ def score(
         from tiltmeter.monitor import Monitor
 
         loaded = Monitor.load(studies.locate_monitor(monitor))
-        _warn_of(loaded)
+        warn_of(loaded)
         columns = studies.ColumnsOf(text=text, id=id_)
         rows = own_texts("score", texts, columns, distribution="new texts", labels="ignored")
         subject = model_of(loaded, model, dtype=dtype, announce=announce)
@@ -72,18 +72,6 @@ def score(
     else:
         print("\n".join(lines))
         print(f"score: {_counts(scored)}", file=sys.stderr)
-
-
-def _warn_of(monitor: Monitor) -> None:
-    """Say what speaks against a monitor's scores before they are there."""
-    from tiltmeter.core.evidence import Evidence, Verdict
-    from tiltmeter.core.records import Unavailable
-
-    evidence = monitor.direction.evidence
-    if isinstance(evidence, Evidence) and isinstance(evidence.verdict, Verdict) and evidence.verdict.outcome != "holds":
-        print(f"tiltmeter: verdict on this monitor: {evidence.verdict.outcome}.", file=sys.stderr)
-    if isinstance(threshold := monitor.card.threshold, Unavailable):
-        print(f"tiltmeter: no alarms, for the monitor has no threshold: {threshold.reason}", file=sys.stderr)
 
 
 def _counts(scored: Scores) -> str:
