@@ -49,7 +49,12 @@ def first_problem(error: ValidationError, *, spec: type[Record], hints: Mapping[
 
 
 def beside(folder: Path, where: str) -> str:
-    """Return a path relative to a folder where it exists there, else as it is."""
+    """Return a path relative to a folder where it exists there, else as it is; also that of an organism of one's own."""
+    kind, is_organism, path = where.rpartition("organism:")
+    if is_organism and not kind and path.startswith("."):
+        # the folder itself, or a set in it, which is no file
+        there = folder / path
+        return f"organism:{there.resolve()}" if there.exists() or (there.parent / "card.json").exists() else where
     return str(folder / where) if (folder / where).exists() else where
 
 
