@@ -91,7 +91,7 @@ def test_a_spec_names_an_organism_beside_it(mine: Path, monkeypatch: pytest.Monk
         ("organism:mine", "There is no organism 'mine', but a folder of one; write organism:./mine"),
     ],
 )
-def test_a_folder_that_is_named_wrongly_as_a_model_is_refused(mine: Path, where: str, message: str) -> None:  # noqa: ARG001
+def test_a_folder_that_is_named_wrongly_as_a_model_is_refused(mine: Path, where: str, message: str) -> None:
     with pytest.raises((SpecError, FileError), match=message):
         open_organism(where)
 
@@ -104,6 +104,6 @@ def test_a_folder_that_is_named_wrongly_as_a_model_is_refused(mine: Path, where:
         ("organism:./yours/negated", "yours/card.json does not exist"),
     ],
 )
-def test_a_folder_that_is_named_wrongly_as_texts_is_refused(mine: Path, where: str, message: str) -> None:  # noqa: ARG001
+def test_a_folder_that_is_named_wrongly_as_texts_is_refused(mine: Path, where: str, message: str) -> None:
     with pytest.raises((SpecError, FileError), match=message):
         open_texts(where, distribution="x")

@@ -97,8 +97,14 @@ class SubjectModel:
 
     def __reduce__(self) -> tuple[partial[SubjectModel], tuple[Any, Any]]:
         # a copy has weights of its own, and nothing is known of them yet
-        origin = {"name": self.name, "revision": self.revision, "loaded_from": self.loaded_from}
-        return partial(SubjectModel, family=self.family, **origin), (self.model, self.tokenizer)
+        again = partial(
+            SubjectModel,
+            family=self.family,
+            name=self.name,
+            revision=self.revision,
+            loaded_from=self.loaded_from,
+        )
+        return again, (self.model, self.tokenizer)
 
     @property
     def n_layers(self) -> int:
