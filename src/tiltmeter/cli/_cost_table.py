@@ -50,8 +50,8 @@ def study_cost(found: StudyCost) -> None:
         Text(
             f"\nReading takes about {duration(sum(cost.seconds for cost in costs))}, at most "
             f"{duration(sum(cost.seconds_at_most for cost in costs))} at the pace of the slowest batches that were "
-            f"measured, and {n_bytes / 1e6:,.1f} MB of memory, of which {free / 1e6:,.1f} MB are free. Fitting, "
-            f"evidence and what asks the model again ({', '.join(found.asks_again) or 'nothing'}) come on top."
+            f"measured, and for its rows {n_bytes / 1e6:,.1f} MB of memory, of which {free / 1e6:,.1f} MB are free. "
+            f"Fitting, evidence and what asks the model again ({', '.join(found.asks_again) or 'nothing'}) come on top."
         )
     )
 
