@@ -65,6 +65,8 @@ def test_all_equals_what_the_package_exports(package):
     assert set(module.__all__) == listed
     assert len(module.__all__) == len(set(module.__all__))
     assert listed <= set(dir(module))
+    # what a prompt offers after a dot
+    assert not {"TYPE_CHECKING", "names_on_demand"} & set(dir(module))
 
 
 def test_a_name_that_no_package_has_is_refused_as_python_does():

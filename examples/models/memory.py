@@ -1,8 +1,9 @@
 """What popular models need: ``python examples/models/memory.py`` prints the table of docs/how-to/real-models.md.
 
-The sizes come from the published configurations (published.json holds of each what decides the sizes); the parameters
-are counted on a model that is never allocated. Weights take parameters × bytes: 4 in float32, 2 in bfloat16. A study
-keeps one row a text for every block and for what enters the first one, in float32: texts × (blocks + 1) × d × 4 bytes.
+The sizes come from the published configurations (published.json; the page says what they were compared with); the
+parameters are counted on a model that is never allocated. Weights take parameters × bytes: 4 in float32, 2 in bfloat16.
+A study keeps one row a text for every block and for what enters the first one, in float32: texts × (blocks + 1) × d × 4
+bytes.
 """
 
 from __future__ import annotations

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
+from tiltmeter import organisms
 from tiltmeter.cli import main
 from tiltmeter.core.records import Unavailable
 from tiltmeter.monitor import Monitor
@@ -115,6 +116,7 @@ def test_a_parameter_without_a_value_is_refused(run: Run, tmp_path: Path) -> Non
 def test_the_bundled_organism_is_listed_and_described(run: Run) -> None:
     assert run("organism", "list").startswith("facts: ")
     assert "held out at random" in run("organism", "show", "facts")
+    assert "held out at random" in run("organism", "show", str(organisms.load("facts").folder))
     assert "facts" in run("organism", "show", "fact", code=2)
 
 

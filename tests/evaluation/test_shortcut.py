@@ -43,3 +43,9 @@ def test_a_score_that_is_the_nuisance_has_an_interval_of_some_width() -> None:
     assert isinstance(found, Estimate)
     assert (found.value, found.high) == (1.0, 1.0)
     assert found.low < 0.95
+
+
+def test_a_nuisance_of_one_value_is_none_and_the_reason_says_so() -> None:
+    y = np.arange(100) % 2
+    found = nuisance_auroc(y, y * 1.0, nuisance=np.zeros(100, dtype=int), by=resampling(100, groups=None))
+    assert found == Unavailable(reason="all texts have the same value of the nuisance")

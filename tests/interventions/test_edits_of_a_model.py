@@ -128,6 +128,7 @@ def test_an_intervention_that_should_change_nothing_changes_no_bit(name, dtype):
         (slice(2, None), [[False, False, False, True], [False, False, True, True]]),
         ("prompt", [[False, True, True, False], [True, False, False, False]]),
         ("generated", [[False, False, False, True], [False, True, True, True]]),
+        ("last", [[False, False, True, False], [True, False, False, False]]),
         ("all", [[True] * 4, [True] * 4]),
     ],
 )
@@ -136,6 +137,17 @@ def test_where_counts_from_the_start_of_each_text(where, wanted):
     rows = torch.zeros(2, 4, 2)
     moved = Steer(np.ones(2), 1.0, site=SITE, where=where)(rows, places)
     assert (moved != 0).all(-1).tolist() == wanted
+
+
+def test_the_last_token_is_that_of_each_text_where_nothing_was_generated():
+    for mask, last in (
+        ([[0, 1, 1], [1, 1, 1], [0, 0, 0]], [2, 2, None]),
+        ([[1, 1, 0], [1, 0, 0], [1, 1, 1]], [1, 0, 2]),
+    ):
+        moved = Steer(np.ones(2), 1.0, site=SITE, where="last")(
+            torch.zeros(3, 3, 2), Places((3, 3), mask=torch.tensor(mask))
+        )
+        assert (moved != 0).all(-1).tolist() == [[place == one for place in range(3)] for one in last]
 
 
 def test_a_source_is_looked_up_by_position_and_rows_of_one_text_share_it():
@@ -169,6 +181,7 @@ INSIDE = {
     "steer": lambda d: Steer(np.arange(d) - 3.0, 30.0, site=SITE),
     "steer the prompt": lambda d: Steer(np.arange(d) - 3.0, 30.0, site=SITE, where="prompt"),
     "steer what is generated": lambda d: Steer(np.arange(d) - 3.0, 30.0, site=SITE, where="generated"),
+    "steer the last token": lambda d: Steer(np.arange(d) - 3.0, 30.0, site=SITE, where="last"),
     "ablate": lambda d: Ablate(SITE, directions=np.eye(d)[:3]),
     "mean": lambda d: Ablate("0.mlp_out", to=np.full(d, 2.0)),
     "swap": lambda d: Swap(SITE, np.random.default_rng(1).normal(size=(4, 12, d)), directions=np.eye(d)[:5]),
@@ -270,7 +283,7 @@ def test_a_model_that_gives_no_numbers_says_so_instead_of_nothing():
         (lambda: Steer(V, np.inf, site=SITE), SpecError, "strength is inf"),
         (lambda: Steer(V, 1.0, site=SITE, mode="push"), SpecError, "mode is 'push'"),
         (lambda: Steer(np.zeros(5), 1.0, site=SITE), ArrayError, "not 0"),
-        (lambda: Steer(V, 1.0, site=SITE, where="last"), SpecError, "where is 'last'"),
+        (lambda: Steer(V, 1.0, site=SITE, where="first"), SpecError, "where is 'first'"),
         (lambda: Steer(V, 1.0, site=SITE, where=[-1]), SpecError, "whole numbers from 0"),
         (lambda: Steer(V, 1.0, site=SITE, where=slice(-2, None)), SpecError, "its end is not known"),
         (lambda: Ablate(SITE, directions=np.ones((2, 5))), ArrayError, "depend on each other"),
@@ -291,6 +304,7 @@ def test_a_model_that_gives_no_numbers_says_so_instead_of_nothing():
         (lambda: Steer(V, "1", site=SITE), SpecError, "strength is '1'"),
         (lambda: Steer(V, 1.0, site=SITE, where=[True, False]), SpecError, "whole numbers from 0"),
         (lambda: Steer(V, 1.0, site=SITE, where="generated")(H, PLACES), SpecError, "not known what was generated"),
+        (lambda: Steer(V, 1.0, site=SITE, where="last")(H, Places((2, 3), past=1)), SpecError, "not known what was"),
     ],
 )
 def test_what_cannot_be_is_refused_in_a_sentence(make, error, message):

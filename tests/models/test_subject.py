@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
+
 import pytest
 import torch
 from tiny_models import tiny_subject
@@ -123,3 +126,14 @@ def test_an_unknown_family_is_refused_and_the_known_ones_are_listed(subject):
     subject.model.config.model_type = "gpt5"
     with pytest.raises(ModelError, match=r"'gpt5'.*known types are llama, mistral, qwen2, .*xlm-roberta, t5\."):
         bind(subject.model, subject.tokenizer, name="tiny")
+
+
+@pytest.mark.parametrize("again", [copy.deepcopy, lambda subject: pickle.loads(pickle.dumps(subject))])
+def test_a_copy_is_another_model_that_says_the_same(subject, again):
+    other = again(subject)
+    assert other.family == subject.family and other.fingerprint == subject.fingerprint
+    assert torch.equal(other.model(TOKENS).logits, subject.model(TOKENS).logits)
+    with torch.no_grad():
+        next(other.model.parameters()).add_(1.0)
+    assert other.fingerprint != subject.fingerprint
+    assert other.resolve_sites("all") == subject.resolve_sites("all")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 from pathlib import Path
 
 import numpy as np
@@ -60,6 +61,12 @@ def test_a_monitor_survives_saving_bit_for_bit(tiny_model: Path, tmp_path: Path)
     assert loaded.card.threshold == monitor.card.threshold
     subject = models.load(str(tiny_model))
     np.testing.assert_array_equal(loaded.score(subject, _TEXTS).scores, monitor.score(subject, _TEXTS).scores)
+
+
+def test_a_monitor_goes_to_another_process(tiny_model: Path) -> None:
+    monitor, subject = _monitor(tiny_model), models.load(str(tiny_model))
+    expected = monitor.score(subject, _TEXTS).scores
+    np.testing.assert_array_equal(pickle.loads(pickle.dumps(monitor)).score(subject, _TEXTS).scores, expected)
 
 
 def test_an_alarm_is_a_score_strictly_above_the_threshold(tiny_model: Path) -> None:

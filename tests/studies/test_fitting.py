@@ -10,7 +10,7 @@ import pytest
 
 from tests.methods import plant
 from tiltmeter.core import Activations
-from tiltmeter.core.errors import DataError
+from tiltmeter.core.errors import DataError, SpecError
 from tiltmeter.studies._fitting import METHODS, USUAL, can_fit, fit, needs_pairs, tossed_sides
 from tiltmeter.studies._material import open_material
 from tiltmeter.studies._spec import Method, parse_spec
@@ -96,3 +96,20 @@ def test_groups_of_one_true_and_one_false_text_are_pairs_where_the_spec_says_so(
     assert found[40:].tolist() == ["", "", ""]
     for i in range(20):
         assert len(set(material.splits["a"][2 * i : 2 * i + 2])) == 1
+
+
+def test_a_nuisance_may_be_constant_in_a_test_set_and_must_have_two_values_in_training(tmp_path: Path) -> None:
+    for name, cues in (("two", 2), ("one", 1), ("three", 3)):
+        rows = [f"text {i} of {name},{i % 2},{i // 2 % cues}" for i in range(40)]
+        (tmp_path / f"{name}.csv").write_text("text,label,cue\n" + "\n".join(rows))
+
+    def opened(home: str, other: str) -> None:
+        texts = {name: str(tmp_path / f"{name}.csv") for name in (home, other)}
+        spec = {"name": "s", "model": {"path": "m"}, "texts": texts, "train": {"distribution": home}}
+        open_material(parse_spec(spec | {"evidence": {"nuisances": ["cue"]}}))
+
+    opened("two", "one")
+    with pytest.raises(SpecError, match="nuisance 'cue' has 1 values in one; it must have two in the training texts"):
+        opened("one", "two")
+    with pytest.raises(SpecError, match="nuisance 'cue' has 3 values in three; it must have two"):
+        opened("two", "three")

@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "examples" / "models"
 MEMORY = runpy.run_path(str(FOLDER / "memory.py"))
 PUBLISHED: dict[str, dict[str, Any]] = MEMORY["PUBLISHED"]
-# totals as commonly given for these models; the configurations, which were written down by hand, are held against them
+# as KerasHub counts them, shared embeddings once; docs/how-to/real-models.md says where each figure is from
 PARAMETERS = {
     "llama-3.2-1b": 1_235_814_400,
     "llama-3.1-8b": 8_030_261_248,

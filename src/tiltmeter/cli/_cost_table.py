@@ -20,7 +20,10 @@ def collection_cost(found: CollectionCost, *, n_sites: int) -> None:
     print(f"tokens   {found.n_tokens:,} in {found.n_batches:,} batches")
     print(f"time     {_time(found)}")
     too_much = ": TOO LITTLE" if found.n_bytes > found.free_bytes else ""
-    print(f"disk     {found.n_bytes / 1e6:,.1f} MB; {found.free_bytes / 1e6:,.1f} MB are free{too_much}")
+    print(
+        f"disk     {found.n_bytes / 1e6:,.1f} MB of rows, and some hundred bytes a text for its tokens and labels; "
+        f"{found.free_bytes / 1e6:,.1f} MB are free{too_much}"
+    )
 
 
 def study_cost(found: StudyCost) -> None:
@@ -47,8 +50,8 @@ def study_cost(found: StudyCost) -> None:
         Text(
             f"\nReading takes about {duration(sum(cost.seconds for cost in costs))}, at most "
             f"{duration(sum(cost.seconds_at_most for cost in costs))} at the pace of the slowest batches that were "
-            f"measured, and {n_bytes / 1e6:,.1f} MB of memory, of which {free / 1e6:,.1f} MB are free. Fitting, "
-            f"evidence and what asks the model again ({', '.join(found.asks_again) or 'nothing'}) come on top."
+            f"measured, and for its rows {n_bytes / 1e6:,.1f} MB of memory, of which {free / 1e6:,.1f} MB are free. "
+            f"Fitting, evidence and what asks the model again ({', '.join(found.asks_again) or 'nothing'}) come on top."
         )
     )
 

@@ -35,7 +35,7 @@ def list_organisms(
 
 @organism_app.command()
 def show(
-    name: Annotated[str, typer.Argument(help="An organism, as tiltmeter organism list names it.")],
+    name: Annotated[str, typer.Argument(help="An organism, as tiltmeter organism list names it, or ./FOLDER.")],
     seed: Annotated[int, typer.Option(help="Seed that it was trained with.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print its card as one JSON object.")] = False,
 ) -> None:
@@ -47,7 +47,7 @@ def show(
     from tiltmeter.cli._terminal import steps
 
     with steps("organism show"):
-        organism = organisms.load(name, seed=seed)
+        organism = organisms.read_organism(name) if "/" in name else organisms.load(name, seed=seed)
     print(organism.card.model_dump_json(indent=2) if as_json else organisms.describe(organism))
 
 

@@ -49,4 +49,5 @@ def names_on_demand(package: str) -> OnDemand:
         setattr(module, name, found)  # the next time nobody asks here
         return found
 
-    return OnDemand(find, lambda: sorted({*vars(module), *home}))
+    # what a package needs for itself is no name of its own
+    return OnDemand(find, lambda: sorted({*vars(module), *home} - {"TYPE_CHECKING", names_on_demand.__name__}))

@@ -32,6 +32,8 @@ def nuisance_auroc(
     >>> nuisance_auroc(y, cue + 0.1 * y, nuisance=cue, by=resampling(100, groups=None)).value
     1.0
     """
+    if len(np.unique(nuisance)) < 2:
+        return Unavailable(reason="all texts have the same value of the nuisance")
     values, draws = [], []
     for label in (0, 1):
         rows = y == label

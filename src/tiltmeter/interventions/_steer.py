@@ -36,8 +36,9 @@ class Steer:
         ``"add"``: h + s v. ``"piecewise"``: h + s sign(h · v) v, which amplifies whatever is there (with s < 0: damps
         it). ``"preserve_norm"``: h + s v, shrunk to the length of h.
     where
-        ``"all"`` tokens, those of the ``"prompt"`` or the ``"generated"`` ones, a list of positions counted from the
-        start of a text, or a slice of them.
+        ``"all"`` tokens, those of the ``"prompt"`` or the ``"generated"`` ones, the ``"last"`` one of the prompt (of
+        each text, where it is not known what was generated), a list of positions counted from the start of a text, or
+        a slice of them.
 
     Raises
     ------

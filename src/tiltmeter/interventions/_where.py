@@ -13,14 +13,16 @@ from torch import Tensor
 from tiltmeter.core.errors import SpecError
 from tiltmeter.models import Places
 
-Where = Literal["all", "prompt", "generated"] | Sequence[int] | slice
+Where = Literal["all", "prompt", "generated", "last"] | Sequence[int] | slice
 
 
 def check_where(where: Any) -> None:  # noqa: ANN401
     """Raise SpecError unless ``where`` can be understood."""
     if isinstance(where, str):
-        if where not in ("all", "prompt", "generated"):
-            raise SpecError(f'where is {where!r}; use "all", "prompt", "generated", a list of positions, or a slice.')
+        if where not in ("all", "prompt", "generated", "last"):
+            raise SpecError(
+                f'where is {where!r}; use "all", "prompt", "generated", "last", a list of positions, or a slice.'
+            )
         return
     if isinstance(where, slice):
         if where.step not in (None, 1) or min(where.start or 0, where.stop or 0) < 0:
@@ -45,18 +47,23 @@ def chosen(where: Where, places: Places) -> Bool[Tensor, "b t"] | None:
     Raises
     ------
     SpecError
-        If it asks for what was generated, and nobody said how long the prompts are.
+        If it asks for what was generated, and nobody said how long the prompts are; or for the last token of texts of
+        which earlier tokens were kept, and nobody said either.
     """
     if isinstance(where, str) and where == "all":
         return None
     positions = places.positions
     if isinstance(where, str):
+        if places.n_prompt is None and where == "last" and not places.past:
+            return (positions >= 0) & (positions == positions.amax(dim=1, keepdim=True))
         if places.n_prompt is None:
             raise SpecError(
                 f'where is "{where}" in a forward of which it is not known what was generated; use generate, or give '
                 "n_prompt to edited."
             )
         end = places.by_row(places.n_prompt).to(positions.device)[:, None]
+        if where == "last":
+            return (positions >= 0) & (positions == end - 1)
         return positions >= end if where == "generated" else (positions >= 0) & (positions < end)
     if isinstance(where, slice):
         is_meant = positions >= (where.start or 0)

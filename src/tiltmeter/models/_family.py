@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Literal
 
 from tiltmeter.core.site import Point
@@ -116,3 +116,8 @@ class Family:
     stream: Literal["sum", "normed"] = "sum"
     project_out: str | None = None
     gives_tuple: bool = False
+
+    def __reduce__(self) -> tuple[type[Family], tuple[object, ...]]:
+        # points of the table are a view that cannot be changed, which cannot be pickled
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        return Family, tuple({**values, "points": dict(self.points)}.values())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, suppress
+from functools import partial
 from typing import Any, Literal
 
 import torch
@@ -93,6 +94,17 @@ class SubjectModel:
         self.loaded_from = loaded_from
         self.is_causal = is_causal(family, self._config)
         self._fingerprints = FingerprintCache()
+
+    def __reduce__(self) -> tuple[partial[SubjectModel], tuple[Any, Any]]:
+        # a copy has weights of its own, and nothing is known of them yet
+        again = partial(
+            SubjectModel,
+            family=self.family,
+            name=self.name,
+            revision=self.revision,
+            loaded_from=self.loaded_from,
+        )
+        return again, (self.model, self.tokenizer)
 
     @property
     def n_layers(self) -> int:

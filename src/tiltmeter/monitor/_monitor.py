@@ -74,6 +74,10 @@ class Monitor:
         default_factory=WeakKeyDictionary, init=False, repr=False, compare=False
     )
 
+    def __reduce__(self) -> tuple[type[Monitor], tuple[object, ...]]:
+        # what was found of models here is of no use to another process
+        return Monitor, (self.direction, self.card, self.detector, self.reference)
+
     def __post_init__(self) -> None:
         if self.direction.sign == "unknown":
             raise SpecError("A monitor needs a direction with a sign; orient the probe on calibration labels.")

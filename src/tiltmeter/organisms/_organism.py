@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from tiltmeter.core.errors import FormatError
 from tiltmeter.core.files import read_json
 from tiltmeter.core.records import Record
+from tiltmeter.data import TextSet
 from tiltmeter.organisms._card import Card
 from tiltmeter.organisms._kinds import kind_of
 
@@ -46,6 +47,10 @@ class Organism:
     def columns(self) -> Mapping[str, str]:
         """Which columns of its texts say what is said or believed, where the label says what is true."""
         return kind_of(self.card.kind).columns
+
+    def texts(self, chosen: str, *, distribution: str | None = None) -> TextSet:
+        """Return a set of texts about its world, under the name ``distribution``, or its own; SpecError if unknown."""
+        return kind_of(self.card.kind).texts(self.world, chosen, called=distribution)
 
 
 def read_organism(folder: str | Path) -> Organism:

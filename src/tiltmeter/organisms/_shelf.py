@@ -135,4 +135,4 @@ def texts(name: str, chosen: str, *, distribution: str | None = None, seed: int 
     >>> texts("facts", "negated").distribution
     'negated'
     """
-    return kind_of(name).texts(load(name, seed=seed).world, chosen, called=distribution)
+    return load(name, seed=seed).texts(chosen, distribution=distribution)

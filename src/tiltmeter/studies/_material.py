@@ -211,6 +211,8 @@ def _check_columns(texts: TextSet, name: str, spec: StudySpec) -> None:
     for nuisance in spec.evidence.nuisances:
         if nuisance not in texts.meta:
             raise SpecError(f"evidence.nuisances names {nuisance!r}, which {name} has no column for.")
-        found = len(set(texts.meta[nuisance]))
-        if found != 2:
-            raise SpecError(f"The nuisance {nuisance!r} has {found} values in {name}; it must have two.")
+        found, at_home = len(set(texts.meta[nuisance])), name == spec.train.distribution
+        # where a column is constant there is nothing to follow; in training it would say nothing of the coupling
+        if found > 2 or (found < 2 and at_home):
+            where = " in the training texts" if at_home else ", or one where it is to be left out"
+            raise SpecError(f"The nuisance {nuisance!r} has {found} values in {name}; it must have two{where}.")

@@ -1,31 +1,31 @@
-"""Where texts and models come from: files, hubs, or an organism by its name and seed."""
+"""Where texts and models come from: files, hubs, or an organism by its name and seed, or by its folder."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import NamedTuple
 
 from tiltmeter.core.errors import SpecError
 from tiltmeter.core.files import expand_user
 from tiltmeter.data import TextSet, read_texts
 from tiltmeter.models import SubjectModel, load
-from tiltmeter.organisms import Organism
+from tiltmeter.organisms import Organism, names, read_organism
 from tiltmeter.organisms import load as load_organism
-from tiltmeter.organisms import texts as organism_texts
 from tiltmeter.studies._spec import ModelSpec
 
 _ORGANISM = "organism:"
 
 
 class Known(NamedTuple):
-    """An organism by its name and the seed of its training."""
+    """An organism by its name and the seed of its training; one of your own by its folder, and 0."""
 
     name: str
     seed: int
 
 
 def open_texts(where: str, *, distribution: str) -> TextSet:
-    """Read ``organism:NAME/SET``, ``organism:NAME@SEED/SET`` or a file; the set takes the name that the study gives it.
+    """Read ``organism:NAME/SET``, ``organism:NAME@SEED/SET``, ``organism:./FOLDER/SET`` or a file, under a given name.
 
     Raises
     ------
@@ -39,15 +39,20 @@ def open_texts(where: str, *, distribution: str) -> TextSet:
     """
     if not where.startswith(_ORGANISM):
         return read_texts(where, distribution=distribution)
-    known = which_organism(where)
-    chosen = where.partition("/")[2]
+    known, own = which_organism(where), _own_folder(where)
+    if own is None:
+        chosen = where.partition("/")[2]
+    else:
+        chosen = "" if own.is_dir() else own.name
     if known is None or not chosen:
-        raise SpecError(f"{where!r} names no set of texts of an organism; write organism:NAME/SET.")
-    return organism_texts(known.name, chosen, distribution=distribution, seed=known.seed)
+        example = "organism:NAME" if own is None else where.rstrip("/")
+        raise SpecError(f"{where!r} names no set of texts of an organism; write {example}/SET.")
+    organism = load_organism(known.name, seed=known.seed) if own is None else read_organism(own.parent)
+    return organism.texts(chosen, distribution=distribution)
 
 
 def open_model(spec: ModelSpec, *, announce: Callable[[str], None] | None = None) -> SubjectModel:
-    """Load ``organism:NAME``, ``organism:NAME@SEED``, a folder or a hub id.
+    """Load ``organism:NAME``, ``organism:NAME@SEED``, ``organism:./FOLDER``, a folder or a hub id.
 
     Parameters
     ----------
@@ -86,7 +91,7 @@ def tell_of_hub(path: str, announce: Callable[[str], None]) -> None:
 
 
 def open_organism(path: str) -> Organism | None:
-    """Open ``organism:NAME`` or ``organism:NAME@SEED``; None for any other model.
+    """Open ``organism:NAME``, ``organism:NAME@SEED`` or ``organism:./FOLDER``; None for any other model.
 
     Raises
     ------
@@ -98,12 +103,13 @@ def open_organism(path: str) -> Organism | None:
     >>> open_organism("organism:facts").name, open_organism("Qwen/Qwen3-0.6B")
     ('facts', None)
     """
-    known = which_organism(path)
+    known, own = which_organism(path), _own_folder(path)
     if known is None:
         return None
-    if "/" in path:
-        raise SpecError(f"{path!r} is a set of texts; the model is organism:{known.name}.")
-    return load_organism(known.name, seed=known.seed)
+    is_set = "/" in path if own is None else not own.is_dir() and (own.parent / "card.json").exists()
+    if is_set:
+        raise SpecError(f"{path!r} is a set of texts; the model is {path.rpartition('/')[0]}.")
+    return load_organism(known.name, seed=known.seed) if own is None else read_organism(own)
 
 
 def which_organism(where: str) -> Known | None:
@@ -116,14 +122,24 @@ def which_organism(where: str) -> Known | None:
     """
     if not where.startswith(_ORGANISM):
         return None
+    if (own := _own_folder(where)) is not None:
+        return Known(str((own if own.is_dir() else own.parent).resolve()), 0)
     name, is_given, seed = where.removeprefix(_ORGANISM).partition("/")[0].partition("@")
     if is_given and not seed.isdecimal():
         raise SpecError(f"{where!r} has no number for a seed; write organism:{name}@1, or organism:{name} for seed 0.")
+    if name not in names() and (Path(name) / "card.json").exists():
+        raise SpecError(f"There is no organism {name!r}, but a folder of one; write organism:./{name}.")
     return Known(name, int(seed or 0))
 
 
+def _own_folder(where: str) -> Path | None:
+    """Return what is named as a path, the folder of an organism or a set in it; a name of the shelf has no path."""
+    named = where.removeprefix(_ORGANISM)
+    return expand_user(named) if named != where and named.startswith((".", "/", "~")) else None
+
+
 def locate_model(path: str) -> str:
-    """Return the folder of a bundled organism, or any other name as it is.
+    """Return the folder of an organism, or any other name as it is.
 
     Examples
     --------

@@ -227,7 +227,8 @@ class EvidenceSpec(Record):
     shuffles: int = Field(default=50, ge=19)
     """Refits on shuffled labels."""
     nuisances: tuple[str, ...] = ()
-    """Columns with two values that the score should not follow."""
+    """Columns that the score should not follow, with two values in the training texts; a test set in which one is
+    constant is left out for it."""
     few_shots: tuple[str, ...] = ()
     """Distributions of which a few training positives (1 to 16) are added to the training texts, to see what they
     bring."""

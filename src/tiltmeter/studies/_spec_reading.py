@@ -49,7 +49,12 @@ def first_problem(error: ValidationError, *, spec: type[Record], hints: Mapping[
 
 
 def beside(folder: Path, where: str) -> str:
-    """Return a path relative to a folder where it exists there, else as it is."""
+    """Return a path relative to a folder where it exists there, else as it is; so that of one's own organism, too."""
+    if (path := where.removeprefix("organism:")) != where:
+        # the organism's folder, or a set in it, which is no file; a name of the shelf is no path
+        there = folder / path
+        is_here = path.startswith(".") and (there.is_dir() or (there.parent / "card.json").exists())
+        return f"organism:{there.resolve()}" if is_here else where
     return str(folder / where) if (folder / where).exists() else where
 
 
