@@ -31,6 +31,8 @@ FENCE = re.compile(r"^( *)```(\w*)\n(.*?)^\1```$", re.DOTALL | re.MULTILINE)
 
 _NUMBER = re.compile(r"(?<![\w.])[-−]?\d[\d,]*(?:\.\d+)?(?:e[-+]?\d+)?")
 _END = "the end of a fence"
+# the first word of a command that takes a while, on the other stream, as progress is
+_LOADING = re.compile(r"^[a-z ]+: loading …\n", re.MULTILINE)
 
 
 class Step(NamedTuple):
@@ -86,7 +88,7 @@ class Shell:
             before, mark, code_of = line.partition(_END + ": ")
             printed.append(before)
             if mark:
-                said = "".join(printed)
+                said = _LOADING.sub("", "".join(printed))
                 assert code_of.strip() == "0", f"{code}ended with {code_of.strip()}: {said}"
                 return said
         raise AssertionError(f"the shell ended in {code}: {''.join(printed)}")

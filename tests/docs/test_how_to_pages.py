@@ -77,8 +77,8 @@ def own_texts(folder: Path) -> None:
     rows = [(i, text, ("no", "yes")[y], group) for i, (text, y, group) in enumerate(props.sentences(120))]
     files = {
         "hate.csv": [("id", "sentence", "is_hateful", "template"), *rows],
-        "new.csv": [("text",), ("I hate rain.",), ("I like rain.",)],
-        "quiet.csv": [("text",), *((row[1],) for row in rows if row[2] == "no")],
+        "new.csv": [("sentence",), ("I hate rain.",), ("I like rain.",)],
+        "quiet.csv": [("sentence", "template"), *((row[1], row[3]) for row in rows if row[2] == "no")],
     }
     for name, lines in files.items():
         with (folder / name).open("w", newline="", encoding="utf-8") as file:
