@@ -43,6 +43,17 @@ def _texts(content: str, name: str = "a.csv") -> data.TextSet:
     return data.read_texts(_file(name, content))
 
 
+def _asked_of_a_hub(*, offline: bool) -> None:
+    def unknown(*_: object) -> None:
+        raise OSError("Name or service not known")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", offline)
+        patch.setattr("tiltmeter.core.network.getproxies", dict)
+        patch.setattr("socket.getaddrinfo", unknown)
+        models.load("no/such-folder")
+
+
 def _unknown_family() -> None:
     Path("m").mkdir()
     _file("m/config.json", '{"model_type": "mamba"}')
@@ -95,7 +106,8 @@ RAISED: dict[str, Callable[[], object]] = {
     "an empty text": lambda: _texts("text,label\nRome is new,1\n,0\n"),
     "an id twice": lambda: _texts("text,label,id\nRome is new,1,x\nRome is old,0,x\n"),
     "a text file": lambda: _texts("Rome is new", "a.txt"),
-    "no model": lambda: models.load("no/such-folder"),
+    "no model": lambda: _asked_of_a_hub(offline=True),
+    "no network": lambda: _asked_of_a_hub(offline=False),
     "an unknown family": _unknown_family,
     "no such block": lambda: activations.collect(
         _facts(), _texts(f"text,label\n{RARE},1\n"), sites=["9.resid_post"], pooling="last"

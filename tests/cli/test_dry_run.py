@@ -68,4 +68,4 @@ def test_a_study_prints_its_verdict_as_json(command, spec: Path, tmp_path: Path)
 
 
 def test_a_dry_run_says_what_it_is_doing_before_it_is_done(command, spec: Path) -> None:
-    assert "timing a few batches" in command("study", str(spec), "--dry-run")[1]
+    assert "timing a few batches" in command("study", str(spec), "--dry-run", progress=True)[1]

@@ -17,7 +17,7 @@ student: {steps: 2, d_model: 8}
 def test_a_contest_is_printed_in_words_or_as_json(tmp_path: Path, command):
     spec = tmp_path / "spec.yaml"
     spec.write_text(SPEC, encoding="utf-8")
-    out, err = command("study", str(spec), "--out", str(tmp_path / "a"))
+    out, err = command("study", str(spec), "--out", str(tmp_path / "a"), progress=True)
     assert "hand rules" in out and "depth 6" in out and "[0.63, 1.00]" in out
     # each figure above its interval, so that the table stands in a narrow window
     assert max(len(line) for line in out.splitlines() if "0.63" in line) <= 80

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import Command
-from tests.service.served import limit, made_monitor
+from tests.made_monitors import certified
+from tests.service.served import made_monitor
 from tiltmeter import models
 from tiltmeter.activations import ActivationStore
 from tiltmeter.monitor import Monitor
@@ -89,8 +90,8 @@ def test_where_the_study_counted_groups_it_is_said_that_new_texts_have_none(
     command: Command, folder: Path, own: Path, tiny_model: Path
 ) -> None:
     monitor = Monitor.load(folder)
-    grouped = limit(0.0).model_copy(update={"unit": "group"})
-    for name, threshold in (("rows", limit(0.0)), ("groups", grouped)):
+    grouped = certified(0.0).model_copy(update={"unit": "group"})
+    for name, threshold in (("rows", certified(0.0)), ("groups", grouped)):
         card = monitor.card.model_copy(update={"threshold": threshold})
         replace(monitor, card=card).save(own.with_name(name))
         _, err = command(

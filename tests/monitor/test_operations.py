@@ -237,12 +237,12 @@ def test_the_command_sums_up_a_log_and_exits_1_where_something_changed(tmp_path:
     asked = ["monitor", "summary", str(tmp_path / "log.sqlite")]
     said = CliRunner().invoke(app, [*asked, str(tmp_path / "lies"), "--json"])
     assert said.exit_code == 1, said.output
-    found = json.loads(said.output)
+    found = json.loads(said.stdout)
     assert found["changes"][0]["what"] == "alarms"
     assert 600 < found["changes"][0]["at"] < 620
     quiet = CliRunner().invoke(app, asked)
     assert quiet.exit_code == 0
-    assert "No test for a change" in quiet.output
+    assert "No test for a change" in quiet.stdout
 
 
 def test_days_and_names_are_whole_at_80_columns(tmp_path: Path):
@@ -250,7 +250,7 @@ def test_days_and_names_are_whole_at_80_columns(tmp_path: Path):
         log.write(texts=_stream(np.arange(600.0) % 10, limit=8.5, name="a probe of [deceit] at 12.resid_post"))
     said = CliRunner(env={"COLUMNS": "80"}).invoke(app, ["monitor", "summary", str(tmp_path / "log.sqlite")])
     assert said.exit_code == 0, said.output
-    assert "2026-05-01" in said.output and "2026-05-02" in said.output and "…" not in said.output
+    assert "2026-05-01" in said.stdout and "2026-05-02" in said.stdout and "…" not in said.stdout
     assert "[deceit]" in said.output
 
 
