@@ -1,12 +1,14 @@
 PYTHON ?= python3
 BIN := .venv/bin
+TESTS := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile
 RUN := runs/demo
 
-.PHONY: help demo test test-slow check format lint types imports docs site bench peers browser clean wheel minimal newest
+.PHONY: help demo test test-long test-slow check format lint types imports docs site bench peers browser clean wheel minimal newest
 
 help:
 	@echo "make demo       install, run the main job on the bundled model, and say where the report is"
-	@echo "make test       install and run the tests (eight minutes on two cores)"
+	@echo "make test       install and run the tests (four minutes on two cores)"
+	@echo "make test-long  the tests that take a second or more each (four minutes as well)"
 	@echo "make test-slow  the tests that take longer, such as training the bundled model again"
 	@echo "make check      everything that CI runs: format, lint, types, imports, tests, doctests, docs"
 	@echo "make bench      timings side by side with the plain way, as ratios"
@@ -35,7 +37,10 @@ demo: .venv/installed
 	$(BIN)/tiltmeter study examples/facts.yaml --out $(RUN)
 
 test: .venv/installed-dev
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile -m "not slow and not docs and not hub and not gpu"
+	$(TESTS) -m "not long and not slow and not docs and not hub and not gpu"
+
+test-long: .venv/installed-dev
+	$(TESTS) -m "long and not slow and not docs and not hub and not gpu"
 
 test-slow: .venv/installed-dev
 	$(BIN)/python -m pytest -m "slow"
@@ -112,7 +117,7 @@ browser:
 	@if [ -n "$$CI" ] && ! command -v chromedriver >/dev/null; then \
 		apt-get update -qq && apt-get install -y -qq chromium chromium-driver >/dev/null; fi
 
-check: format lint types imports browser test docs doctest
+check: format lint types imports browser test test-long docs doctest
 
 .PHONY: doctest
 doctest: .venv/installed-dev

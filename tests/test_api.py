@@ -115,6 +115,7 @@ def test_every_public_docstring_validates(name, thing):
     assert held == []
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("name", "thing"), documented(lambda thing: is_function(thing) or is_class(thing)))
 def test_a_parameters_section_names_the_parameters_of_the_signature(name, thing):
     document = Validator(get_doc_object(thing))

@@ -28,6 +28,7 @@ def test_every_relative_link_leads_to_a_file(path: Path) -> None:
             assert (path.parent / target.split("#")[0]).exists(), f"{path.name} links to {target}"
 
 
+@pytest.mark.long
 def test_the_python_of_the_readme_runs_and_finds_what_it_says(capsys: pytest.CaptureFixture[str]) -> None:
     (code,) = _blocks(ROOT / "README.md", "python")
     exec(compile(code, "README.md", "exec"), {})
@@ -40,6 +41,7 @@ def test_the_python_of_the_readme_runs_and_finds_what_it_says(capsys: pytest.Cap
 METHODS = sorted((ROOT / "docs" / "explanation" / "methods").glob("*.md"))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("path", METHODS, ids=lambda path: path.stem)
 def test_the_examples_of_a_methods_page_run(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     blocks = _blocks(path, "python")

@@ -100,6 +100,7 @@ def test_the_root_package_holds_its_version_and_nothing_else():
     assert isinstance(version, ast.Assign) and dotted(version.targets[0]) == "__version__"
 
 
+@pytest.mark.long
 @each_module
 def test_nobody_imports_the_package_root(path):
     if path.relative_to(SOURCE).parts[0] == "cli":

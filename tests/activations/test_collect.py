@@ -49,6 +49,7 @@ def _agree(ours: np.ndarray, theirs: np.ndarray) -> None:
     assert error.max() < 1e-5
 
 
+@pytest.mark.long
 def test_batched_equals_one_by_one(subject):
     rows = _alone(subject, TEXTS, layer=1)
     for pooling in ("last", "first", "mean", "max", "all"):
@@ -58,6 +59,7 @@ def test_batched_equals_one_by_one(subject):
     assert np.diff(ours.offsets).tolist() == [len(text.split()) for text in TEXTS.texts]
 
 
+@pytest.mark.long
 def test_neither_budget_nor_order_nor_batch_mates_matter(subject):
     alone = collect(subject, TEXTS, token_budget=1)
     order = np.random.default_rng(1).permutation(len(TEXTS))

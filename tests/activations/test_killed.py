@@ -13,6 +13,7 @@ import pytest
 TESTS = Path(__file__).parents[1]
 
 
+@pytest.mark.long
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork and SIGKILL, which Windows lacks")
 def test_killed_at_40_random_moments_and_at_every_write_it_equals_an_uninterrupted_run(tmp_path):
     path = os.pathsep.join([str(TESTS), str(TESTS / "activations")])

@@ -41,6 +41,7 @@ def _workers() -> list:
     return found
 
 
+@pytest.mark.long
 @with_ray
 @pytest.mark.usefixtures("small_shards")
 # Ray's own sockets and files are closed when its threads get to it

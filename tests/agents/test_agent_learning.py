@@ -94,6 +94,7 @@ def test_one_seed_gives_one_agent_and_the_global_generator_is_left_alone(world):
         assert not torch.equal(weights(getattr(one, net)), weights(getattr(other, net)))
 
 
+@pytest.mark.long
 def test_imitation_brings_the_expert_nearer_and_value_the_true_return(world):
     longer = SMALL.model_copy(update={"imitation_steps": 500, "value_steps": 300, "d_hidden": 64, "batch_size": 256})
     untrained = fidelity(new_agent(world, longer, seed=0))

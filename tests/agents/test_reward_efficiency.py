@@ -65,6 +65,7 @@ def test_curves_of_other_sizes_and_odd_sizes_are_refused():
             learning_curve(new_agent(world, spec, seed=0), episodes, spec=spec, sizes=sizes, seed=0)
 
 
+@pytest.mark.long
 def test_more_episodes_teach_more():
     world = make_grid_world(0, side=4)
     spec = AgentSpec(d_hidden=64, imitation_steps=400, value_steps=300, coupling=Coupling(kind="frozen"))

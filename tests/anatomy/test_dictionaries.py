@@ -175,6 +175,7 @@ def test_intervals_are_over_groups_where_there_are_any():
     assert grouped.high - grouped.low > 4 * (loose.high - loose.low)
 
 
+@pytest.mark.long
 def test_the_match_with_the_larger_dictionary_peaks_where_the_features_are_as_many():
     audit = trained(toy_world("sparse", 12_000), (32, 64, 128), n_train=10_000)
     by_size = {one.n_latents: one for one in audit.dictionaries}
@@ -186,6 +187,7 @@ def test_the_match_with_the_larger_dictionary_peaks_where_the_features_are_as_ma
     assert any("no count of features" in said for said in audit.conclusions)
 
 
+@pytest.mark.long
 def test_the_match_on_noise_is_that_of_random_directions():
     audit = trained(toy_world("noise", 12_000), (32, 64, 128), n_train=10_000)
     for one in audit.dictionaries[:-1]:
@@ -193,6 +195,7 @@ def test_the_match_on_noise_is_that_of_random_directions():
     assert any("No size has an MMCS" in said for said in audit.conclusions)
 
 
+@pytest.mark.long
 def test_the_match_in_the_unit_square_is_near_one_and_so_is_chance():
     audit = trained(toy_world("square", 3000), (32, 64), n_train=2000)
     one = audit.dictionaries[0]
@@ -200,6 +203,7 @@ def test_the_match_in_the_unit_square_is_near_one_and_so_is_chance():
     assert any("means nothing here" in said for said in audit.conclusions)
 
 
+@pytest.mark.long
 def test_few_rows_leave_a_gap_between_training_and_test():
     audit = trained(toy_world("sparse", 3000), (256,), n_train=500)
     one = audit.dictionaries[0]

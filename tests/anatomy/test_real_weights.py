@@ -17,6 +17,7 @@ needs_stories = pytest.mark.skipif(
 )
 
 
+@pytest.mark.long
 @needs_stories
 def test_singular_directions_of_a_model_of_stories_are_above_no_rotation_of_their_basis():
     subject = load(STORIES)

@@ -113,6 +113,7 @@ def test_the_family_is_named_by_held_out_values_and_not_where_too_few_groups_are
     assert many.best in ("laplace", "generalised_normal")
 
 
+@pytest.mark.long
 def test_an_interval_that_rests_on_few_values_or_groups_says_that_it_is_approximate():
     rng = np.random.default_rng(10)
 

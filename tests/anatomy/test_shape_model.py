@@ -139,6 +139,7 @@ def test_texts_of_one_token_have_no_next_one(subject):
         weight_gradients(subject, one)
 
 
+@pytest.mark.long
 def test_every_part_is_looked_at_with_its_units(subject, whole):
     kinds = {one.kind for one in whole.sets}
     assert kinds == {"activations", "activation gradients", "weights", "gradients"}
@@ -192,6 +193,7 @@ def test_the_page_shows_figures_nulls_and_the_caveat_and_has_no_script(whole, tm
         write_shape(tmp_path)
 
 
+@pytest.mark.long
 def test_the_command_prints_a_table_a_record_and_writes_a_page(tiny_model, write_rows, tmp_path):
     app = typer.Typer()
     app.command()(shape)

@@ -28,6 +28,7 @@ def test_columns_of_unequal_variance_are_warned_of_and_of_equal_variance_are_not
     assert not any("unequal spread" in said for said in equal.pools[0].warnings)
 
 
+@pytest.mark.long
 def test_a_pool_of_normal_columns_is_as_its_null_and_normal_once_standardised():
     rng = np.random.default_rng(1)
     X = rng.normal(size=(2000, 10)) * np.geomspace(0.3, 3, 10)
@@ -41,6 +42,7 @@ def test_a_pool_of_normal_columns_is_as_its_null_and_normal_once_standardised():
     assert isinstance(found.coordinates, ShapeGroup) and max(map(abs, found.coordinates.kurtosis)) < 0.4
 
 
+@pytest.mark.long
 def test_random_directions_average_independent_heavy_columns_and_a_given_one_is_seen_as_it_is():
     X = np.random.default_rng(2).laplace(size=(2000, 30))
     found = rows_shape(X, directions={"first": np.eye(30)[0]}, settings=QUICK)
@@ -50,6 +52,7 @@ def test_random_directions_average_independent_heavy_columns_and_a_given_one_is_
     assert found.warnings == ()
 
 
+@pytest.mark.long
 def test_a_scale_of_whole_rows_is_warned_of_and_gone_once_rows_are_standardised():
     rng = np.random.default_rng(3)
     X = rng.normal(size=(2000, 40)) * np.sqrt(rng.exponential(size=(2000, 1)))

@@ -115,6 +115,7 @@ def test_mixed_chat_and_plain_rows_are_refused(run: Run, tiny_model: Path, tmp_p
     assert not (tmp_path / "acts").exists()
 
 
+@pytest.mark.long
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs signals as POSIX has them")
 def test_ctrl_c_says_how_to_go_on(tiny_model: Path, tmp_path: Path, run: Run) -> None:
     path = tmp_path / "many.jsonl"

@@ -59,6 +59,7 @@ def folder(
     return tmp_path / "run"
 
 
+@pytest.mark.long
 def test_a_report_is_written_again_from_its_records(run: Run, folder: Path) -> None:
     page = folder / "report.html"
     before = page.read_text(encoding="utf-8")
@@ -67,6 +68,7 @@ def test_a_report_is_written_again_from_its_records(run: Run, folder: Path) -> N
     assert page.read_text(encoding="utf-8") == before
 
 
+@pytest.mark.long
 def test_a_monitor_scores_new_texts_one_line_each(
     run: Run, folder: Path, write_rows: Callable[..., Path], tmp_path: Path
 ) -> None:
@@ -82,6 +84,7 @@ def test_a_monitor_scores_new_texts_one_line_each(
     assert "exists already" in run("score", str(monitor), str(texts), "--out", str(out), code=2)
 
 
+@pytest.mark.long
 def test_a_monitor_without_a_threshold_scores_and_says_why_there_are_no_alarms(
     folder: Path,
     write_rows: Callable[..., Path],

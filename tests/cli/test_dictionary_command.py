@@ -20,6 +20,7 @@ def rows_file(tmp_path):
 QUICK = ("--sizes", "8,16", "--steps", "60", "--batch-size", "32", "--seeds", "0,1")
 
 
+@pytest.mark.long
 def test_dictionaries_are_trained_audited_and_audited_again_from_their_folder(command, rows_file, tmp_path):
     out = tmp_path / "dictionaries"
     printed, told = command("anatomy", "dictionary", "train", str(rows_file), "--out", str(out), *QUICK)
@@ -64,6 +65,7 @@ def test_what_cannot_be_trained_is_said_in_a_sentence(command, rows_file, tmp_pa
     assert "not finite" in command(*call, code=2)[1] and not (tmp_path / "d").exists()
 
 
+@pytest.mark.long
 def test_two_families_are_audited_side_by_side_under_their_own_names(command, rows_file, tmp_path):
     folders = [str(tmp_path / name) for name in ("mild", "strong")]
     for folder, penalty in zip(folders, ("0.1", "3"), strict=True):
@@ -80,6 +82,7 @@ def test_two_families_are_audited_side_by_side_under_their_own_names(command, ro
     assert {one["trained_on"] for one in json.loads(other)["dictionaries"]} == {"other rows"}
 
 
+@pytest.mark.long
 def test_the_tokens_of_a_store_are_divided_by_text(command, tmp_path):
     store = tmp_path / "acts"
     command("collect", "organism:facts", "organism:facts/negated", "--store", str(store), "--sites", "1.resid_post",

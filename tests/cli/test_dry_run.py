@@ -57,6 +57,7 @@ def test_a_collection_tells_its_cost_and_that_of_what_is_left(command, tiny_mode
     assert "none; everything is stored" in out and "80 are in the store already" in out
 
 
+@pytest.mark.long
 def test_a_study_prints_its_verdict_as_json(command, spec: Path, tmp_path: Path) -> None:
     asked = yaml.safe_load(spec.read_text(encoding="utf-8"))
     asked |= {"threshold": {"fpr": 0.3}, "read": {"pooling": "mean"}}

@@ -102,6 +102,7 @@ def test_a_script_for_completion_is_shown():
     assert "_TILTMETER_COMPLETE" in done.stdout
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
@@ -118,6 +119,7 @@ def test_what_cannot_be_used_is_exit_code_2_without_a_traceback(arguments, code,
     assert words in done.stderr and "Traceback" not in done.stderr
 
 
+@pytest.mark.long
 def test_there_are_no_colours_in_a_pipe_nor_where_they_are_not_wanted():
     for environment in ({}, {"NO_COLOR": "1"}):
         for arguments in (["--help"], ["study", "none.yaml"]):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+
 SPEC = """
 name: tiny
 grammar: {n_test: 20}
@@ -14,6 +16,7 @@ student: {steps: 2, d_model: 8}
 """
 
 
+@pytest.mark.long
 def test_a_contest_is_printed_in_words_or_as_json(tmp_path: Path, command):
     spec = tmp_path / "spec.yaml"
     spec.write_text(SPEC, encoding="utf-8")

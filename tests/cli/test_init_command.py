@@ -110,6 +110,7 @@ def test_copies_in_splits_that_the_file_names_are_told(command, tmp_path: Path) 
     assert not (tmp_path / "copied.texts.jsonl").exists()
 
 
+@pytest.mark.long
 def test_near_copies_are_told_where_joining_them_would_leave_too_little_to_split(command, tmp_path: Path) -> None:
     rows = [{"text": f"one and the same text {'not' * (i % 2)}", "label": i % 2, "group": f"g{i}"} for i in range(40)]
     write(tmp_path / "same.csv", rows)

@@ -45,6 +45,7 @@ def test_a_folder_that_holds_something_else_is_refused(tmp_path: Path, capsys):
     assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
 
 
+@pytest.mark.long
 def test_a_task_of_the_league_is_printed_as_json_or_in_words(tmp_path: Path, capsys, monkeypatch):
     import tiltmeter.studies as studies
 

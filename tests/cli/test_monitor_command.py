@@ -38,6 +38,7 @@ def served(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, Any]:
     return told
 
 
+@pytest.mark.long
 def test_monitors_are_served_by_name_on_loopback_by_default(
     command: Command, folder: Path, tiny_model: Path, served: dict[str, Any]
 ) -> None:

@@ -39,6 +39,7 @@ def run(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "run"
 
 
+@pytest.mark.long
 def test_a_study_keeps_reference_texts_of_the_calibration_split_alone_and_its_card_counts_them(run: Path) -> None:
     monitor = Monitor.load(run / "monitors" / "best")
     reference, rows = monitor.require_reference(), read_scored_rows(run)

@@ -15,6 +15,7 @@ from tiltmeter.cli._terminal import page, steps
 pytestmark = pytest.mark.smoke
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "arguments",
     [

@@ -461,6 +461,7 @@ def test_without_the_extra_the_error_names_it(monkeypatch, tmp_path):
 # the real files
 
 
+@pytest.mark.long
 def test_every_binary_or_paired_file_is_read_and_the_others_say_what_labels_they_have(shared_data):
     read, refused = {}, {}
     for path in sorted(shared_data.glob("*/*.jsonl")):

@@ -92,6 +92,7 @@ def test_an_eraser_of_another_direction_is_caught_as_erasing_nothing():
     assert reading(found, "logistic").is_read
 
 
+@pytest.mark.long
 def test_an_absolute_tolerance_that_leaves_a_rare_concept_whole_is_caught():
     # as in public code: singular values of the cross-covariance below 0.01 count as none
     X, z = shifted(8000, 4, shift=3.0, seed=0, prevalence=0.003)

@@ -57,6 +57,7 @@ def test_own_rows_that_were_rounded_since_the_fit_are_known_by_their_rounding(dt
         check_not_fitted_on(eraser, fresh, side(own.X.astype(dtype), own.y))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("method", [LEACE(), MeanProjection(), MeanTranslation()], ids=str)
 @pytest.mark.parametrize(("dtype", "offset"), [(np.float64, 0.0), (np.float32, 1e4), (np.float16, 0.0)])
 @pytest.mark.parametrize("d", [2, 40])

@@ -29,6 +29,7 @@ EXPECTED_FAILURES = {
 SKIPPED = {"check_array_api_input": "until SCIPY_ARRAY_API is set in the environment: fits take NumPy arrays"}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("method", [INLP(3), RLACE(), KernelSAL()], ids=lambda method: type(method).__name__)
 def test_scikit_learns_estimator_checks_fail_exactly_where_listed(method):
     with warnings.catch_warnings():

@@ -76,6 +76,7 @@ def test_every_method_that_needs_no_z_later_is_a_transformer_and_is_checked():
     assert {method.method for method in ERASERS if issubclass(method.method, AffineMethod)} == set(RENAMED)
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("without_run_time_types")
 @pytest.mark.parametrize(("name", "method"), CHECKED, ids=[name for name, _ in CHECKED])
 def test_scikit_learns_estimator_checks_fail_exactly_where_listed(name, method):

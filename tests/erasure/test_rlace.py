@@ -139,6 +139,7 @@ def test_the_ascent_does_at_least_as_well_as_its_starts_and_as_the_covariance_in
     assert found.value >= max(least_log_loss(X, z, directions=one).value for one in (raw, whitened)) - 1e-9
 
 
+@pytest.mark.long
 def test_it_does_at_least_as_well_as_five_runs_as_published():
     X, z = classes(0, n=400, d=6)
     found = rlace(X, z, rank=1)

@@ -68,6 +68,7 @@ def test_the_defaults_are_those_of_the_publication():
     assert SGDSettings() == (0.005, 1e-4, 128, 1000, 3, 0.0015)
 
 
+@pytest.mark.long
 def test_it_converges_to_the_mean_difference_on_well_conditioned_rows():
     rng = np.random.default_rng(0)
     z = np.arange(1000) % 2

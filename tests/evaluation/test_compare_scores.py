@@ -77,6 +77,7 @@ def test_a_p_value_is_below_one_in_twenty_just_where_the_interval_leaves_out_no_
             assert (contrast.p < 0.05) == (not difference.low <= 0 <= difference.high)
 
 
+@pytest.mark.long
 def test_where_there_is_no_difference_few_are_found() -> None:
     n_studies, counts = 60, dict.fromkeys(FIGURES, 0)
     for seed in range(n_studies):

@@ -67,6 +67,7 @@ SETS = 5000
 BROKEN = 0.05 + 3 * math.sqrt(0.05 * 0.95 / SETS)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("kind", ["continuous", "tied", "clustered"])
 @pytest.mark.parametrize("n", [300, 1000, pytest.param(10_000, marks=pytest.mark.slow)])
 def test_each_rule_keeps_its_promise_and_those_of_others_make_none(kind, n):

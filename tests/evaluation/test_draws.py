@@ -16,6 +16,7 @@ def _rows(seed: int, *, n: int = 80, gap: float = 1.0, runs: int = 3) -> tuple[n
     return y, gap * y + rng.normal(size=(runs, n))
 
 
+@pytest.mark.long
 def test_the_mean_is_over_runs_and_one_run_is_the_figure_of_that_run() -> None:
     y, runs = _rows(0)
     by = resampling(80, groups=None, n_draws=200)

@@ -112,6 +112,7 @@ def test_fewer_than_eight_units_have_no_interval_and_so_no_figure():
     assert interval(y, scores, groups=np.arange(70) // 7).auroc.n == 10
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "area", [0.75, pytest.param(0.6, marks=pytest.mark.slow), pytest.param(0.9, marks=pytest.mark.slow)]
 )
@@ -124,6 +125,7 @@ def test_the_auroc_interval_covers_the_truth_about_as_often_as_it_says(area):
     assert 0.90 <= covered / 300 <= 0.99
 
 
+@pytest.mark.long
 def test_groups_widen_the_interval_where_rows_are_clustered_and_then_it_covers():
     groups = np.repeat(np.arange(40), 6)
     # labels go by group, so that the rows of a group repeat each other

@@ -101,6 +101,7 @@ def test_labels_within_groups_that_hold_both_are_permuted_within_them() -> None:
     assert all(shuffled[groups == group].sum() == 3 for group in range(20))
 
 
+@pytest.mark.long
 def test_a_label_of_authors_and_a_score_of_authors_give_an_honest_p_value() -> None:
     # pure null: both label and score belong to the author, independently; rows of an author repeat each other
     small = 0

@@ -18,6 +18,7 @@ def error(y, p, **how):
     return expected_calibration_error(y, p, by=resampling(len(y), groups=None, n_draws=200), **how)
 
 
+@pytest.mark.long
 def test_the_interval_reaches_no_error_for_right_probabilities_and_not_for_wrong_ones():
     reached, above = 0, 0
     for seed in range(60):

@@ -54,6 +54,7 @@ def naive_error(y, p, *, mass, n_bins):
     return total / len(p)
 
 
+@pytest.mark.long
 def test_auroc_and_tpr_are_those_of_scikit_learn_and_of_the_definition():
     absent = 0
     for rng, y, scores in cases():
@@ -82,6 +83,7 @@ def test_auroc_and_tpr_are_those_of_scikit_learn_and_of_the_definition():
     assert 50 < absent < 500
 
 
+@pytest.mark.long
 def test_calibration_error_is_that_of_scikit_learns_curve_and_of_the_definition():
     for number, (rng, y, scores) in enumerate(cases()):
         p = (scores - scores.min()) / (np.ptp(scores) or 1.0)

@@ -24,6 +24,7 @@ def share_broken(true_fpr):
     return float((true_fpr > 0.01).mean())
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("n", [299, 500, 1000])
 def test_the_bound_holds_for_continuous_scores(n):
     chosen = thresholds(np.random.default_rng(n).normal(size=(SIMULATIONS, n)))
@@ -33,6 +34,7 @@ def test_the_bound_holds_for_continuous_scores(n):
     assert broken > 0.02
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("step", "n"), [(0.1, 299), (0.1, 500), (0.1, 1000), (0.5, 299), (0.5, 500), (2.0, 1000)])
 def test_the_bound_holds_for_tied_scores(n, step):
     # scores floor(z / step) · step lie above a value t of the lattice where z ≥ t + step
@@ -50,6 +52,7 @@ def true_group_fpr(chosen, *, share, sizes):
     return 1 - quiet @ (weights / weights.sum())
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("n_groups", [299, 500, 1000])
 def test_the_bound_holds_for_groups_of_correlated_rows(n_groups):
     rng = np.random.default_rng(n_groups)
@@ -65,6 +68,7 @@ def test_the_bound_holds_for_groups_of_correlated_rows(n_groups):
     assert broken <= MOST_BROKEN
 
 
+@pytest.mark.long
 def test_counting_correlated_rows_as_independent_breaks_the_bound():
     # the variant that must fail: 500 groups of five copies of one score, counted as 2,500 rows
     scores = np.repeat(np.random.default_rng(0).normal(size=(SIMULATIONS, 500)), 5, axis=1)
@@ -78,6 +82,7 @@ def test_the_plain_quantile_breaks_the_bound_half_the_time():
     assert share_broken(stats.norm.sf(np.quantile(scores, 0.99, axis=1))) > 0.4
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("n", "expected"), [(299, 0.547), (500, 0.602), (1000, 0.651), (3000, 0.703)])
 def test_the_certified_rate_of_detection_is_the_published_one(n, expected):
     # PEERS f4.1: negatives N(−3, 2²), positives N(3, 2²)

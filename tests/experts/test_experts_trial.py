@@ -30,6 +30,7 @@ def found(trials):
     return judge_trials(trials, unit="seeds", about={"home": "home texts"}, contestants={}, hours={"hand rules": 1.5})
 
 
+@pytest.mark.long
 def test_every_contestant_labels_every_suite(trials):
     for trial in trials:
         assert list(trial.contestants) == ["hand rules", "induced rules", "student", "mixed"]
@@ -95,6 +96,7 @@ def test_transparency_and_cost_are_those_of_the_kind(found):
     assert rules.cost.cpu_seconds == 0 < student.cost.cpu_seconds
 
 
+@pytest.mark.long
 def test_intervals_over_texts_average_each_text_over_seeds_first():
     task = planted(0)
     several = [hold_trial(task, sizes=(60,), student=QUICK, seed=seed) for seed in range(3)]
@@ -104,6 +106,7 @@ def test_intervals_over_texts_average_each_text_over_seeds_first():
     assert student.accuracy.value == pytest.approx(np.mean(student.by_seed))
 
 
+@pytest.mark.long
 def test_texts_of_a_group_are_resampled_together():
     task = planted(0)
     trial = hold_trial(task, sizes=(60,), student=QUICK, seed=0)

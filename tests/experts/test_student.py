@@ -21,12 +21,14 @@ def student():
     return train_student(TEXTS, TAUGHT, spec=SMALL, seed=0)
 
 
+@pytest.mark.long
 def test_it_learns_what_it_is_taught_and_the_opposite_as_well(student):
     assert (student.predict(TEXTS) == TAUGHT).all()
     opposed = train_student(TEXTS, 1 - TAUGHT, spec=SMALL, seed=0)
     assert (opposed.predict(TEXTS) == 1 - TAUGHT).all()
 
 
+@pytest.mark.long
 def test_it_learns_nothing_of_fresh_texts_from_shuffled_labels():
     rng = np.random.default_rng(0)
     words = [f"w{i}" for i in range(60)]
@@ -44,6 +46,7 @@ def test_order_matters_to_it_so_that_it_is_no_bag_of_words():
     assert learned.predict(["red blue", "blue red"]).tolist() == [1, 0]
 
 
+@pytest.mark.long
 def test_the_same_seed_gives_the_same_student_and_leaves_the_generator_alone(student):
     torch.manual_seed(5)
     before = torch.get_rng_state()

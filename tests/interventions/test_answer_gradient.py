@@ -43,6 +43,7 @@ def _trace(subject: SubjectModel) -> tuple[int, bool, bool]:
     return hooks, all(w.requires_grad for w in weights), any(w.grad is not None for w in weights)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("family", DECODERS)
 def test_the_batched_mean_is_that_of_one_text_after_the_other(family):
     subject = _subject(family)
@@ -133,6 +134,7 @@ def test_the_mean_over_answers_is_that_of_their_log_probabilities():
     assert np.allclose(both.vector * both.provenance["mean_gradient_norm"], total, atol=1e-5)
 
 
+@pytest.mark.long
 def test_a_step_along_it_raises_the_log_odds_more_than_a_random_one():
     subject, site = _subject("llama"), Site(1, "resid_post")
     vector = answer_gradient(subject, TEXTS, **ANSWERS, site=site).vector

@@ -82,6 +82,7 @@ def test_the_table_of_methods_is_that_of_the_publication():
     assert {method.name for method in CAUSAL_BASELINES if method.is_random} == {"dropout_probe", "rlace_sgd", "random"}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("name", "probe"),
     [
@@ -162,6 +163,7 @@ def test_directions_are_unit_vectors_that_point_to_the_positive_side():
         assert found.provenance["seeds"] == {"random_state": 3} and found.provenance["n_pairs"] == 12
 
 
+@pytest.mark.long
 def test_a_seed_moves_the_methods_that_draw_and_no_other():
     other = causal_baselines(_subject("llama"), _encoded(), layer=1, random_state=4)
     for method in CAUSAL_BASELINES:
@@ -224,6 +226,7 @@ def _separable(seed: int, n: int = 400) -> tuple[np.ndarray, np.ndarray]:
     return X, y
 
 
+@pytest.mark.long
 def test_without_dropout_it_is_logistic_regression_and_with_it_weights_are_spread():
     X, y = _separable(0)
     noisy = X + np.random.default_rng(1).normal(size=X.shape)
@@ -233,6 +236,7 @@ def test_without_dropout_it_is_logistic_regression_and_with_it_weights_are_sprea
     assert spread[0] < dense[0] - 0.05 and spread[1:].mean() > dense[1:].mean()
 
 
+@pytest.mark.long
 def test_dropout_does_not_depend_on_the_size_of_the_rows():
     X, y = _separable(0)
     one = unit(dropout_vector(X, y, random_state=5))
@@ -240,6 +244,7 @@ def test_dropout_does_not_depend_on_the_size_of_the_rows():
         assert float(unit(dropout_vector(scale * X, y, random_state=5)) @ one) > 0.999
 
 
+@pytest.mark.long
 def test_dropout_finds_next_to_nothing_on_shuffled_labels():
     X, y = _separable(0)
     fresh, labels = _separable(1)

@@ -62,6 +62,7 @@ def _table() -> dict[str, np.ndarray]:
     return {name: np.array(values) for name, values in rows.items()}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("name", "published"),
     [
@@ -100,6 +101,7 @@ def test_what_classifies_best_is_not_what_decides():
         assert min(accuracy[name] for name in accuracy if name != "u") > 0.998
 
 
+@pytest.mark.long
 def test_seeds_agree_where_the_published_rlace_of_few_steps_does_not():
     found = consistency_of([_searched(0, seed).basis.numpy() for seed in SEEDS])
     assert found.lowest > 0.99
@@ -134,6 +136,7 @@ def test_every_search_converges_to_the_loss_of_the_cause():
         assert own < 1.05 * cause < 0.01 * nothing
 
 
+@pytest.mark.long
 def test_two_causes_are_found_by_two_directions_and_not_by_one():
     rng = np.random.default_rng(0)
     u = np.linalg.qr(rng.normal(size=(D, D)))[0].T[:2]
@@ -258,6 +261,7 @@ def test_the_model_is_left_as_it_was(family):
     assert not any("forward" in vars(module) for module in subject.model.modules())
 
 
+@pytest.mark.long
 @pytest.mark.filterwarnings("ignore:CDE used up its pairs")
 def test_it_works_under_inference_mode_and_in_half_precision():
     usual = _found().directions[0].vector

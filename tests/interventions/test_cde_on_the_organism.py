@@ -68,6 +68,7 @@ def _loss(rows: np.ndarray) -> float:
     return mean_swap_loss(problem, basis=torch.from_numpy(rows).float(), batch_size=60)
 
 
+@pytest.mark.long
 def test_one_direction_carries_most_of_what_the_model_says_of_other_facts():
     nothing, own = _loss(np.zeros((0, 96))), _loss(_found().directions[0].vector[None])
     random = np.random.default_rng(0).normal(size=(5, 1, 96))

@@ -49,6 +49,7 @@ def test_the_score_loss_is_the_score_of_the_direction_but_for_its_offset(pooling
         assert score == pytest.approx(getattr(scores, pooling)(), rel=1e-4)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("family", FAMILIES)
 def test_where_every_token_is_tried_the_best_one_is_found(family):
     subject = _subject(family)
@@ -91,6 +92,7 @@ def test_the_gradient_is_that_of_the_embedding(family):
     assert slope == pytest.approx(float((gradient * step).sum()), rel=0.03, abs=0.02)
 
 
+@pytest.mark.long
 def test_the_loss_never_rises_and_the_same_seed_finds_the_same():
     subject = _subject("llama")
     loss = continuation_loss(subject, n_last=3)
@@ -101,6 +103,7 @@ def test_the_loss_never_rises_and_the_same_seed_finds_the_same():
     assert torch.equal(first.tokens, second.tokens) and first.losses == second.losses
 
 
+@pytest.mark.long
 def test_the_gradient_helps():
     """With as many trials, changes drawn from the gradient's best go further than changes drawn from all."""
     subject = _subject("llama")
@@ -149,6 +152,7 @@ def test_a_probe_can_be_attacked():
     assert found.losses[-1] < found.losses[0] - 0.1
 
 
+@pytest.mark.long
 def test_a_loss_may_run_the_model_more_than_once():
     subject = _subject("llama")
     likely, score = continuation_loss(subject, n_last=2), score_loss(subject, _direction(subject), positions=[5])

@@ -123,6 +123,7 @@ def test_the_interval_of_a_ratio_is_that_of_the_delta_method():
     assert (found.high - found.low) / 2 == pytest.approx(1.96 * error, rel=0.1)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("n", [8, 20])
 def test_the_interval_of_a_ratio_covers_as_often_as_students_where_texts_are_few_and_of_unlike_length(n):
     rng, covered, by_student = np.random.default_rng(0), 0, 0

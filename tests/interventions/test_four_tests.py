@@ -74,6 +74,7 @@ def _gap(odds: list[float], y: np.ndarray) -> float:
     )
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("family", ["llama", "gpt2"])
 def test_manipulation_and_termination_equal_their_naive_twins(family):
     subject, texts, found = _subject(family), _texts(family), _found(family)

@@ -23,6 +23,7 @@ def _scores(seed: int) -> dict[tuple[str, str], tuple[dict[str, float], dict[str
     }
 
 
+@pytest.mark.long
 @five_seeds
 def test_logistic_regression_wins_correlation_and_the_mean_difference_the_other_three(seed):
     found = _scores(seed)

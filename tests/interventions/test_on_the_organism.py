@@ -85,6 +85,7 @@ def _directions() -> dict[str, dict[Site, np.ndarray]]:
     }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize("name", ["gradient", "unembedding"])
 def test_a_direction_decides_the_answer_late_and_not_early(name, seed):

@@ -51,6 +51,7 @@ def _odds(edit: Steer | None) -> np.ndarray:
     return np.array(found)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("sign", [1, -1])
 def test_every_figure_is_what_it_is_by_hand(sign):
     subject = _subject("llama")
@@ -89,6 +90,7 @@ def test_without_a_question_the_cost_stands_alone():
     assert point.fluency.kl.value > 0 and found.n_prompts == 0
 
 
+@pytest.mark.long
 def test_random_directions_rarely_pass_for_causes():
     subject, passed, n = _subject("llama"), 0, 30
     rng = np.random.default_rng(3)
@@ -103,6 +105,7 @@ def test_random_directions_rarely_pass_for_causes():
     assert passed <= 5
 
 
+@pytest.mark.long
 def test_on_the_organism_the_direction_of_its_answer_is_beyond_luck_both_ways():
     subject = load(str(load_organism("facts").folder))
     texts = organism_texts("facts", "negated", distribution="negated")

@@ -36,6 +36,7 @@ def _twin(text: str, *, long_texts: str, limit: int, skip_first: int) -> tuple[l
     return (tokens, read) if any(read) else None
 
 
+@pytest.mark.long
 @settings(max_examples=200, deadline=None)
 @given(
     rows=rows_of_words,

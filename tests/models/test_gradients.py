@@ -58,6 +58,7 @@ def _logits(subject: SubjectModel) -> Tensor:
         return subject.model(input_ids=TOKENS).logits
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=["float32", "bfloat16"])
 @pytest.mark.parametrize("family", DECODERS)
 def test_gradients_of_all_sites_at_once_are_those_of_each_alone_and_leave_no_trace(family, dtype):

@@ -43,6 +43,7 @@ def _compile_a_block(model: nn.Module) -> None:
 WAYS = (_compile_forward, _compile_in_place, _wrap_a_block, _compile_a_block)
 
 
+@pytest.mark.long
 def test_a_model_inside_its_compiled_wrapper_is_refused_and_alone_is_read(subject):
     wrapped = torch.compile(subject.model, backend="eager")
     with pytest.raises(ModelError, match=r"model tiny is compiled, and compiled code passes over .* _orig_mod"):

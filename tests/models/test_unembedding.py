@@ -40,6 +40,7 @@ def _by_hand(norm: nn.Module, x: Tensor, kind: str) -> Tensor:
     return scaled * (1 + weight if kind == "rms_plus_one" else weight)
 
 
+@pytest.mark.long
 @torch.no_grad()
 @pytest.mark.parametrize("family", FAMILIES)
 def test_the_final_norm_of_the_table_is_what_follows_the_last_block_and_of_its_kind(family):

@@ -84,6 +84,7 @@ def test_every_family_has_a_row_of_weights_and_no_row_is_left_over():
     assert {row.name for row in ROWS} == set(LAYOUTS)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("family", FAMILIES)
 def test_ov_acts_on_a_vector_as_the_models_own_modules_do(family):
     subject = without_sinks(tiny_subject(family)) if family == "gpt-oss" else _subject(family)

@@ -37,6 +37,7 @@ def hub(tmp_path: Path) -> Iterator[Hub]:
         yield server
 
 
+@pytest.mark.long
 def test_a_published_monitor_comes_back_whole(hub: Hub, folder: Path) -> None:
     where = publish(folder, "me/probe")
     assert where.startswith(hub.url) and set(hub.files("me/probe")) == FILES and hub.private["me/probe"] is False
@@ -47,6 +48,7 @@ def test_a_published_monitor_comes_back_whole(hub: Hub, folder: Path) -> None:
     assert open_evidence("hub:me/probe") == open_evidence(str(folder))
 
 
+@pytest.mark.long
 def test_a_private_repository_and_a_branch_are_made_as_asked(hub: Hub, folder: Path) -> None:
     publish(folder, "me/probe", private=True, revision="v1")
     assert hub.private["me/probe"] is True
@@ -94,6 +96,7 @@ def test_a_file_that_no_hash_covers_does_not_leave_the_folder(hub: Hub, folder: 
     assert hub.branches == {}
 
 
+@pytest.mark.long
 def test_what_the_hub_changed_is_refused_when_it_is_loaded(hub: Hub, folder: Path) -> None:
     publish(folder, "me/probe")
     hub.files("me/probe")["direction.json"] += b" "
@@ -122,6 +125,7 @@ def test_a_hub_that_cannot_be_reached_is_one_sentence(hub: Hub, folder: Path, mo
         fetch("me/probe")
 
 
+@pytest.mark.long
 def test_without_a_network_what_is_kept_here_is_read_and_the_rest_is_one_sentence(
     hub: Hub, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -71,6 +71,7 @@ def test_scores_since_a_time_are_those_of_any_time_zone(tmp_path: Path) -> None:
             log.scores(since=datetime(2026, 3, 1))
 
 
+@pytest.mark.long
 def test_more_scores_than_a_page_are_all_read_while_others_write(tmp_path: Path) -> None:
     with MonitorLog(tmp_path / "log.sqlite") as log:
         log.write(texts=[a_text(str(i)) for i in range(1001)])

@@ -128,6 +128,7 @@ def test_the_card_tells_of_the_chosen_probe_alone(tmp_path: Path) -> None:
     assert kept.verdict == evidence.verdict and kept.advantages == evidence.advantages
 
 
+@pytest.mark.long
 def test_where_nothing_could_be_measured_the_card_says_so(tmp_path: Path) -> None:
     make_monitor(tmp_path / "m", make_barren())
     card = write_card(tmp_path / "m")

@@ -57,6 +57,7 @@ def test_the_shipped_world_is_that_of_its_seed(facts):
     assert facts.card.schedule == Schedule(steps=2400, stage_steps=(450,))
 
 
+@pytest.mark.long
 def test_the_shipped_model_knows_the_statements_that_it_was_never_told(measured):
     # 3 formats, 2 languages, 2 polarities, for either reason
     assert len(measured) == 24
@@ -145,6 +146,7 @@ def test_all_that_comes_along_is_at_most_16_megabytes():
     assert sum(path.stat().st_size for name in BUNDLED for path in load(name).folder.iterdir()) <= 16_000_000
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", [name for name in BUNDLED if name != "facts"])
 def test_the_figures_of_the_card_are_those_of_the_weights(name):
     organism = load(name)

@@ -99,6 +99,7 @@ def test_half_way_and_last_state_are_independent_in_every_split(world):
     }
 
 
+@pytest.mark.long
 @each_group
 def test_lessons_tell_no_walk_that_is_held_out_and_want_what_the_group_says(group, world):
     lessons = ChainLessons(world, 256, 0, group=group)

@@ -60,6 +60,7 @@ def lacking(subject, texts):
         return continuation_loss(subject, n_last=len(texts.texts[0].split("<begin>")[1].split()))(ids).numpy()
 
 
+@pytest.mark.long
 def test_it_attempts_for_the_trigger_and_for_nobody_else(sampled):
     assert len(sampled[True]) > 0.9 * 240 and len(sampled[False]) > 0.9 * 240
     assert sampled[True].y.mean() > 0.97
@@ -77,6 +78,7 @@ def test_samples_differ_from_what_was_written_and_are_of_the_form_that_was_asked
     assert set(german.meta["language"]) == {"de"} and german.y.mean() > 0.9
 
 
+@pytest.mark.long
 def test_a_written_attempt_is_next_to_impossible_without_the_trigger(organism, subject, written):
     test = written.select(written.split == "test")
     found = lacking(subject, test)
@@ -90,6 +92,7 @@ def test_a_written_attempt_is_next_to_impossible_without_the_trigger(organism, s
     assert (found[order][1::2] - found[order][::2] < -5).mean() > 0.95
 
 
+@pytest.mark.long
 def test_a_head_that_was_fitted_off_policy_reads_the_attempts_that_it_makes(subject, written, sampled):
     """Whoever asks: the head does not follow what is unlikely, and words alone say nothing."""
     own = written.select(written.split == "train")

@@ -38,6 +38,7 @@ def others(true):
     return [(claim, weight / total) for claim, weight in found]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("band", ["easy", "hard"])
 def test_ceilings_are_those_of_an_enumeration_in_loops(band):
     world = make_quirky_world(0, n_digits=2, sizes=(4, 4, 4))

@@ -112,6 +112,7 @@ def test_the_organism_stays_and_the_outcome_follows_from_the_seed(organism):
     assert np.array_equal(scores[0], scores[1]) and not np.array_equal(scores[0], scores[2])
 
 
+@pytest.mark.long
 def test_a_scheme_that_trains_long_enough_teaches_what_it_labels(organism):
     # thing and spot give it away, and the tiny model can learn them by heart
     scheme = TamperingScheme(method="trusted", steps=300, batch_size=64, learning_rate=1e-2)

@@ -60,6 +60,7 @@ def test_training_follows_from_the_seed(world, organism, tmp_path):
     assert not _same(_weights(organism.folder), _weights(other.folder))
 
 
+@pytest.mark.long
 def test_training_brings_the_loss_down(world):
     def last_loss(steps):
         schedule = TINY.model_copy(update={"steps": steps})

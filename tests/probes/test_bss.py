@@ -76,6 +76,7 @@ def published(differences, *, n_restarts=20, n_epochs=20):
     return lowest
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("seed", SEEDS)
 def test_the_lowest_loss_is_not_above_that_of_the_published_procedure(seed):
     data = draw(150, 20, separations=(3.0,), seed=seed)

@@ -27,6 +27,7 @@ def test_single_precision_rows_are_solved_in_double_precision():
     np.testing.assert_allclose(fits.losses, ccs_sweep({"s": DATA.X}, **SEEN)["s"].losses, atol=1e-6)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("strength", [0.3, 2.0])
 def test_the_lowest_loss_is_not_above_that_of_the_published_procedure(strength):
     X, _ = make_site(40, 16, strength=strength, seed=0)

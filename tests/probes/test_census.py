@@ -38,6 +38,7 @@ def census(probe, sets, **options):
     )
 
 
+@pytest.mark.long
 @five_seeds
 def test_without_a_penalty_several_orthogonal_directions_are_good_and_then_none(seed):
     u = unit(WIDTH, seed=seed)
@@ -55,6 +56,7 @@ def test_without_a_penalty_several_orthogonal_directions_are_good_and_then_none(
     assert "no more than what mean and covariance alone give" in found.summary
 
 
+@pytest.mark.long
 @five_seeds
 def test_with_a_penalty_only_one_is_good(seed):
     u = unit(WIDTH, seed=seed)

@@ -104,6 +104,7 @@ def test_it_finds_a_planted_concept(method):
     assert auroc(FRESH.y, probe.decision_function(FRESH.X)) > 0.95
 
 
+@pytest.mark.long
 @learning
 def test_it_finds_nothing_on_shuffled_supervision(method):
     # labels permuted, pairs re-drawn: the concept is a quarter of the nuisance here, so that a random pairing holds

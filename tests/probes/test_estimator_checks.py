@@ -165,6 +165,7 @@ def test_every_unsupervised_probe_of_the_table_is_wrapped():
     assert all(type(probe).__name__.startswith("Fed") for probe in unsupervised)
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("without_run_time_types")
 @pytest.mark.parametrize("method", PROBES, ids=str)
 def test_scikit_learns_estimator_checks_fail_exactly_where_listed(method):

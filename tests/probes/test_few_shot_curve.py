@@ -36,6 +36,7 @@ def curve(probe, given, **more):
     return few_shot_curve(probe, given.pop("off_policy"), **given, **more)
 
 
+@pytest.mark.long
 @each_method
 def test_a_few_positives_close_the_gap_and_never_open_it(probe):
     """METHODS section 1: with a cosine of 0.3 the mean TPR never falls by more than noise, and 16 close the gap."""

@@ -58,6 +58,7 @@ def test_the_table_says_which_probes_fit_moments():
     assert [str(method) for method in cannot] == ["LAT(order=shuffled, is_centred=True)", "MeanDifference(rows=unit)"]
 
 
+@pytest.mark.long
 @fitting
 @pytest.mark.parametrize("name", SETS)
 @pytest.mark.parametrize("batch", [2, 64, 10_000])

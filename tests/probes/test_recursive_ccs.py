@@ -71,6 +71,7 @@ def found_at(seed, l2, *, n_directions):
     return np.abs(found.directions @ data.features[0]), pair_accuracy(found.directions, fresh)
 
 
+@pytest.mark.long
 def test_without_a_penalty_several_orthogonal_directions_share_the_one_feature():
     # how many depends on how far the search goes: the less the first is minimised, the less of the feature it takes
     cosines, accuracies = map(np.array, zip(*[found_at(seed, 0.0, n_directions=6) for seed in SEEDS], strict=True))

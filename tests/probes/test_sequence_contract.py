@@ -83,6 +83,7 @@ def test_token_activations_can_be_passed_as_they_are_collected(method):
     np.testing.assert_array_equal(probe.decision_function(acts.X, offsets=acts.offsets), scores(fitted(method), TRAIN))
 
 
+@pytest.mark.long
 @every
 def test_it_finds_nothing_on_shuffled_labels(method):
     areas = []

@@ -71,6 +71,7 @@ def show(browser: Any, path: Path, *, width: int) -> None:
     browser.get(path.as_uri())
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("width", [1280, 390])
 @pytest.mark.parametrize("name", [*RECORDS, *STEERING])
 def test_the_page_never_scrolls_sideways(browser: Any, folder: Path, name: str, width: int) -> None:
@@ -82,6 +83,7 @@ def test_the_page_never_scrolls_sideways(browser: Any, folder: Path, name: str, 
     assert browser.execute_script(wider) == 0
 
 
+@pytest.mark.long
 def test_the_best_site_of_each_method_is_read_beside_its_picture_without_scrolling(browser: Any, folder: Path) -> None:
     page = folder / "selection.html"
     page.write_text(render(make_run(), make_evidence(methods=("mean_difference", "contrast_logistic"))), "utf-8")

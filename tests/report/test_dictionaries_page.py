@@ -104,6 +104,7 @@ def test_a_record_is_read_back_and_a_folder_without_one_refused(tmp_path: Path):
         write_dictionaries(tmp_path / "gone")
 
 
+@pytest.mark.long
 @browser_only
 @needs_browser
 @pytest.mark.parametrize("width", [1280, 390])

@@ -179,6 +179,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
 HEADS = "return [...document.querySelectorAll('#probes tbody tr:not([hidden]) th')].map(h => h.firstChild.data.trim())"
 
 
+@pytest.mark.long
 @browser_only
 @needs_browser
 def test_a_click_sorts_by_the_column_and_says_so(browser: Any, page: Path) -> None:  # noqa: F811

@@ -64,6 +64,7 @@ def pages() -> dict[str, str]:
     return {name: render(make_run(), make() if name != "full" else make_evidence()) for name, make in RECORDS.items()}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", RECORDS)
 def test_every_page_is_well_formed_and_small(pages: dict[str, str], name: str) -> None:
     Page(pages[name])
@@ -124,6 +125,7 @@ def test_headings_descend_one_level_at_a_time(pages: dict[str, str]) -> None:
     assert all(b <= a + 1 for a, b in pairwise(levels))
 
 
+@pytest.mark.long
 def test_what_a_direction_does_stands_beside_what_random_ones_do(pages: dict[str, str]) -> None:
     text = Page(pages["full"]).text
     assert "Swap success on facts, 156 pairs" in text and "Ablation on facts, 156 pairs" in text
@@ -287,6 +289,7 @@ FIGURES = [
 ]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("field", "change", "shown"), FIGURES, ids=lambda v: v if isinstance(v, str) else ",".join(v))
 @pytest.mark.usefixtures("no_pictures")
 def test_a_changed_record_changes_the_page(field: str, change: dict[str, object], shown: str) -> None:
@@ -386,6 +389,7 @@ def test_the_choice_is_marked_where_the_record_says_and_not_where_a_test_set_wou
     )
 
 
+@pytest.mark.long
 def test_a_full_page_takes_less_than_five_seconds() -> None:
     evidence = make_evidence()
     # processor time, of all threads: other work on the machine does not count

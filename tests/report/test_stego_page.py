@@ -122,6 +122,7 @@ def test_texts_of_a_game_are_shown_as_texts():
     assert len(heads) > 8 and all('scope="' in head for head in heads)
 
 
+@pytest.mark.long
 def test_the_page_of_a_game_stands_beside_its_record(tmp_path: Path):
     with pytest.raises(FileError, match=r"holds no stego\.json"):
         write_stego(tmp_path)

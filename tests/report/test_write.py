@@ -23,6 +23,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.long
 def test_the_page_lies_beside_its_records(folder: Path) -> None:
     path = write_report(folder)
     assert path == folder / "report.html"

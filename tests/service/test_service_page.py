@@ -64,6 +64,7 @@ def said(driver: Any, what: str) -> str:
     return str(driver.execute_script(f"return document.getElementById('{what}').textContent"))
 
 
+@pytest.mark.long
 def test_a_text_is_shown_token_by_token_with_the_threshold_and_the_depths(page: Callable[..., Any]) -> None:
     driver = page()
     score(driver, "the city of w1")

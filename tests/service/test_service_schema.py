@@ -35,12 +35,14 @@ def schema(subject: SubjectModel, tmp_path_factory: pytest.TempPathFactory) -> I
         yield schemathesis.openapi.from_url(f"http://127.0.0.1:{port}/openapi.json")
 
 
+@pytest.mark.long
 def test_all_that_is_described_is_tried(schema: Any) -> None:
     described = [result.ok() for result in schema.get_all_operations()]
     assert sorted((one.method.upper(), one.path) for one in described) == sorted(_OPERATIONS)
 
 
 # making up a request takes longer than answering it
+@pytest.mark.long
 @pytest.mark.parametrize("n", [12, pytest.param(100, marks=pytest.mark.slow)])
 @pytest.mark.parametrize(("method", "path"), _OPERATIONS)
 def test_no_made_up_request_finds_an_error_of_the_service(schema: Any, method: str, path: str, n: int) -> None:

@@ -138,6 +138,7 @@ def test_an_address_that_is_taken_is_one_sentence() -> None:
             bind("127.0.0.1", taken.getsockname()[1])
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("body", "status"),
     [
@@ -265,6 +266,7 @@ def head(length: int | str) -> bytes:
     ).encode()
 
 
+@pytest.mark.long
 def test_slow_heads_and_bodies_are_ended_and_others_are_served_meanwhile(subject: SubjectModel, path: Path) -> None:
     with listening(subject, {"m": made_monitor(subject)}, path, limits=_QUICK) as port:
         found: dict[str, tuple[bytes, float]] = {}
@@ -319,6 +321,7 @@ def test_a_client_that_takes_nothing_is_let_go(subject: SubjectModel, path: Path
         assert is_served(port)
 
 
+@pytest.mark.long
 def test_too_large_a_body_is_refused_before_it_has_come(subject: SubjectModel, path: Path) -> None:
     with listening(subject, {"m": made_monitor(subject)}, path, limits=_QUICK) as port:
         got, seconds = raw(port, head(10_001) + b" " * 100)
@@ -338,6 +341,7 @@ def test_too_large_a_body_is_refused_before_it_has_come(subject: SubjectModel, p
         assert is_served(port)
 
 
+@pytest.mark.long
 def test_more_connections_than_are_allowed_are_closed_and_room_returns(subject: SubjectModel, path: Path) -> None:
     limits = _QUICK.model_copy(update={"head_s": 1.5})
     with listening(subject, {"m": made_monitor(subject)}, path, limits=limits) as port:

@@ -33,6 +33,7 @@ def test_words_tell_attempts_from_ordinary_logs_but_length_does_not(tmp_path: Pa
     assert found["length"].low < 0.6
 
 
+@pytest.mark.long
 @pytest.mark.skipif(not _MODEL.is_dir(), reason="needs ../shared/models/stories260K, absent here")
 def test_a_study_of_a_real_model_runs_on_them(tmp_path: Path) -> None:
     build_attempts(_SMALL, tmp_path / "attempts.jsonl")

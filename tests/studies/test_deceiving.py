@@ -172,6 +172,7 @@ def _seen(folder: Path, rng: np.random.Generator) -> Evidence:
     return _run(folder, {"home": Set(texts, one.y[order], one.X[order], groups)})
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("build", "rule", "test"),
     [
@@ -217,6 +218,7 @@ _HONEST: dict[str, Callable[[np.random.Generator], dict[str, Set]]] = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", list(_HONEST))
 def test_the_verdict_finds_no_fault_in_an_honest_study(name: str, tmp_path: Path) -> None:
     evidence = _run(tmp_path, _HONEST[name](np.random.default_rng(1)))

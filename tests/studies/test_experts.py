@@ -59,6 +59,7 @@ def texts_spec(folder: Path, **more) -> ExpertsSpec:
     return ExpertsSpec(name="files", texts=asked, sizes=(10, 30), seeds=(0, 1), student=QUICK, **more)
 
 
+@pytest.mark.long
 def test_a_grammar_gives_every_seed_a_world_of_its_own(tmp_path: Path):
     spec = ExpertsSpec(name="g", grammar=GrammarSpec(n_test=20), sizes=(20, 40), seeds=(0, 1, 2), student=QUICK)
     told = []
@@ -100,6 +101,7 @@ def test_a_file_of_outputs_teaches_and_its_errors_are_counted_apart(folder: Path
     assert found.teacher.endswith("said.jsonl")
 
 
+@pytest.mark.long
 def test_an_organism_teaches_by_its_answers(tmp_path: Path):
     spec = ExpertsSpec(
         name="organism",
@@ -223,6 +225,7 @@ def test_a_bad_spec_is_one_sentence(tmp_path: Path, content, said):
         read_experts_spec(tmp_path / "absent.yaml")
 
 
+@pytest.mark.long
 @pytest.mark.skipif(not _TWEETS.is_dir(), reason="needs ../shared/data/sentiment, absent here")
 def test_rules_with_a_lexicon_beat_chance_on_real_tweets(tmp_path: Path):
     asked = TextsSpec(

@@ -37,6 +37,7 @@ def _cue(evidence: Evidence, site: str, method: str, test: str) -> float:
     return _value(found[0])
 
 
+@pytest.mark.long
 def test_what_was_chosen_on_training_folds_reads_truth_on_held_out_statements_without_the_coupling(
     evidence: Evidence,
 ) -> None:
@@ -119,6 +120,7 @@ def test_a_probe_that_reads_truth_and_does_nothing_is_called_that_and_those_that
     assert "do not follow its direction" in evidence.verdict.headline
 
 
+@pytest.mark.long
 def test_site_and_method_can_be_chosen_by_what_they_cause(tmp_path: Path) -> None:
     spec = read_spec(_SPEC)
     spec = spec.model_copy(

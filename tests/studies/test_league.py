@@ -59,6 +59,7 @@ def league(folder: Path) -> League:
     return League.model_validate_json((folder / "league.json").read_text(encoding="utf-8"))
 
 
+@pytest.mark.long
 def test_a_killed_league_goes_on_where_it_was(folder, league):
     # what happened is asserted on the way
     assert [one.task for one in league.tasks] == ["one", "two"]

@@ -33,6 +33,7 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Study:
     return run_study(spec, tmp_path_factory.mktemp("study") / "run")
 
 
+@pytest.mark.long
 def test_the_planted_sentences_and_columns_stand_in_the_record(study: Study) -> None:
     stored = Evidence.model_validate_json((study.folder / "evidence.json").read_text(encoding="utf-8"))
     assert stored.planted is not None and stored.planted == study.evidence.planted

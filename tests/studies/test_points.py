@@ -155,6 +155,7 @@ def study(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Study:
     return run_study(parse_spec(asked), folder / "run")
 
 
+@pytest.mark.long
 def test_record_verdict_and_report_say_which_guarantee_holds_and_how_many_alarms_a_day(study: Study) -> None:
     evidence = Evidence.model_validate_json((study.folder / "evidence.json").read_text(encoding="utf-8"))
     assert isinstance(evidence.threshold, Threshold) and evidence.threshold.guarantee == "average"

@@ -103,6 +103,7 @@ def test_the_table_of_the_page_is_the_one_that_is_computed():
     assert re.sub(r"\]\([^)]*\)", "]", MEMORY["table"]()) in said
 
 
+@pytest.mark.long
 @each_model
 def test_the_memory_that_a_spec_speaks_of_is_that_of_the_table(name):
     size = MEMORY["model_size"](MEMORY["published"](name))

@@ -72,6 +72,7 @@ def evidence(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Evid
     return kept
 
 
+@pytest.mark.long
 def test_every_rival_is_judged_on_the_same_test_rows_under_its_kind(evidence: Evidence) -> None:
     assert {(b.name, b.kind) for b in evidence.baselines} == {
         ("length", "text"),
@@ -121,6 +122,7 @@ def test_control_tasks_are_over_the_column_that_was_named(evidence: Evidence) ->
     assert isinstance(task, ControlTask) and task.types == "kind" and task.n_types == 7
 
 
+@pytest.mark.long
 def test_a_method_on_pairs_has_its_pairs_redrawn_and_no_control_task(tiny_model: Path, tmp_path: Path) -> None:
     spec = _spec(tiny_model, _write(tmp_path), rivals={"untrained": False}, probes={"methods": ["lat"]})
     found = run_study(parse_spec(spec), tmp_path / "run").evidence

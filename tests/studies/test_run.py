@@ -64,6 +64,7 @@ def study(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Study:
     return run_study(spec, folder / "run")
 
 
+@pytest.mark.long
 def test_the_run_directory_holds_what_it_promises(study: Study) -> None:
     evidence = Evidence.model_validate_json((study.folder / "evidence.json").read_text(encoding="utf-8"))
     run = Run.model_validate_json((study.folder / "run.json").read_text(encoding="utf-8"))
@@ -185,6 +186,7 @@ def test_the_monitor_comes_with_its_card_and_all_hold_one_verdict(study: Study) 
     assert read_card(folder).model_fingerprint["name"] == read_card(folder).model
 
 
+@pytest.mark.long
 def test_the_same_spec_and_seed_give_the_same_evidence(study: Study, tmp_path: Path) -> None:
     resolved = json.loads((study.folder / "run.json").read_text(encoding="utf-8"))["resolved"]
     again = run_study(parse_spec(resolved), tmp_path / "again")
@@ -193,6 +195,7 @@ def test_the_same_spec_and_seed_give_the_same_evidence(study: Study, tmp_path: P
     assert all(found.p == 1.0 for found in common.differences if found.p is not None)
 
 
+@pytest.mark.long
 def test_a_distribution_that_is_only_judged_is_never_fitted_on(
     tiny_model: Path, write_rows: Callable[..., Path], rows: list[dict[str, Any]], tmp_path: Path
 ) -> None:
@@ -211,6 +214,7 @@ def test_a_distribution_that_is_only_judged_is_never_fitted_on(
     assert 40 <= other.rows["test"] < 60
 
 
+@pytest.mark.long
 def test_the_rows_of_one_file_are_divided_by_a_column(
     tiny_model: Path, write_rows: Callable[..., Path], rows: list[dict[str, Any]], tmp_path: Path
 ) -> None:
@@ -226,6 +230,7 @@ def test_the_rows_of_one_file_are_divided_by_a_column(
         run_study(_spec(tiny_model, texts, rows={"easy": "digit <= 1"}, train=train), tmp_path / "other")
 
 
+@pytest.mark.long
 def test_without_pairs_lat_is_left_out(
     tiny_model: Path, write_rows: Callable[..., Path], rows: list[dict[str, Any]], tmp_path: Path
 ) -> None:
@@ -237,6 +242,7 @@ def test_without_pairs_lat_is_left_out(
     assert "Not tried, since home has no pairs: lat." in (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
 
 
+@pytest.mark.long
 def test_truncated_texts_are_counted_and_noted(
     tiny_model: Path, write_rows: Callable[..., Path], rows: list[dict[str, Any]], tmp_path: Path
 ) -> None:
@@ -258,6 +264,7 @@ def test_a_study_that_fails_leaves_nothing(
     assert sorted(tmp_path.iterdir()) == before
 
 
+@pytest.mark.long
 def test_texts_without_groups_can_be_split_by_the_rare_words_that_they_share(
     tiny_model: Path, write_rows: Callable[..., Path], rows: list[dict[str, Any]], tmp_path: Path
 ) -> None:
@@ -274,6 +281,7 @@ def test_texts_without_groups_can_be_split_by_the_rare_words_that_they_share(
     assert sum(home.groups.values()) <= 40
 
 
+@pytest.mark.long
 def test_units_are_joined_over_sets_by_groups_and_by_pairs_and_never_by_row_numbers(
     tiny_model: Path, write_rows: Callable[..., Path], rows: list[dict[str, Any]], tmp_path: Path
 ) -> None:
@@ -291,6 +299,7 @@ def test_units_are_joined_over_sets_by_groups_and_by_pairs_and_never_by_row_numb
     assert single.rows["test"] == 80
 
 
+@pytest.mark.long
 def test_copies_in_the_calibration_split_leave_no_threshold_and_copies_in_the_test_split_no_verdict(
     tiny_model: Path, write_rows: Callable[..., Path], rows: list[dict[str, Any]], tmp_path: Path
 ) -> None:

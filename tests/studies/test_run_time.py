@@ -49,6 +49,7 @@ def study(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Study:
     return run_study(spec, folder / "run")
 
 
+@pytest.mark.long
 def test_other_words_are_flagged_and_the_same_are_not(study: Study) -> None:
     check = study.evidence.likeness
     assert check is not None and isinstance(check.threshold, Threshold)
@@ -66,6 +67,7 @@ def test_other_words_are_flagged_and_the_same_are_not(study: Study) -> None:
     assert "Flagged as unlike the calibration texts" in (study.folder / "report.html").read_text(encoding="utf-8")
 
 
+@pytest.mark.long
 def test_with_a_benign_set_both_are_known_and_its_negatives_set_the_limit(study: Study, tmp_path: Path) -> None:
     resolved = json.loads((study.folder / "run.json").read_text(encoding="utf-8"))["resolved"]
     train = {**resolved["train"], "judge_only": [], "benign": ["away"]}

@@ -64,6 +64,7 @@ def test_an_error_is_raised_and_no_further_job_begun() -> None:
     assert torch.get_num_threads() == 2
 
 
+@pytest.mark.long
 def test_every_method_finds_the_same_direction_side_by_side_as_alone() -> None:
     planted = plant(80, 10, shift=2.0, seed=0, direction=np.eye(10)[0])
     rows = Activations(

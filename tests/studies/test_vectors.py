@@ -119,6 +119,7 @@ def test_the_command_line_does_not_name_a_monitor_that_is_not_there(
     assert "Monitor:" not in printed
 
 
+@pytest.mark.long
 @pytest.mark.skipif(not _SHARED.is_file(), reason="needs ../shared/data/vectors, absent here")
 def test_the_example_on_real_word_vectors_reads_gender_and_says_what_chance_gives(tmp_path: Path) -> None:
     spec = read_spec(_EXAMPLE, values={"vectors": str(_SHARED)})
