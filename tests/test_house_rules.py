@@ -1,8 +1,10 @@
 """Rules of the house that no linter holds. CONTRIBUTING.md says why; import rules are import-linter's."""
 
 import ast
+import functools
 import re
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -17,9 +19,28 @@ MOST_LINES = 600
 MOST_PUBLIC_METHODS = 10
 FORBIDDEN_NAMES = {"utils", "util", "helpers", "helper", "common", "base", "misc"}
 
-each_module = pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(SOURCE)))
+
+def each(paths: list[Path]) -> Callable[[Callable[[Path], None]], Callable[[], None]]:
+    """Look at all files in one test, which says where the rule is broken: thousands of tests take a while."""
+
+    def of_all(rule: Callable[[Path], None]) -> Callable[[], None]:
+        def test() -> None:
+            for path in paths:
+                try:
+                    rule(path)
+                except AssertionError as error:
+                    raise AssertionError(f"{path.relative_to(ROOT)}: {error}") from error
+
+        test.__name__ = rule.__name__
+        return test
+
+    return of_all
 
 
+each_module = each(MODULES)
+
+
+@functools.cache
 def tree(path: Path) -> ast.Module:
     return ast.parse(path.read_text(encoding="utf-8"))
 
@@ -48,11 +69,20 @@ def our_files() -> list[Path]:
     return [path for path in paths if path.is_file()]
 
 
+def test_a_broken_rule_is_told_with_its_file():
+    @each([SOURCE / "a.py", SOURCE / "b.py"])
+    def rule(path):
+        assert path.stem == "a", "no a"
+
+    with pytest.raises(AssertionError, match=r"src/tiltmeter/b\.py: no a"):
+        rule()
+
+
 def test_there_is_something_to_look_at():
     assert len(MODULES) > 20 and len(TESTS) > 10 and len(our_files()) > 50
 
 
-@pytest.mark.parametrize("path", PROGRAMS, ids=lambda path: str(path.relative_to(ROOT)))
+@each(PROGRAMS)
 def test_a_source_file_has_at_most_600_lines(path):
     assert len(path.read_text(encoding="utf-8").splitlines()) <= MOST_LINES
 
@@ -69,7 +99,7 @@ def test_a_class_has_at_most_ten_public_methods(path):
             assert len(public) <= MOST_PUBLIC_METHODS, f"{node.name} has {len(public)} public methods"
 
 
-@pytest.mark.parametrize("path", [*PROGRAMS, *TESTS], ids=lambda path: str(path.relative_to(ROOT)))
+@each([*PROGRAMS, *TESTS])
 def test_no_file_or_folder_has_a_name_that_says_nothing(path):
     assert not FORBIDDEN_NAMES & {part.removesuffix(".py").strip("_") for part in path.relative_to(ROOT).parts}
 
@@ -200,7 +230,7 @@ def reasons_missing(path: Path) -> list[str]:
     return missing
 
 
-@pytest.mark.parametrize("path", TESTS, ids=lambda path: str(path.relative_to(ROOT)))
+@each(TESTS)
 def test_every_skip_and_expected_failure_says_what_lifts_it(path):
     assert reasons_missing(path) == []
 
@@ -254,7 +284,7 @@ def test_every_method_module_of_the_probes_has_a_test_file_of_its_own():
     assert methods <= tested
 
 
-@pytest.mark.parametrize("path", TESTS, ids=lambda path: str(path.relative_to(ROOT)))
+@each(TESTS)
 def test_a_test_is_named_by_a_sentence(path):
     names = [
         node.name
