@@ -64,7 +64,7 @@ def course(steps: list[dict[str, object]], family: str, group: str) -> alt.Layer
             detail="seed:N",
         )
     )
-    return alt.layer(lines, *dashed(SHORTCUT[family], "without the year" if family == "elections" else "chance"))
+    return alt.layer(lines, *dashed(SHORTCUT[family], "no year" if family == "elections" else "chance"))
 
 
 def probes(readings: list[dict[str, object]], family: str, place: str) -> alt.LayerChart:
