@@ -143,7 +143,7 @@ def test_the_rate_of_the_threshold_is_one_that_can_be_certified(command, tmp_pat
         (
             [{"a": "b c", "d": "e f", "label": "1"}],
             [],
-            "holds the texts; say so with --text. a: 1 values",
+            "holds the texts; say so with --text. a: 1 value, ",
         ),
         ([{"text": "b c", "kind": "x"}], [], "which column of towns.csv holds the labels; say so with --label"),
         ([{"text": "b c", "label": "good"}, {"text": "d e", "label": "bad"}], [], "say with --positive which of them"),

@@ -12,8 +12,9 @@ import pytest
 from tests.cli.conftest import Command
 from tests.made_monitors import certified
 from tests.service.served import made_monitor
-from tiltmeter import models
+from tiltmeter import models, studies
 from tiltmeter.activations import ActivationStore
+from tiltmeter.core.errors import SpecError
 from tiltmeter.monitor import Monitor
 
 pytestmark = pytest.mark.smoke
@@ -126,3 +127,59 @@ def test_a_label_is_not_guessed_where_nobody_looks_at_the_guess(
 def test_reference_texts_are_chosen_from_it(command: Command, folder: Path, own: Path, tiny_model: Path) -> None:
     _, err = command("monitor", "reference", str(folder), str(own), "--model", str(tiny_model), "--text", "sentence")
     assert "reference: sentence is read as text." in err and "of 60 texts stand in it" in err
+
+
+@pytest.mark.parametrize("called", ["split", "distribution", "pair", "label"])
+def test_to_be_scored_a_text_needs_no_column_but_its_own(
+    command: Command, folder: Path, own: Path, tiny_model: Path, called: str
+) -> None:
+    own.write_text(own.read_text().replace(",template,", f",{called},", 1).replace(",label,", ",kind,", 1))
+    assert len(command("score", str(folder), str(own), "--model", str(tiny_model))[0].splitlines()) == 60
+
+
+@pytest.mark.parametrize("called", ["positive", "messages"])
+def test_whoever_names_the_texts_may_have_other_things_in_columns_called_so(called: str, own: Path) -> None:
+    own.write_text(own.read_text().replace(",label,", f",{called},", 1))
+    columns = studies.ColumnsOf(text="sentence", label=called, positive="yes")
+    texts, _ = studies.open_own_texts(str(own), columns, distribution="own", labels="given")
+    assert texts.y is not None and texts.y.tolist() == [0, 1] * 30
+    unlabelled, _ = studies.open_own_texts(
+        str(own), studies.ColumnsOf(text="sentence"), distribution="own", labels="ignored"
+    )
+    assert unlabelled.texts is not None and unlabelled.texts[0] == "w0 of w0 ."
+
+
+def test_labels_and_groups_are_known_in_capitals_and_with_spaces_too(own: Path) -> None:
+    own.write_text(own.read_text().replace(",label,template,", ", Label,GROUP,", 1))
+    texts, notes = studies.open_own_texts(str(own), distribution="own", labels="given")
+    assert texts.y is not None and texts.groups is not None and len(set(texts.groups.tolist())) == 30
+    assert " Label is read as label" in notes and "GROUP is read as group" in notes
+
+
+def test_a_column_that_is_named_as_something_else_holds_no_labels(own: Path) -> None:
+    own.write_text(own.read_text().replace("key,sentence,label,", "label,sentence,kind,", 1))
+    texts, _ = studies.open_own_texts(str(own), studies.ColumnsOf(id="label"), distribution="own", labels="given")
+    assert texts.y is None and texts.ids[0] == "k0"
+
+
+@pytest.mark.parametrize(
+    ("header", "options", "said"),
+    [
+        ("key,sentence,kind,", {"positive": "yes"}, "--positive is 'yes', and .* has no labels"),
+        ("positive,negative,kind,", {"label": "kind"}, "positive and negative, which are its labels"),
+        ("positive,negative,kind,", {"positive": "yes"}, "positive and negative, which are its labels"),
+    ],
+)
+def test_what_is_said_of_labels_that_are_not_there_is_refused(
+    own: Path, header: str, options: dict[str, str], said: str
+) -> None:
+    own.write_text(own.read_text().replace("key,sentence,label,", header, 1))
+    with pytest.raises(SpecError, match=said):
+        studies.open_own_texts(str(own), studies.ColumnsOf(**options), distribution="own", labels="given")
+
+
+def test_the_columns_of_an_organism_are_not_named() -> None:
+    with pytest.raises(SpecError, match="are known; leave --text"):
+        studies.open_own_texts(
+            "organism:facts/negated", studies.ColumnsOf(text="words"), distribution=None, labels="given"
+        )

@@ -274,7 +274,7 @@ def test_columns_of_other_names_are_read_under_ours(write_jsonl):
         ([{"messages": "Hi"}], "line 1: messages is a string that is not JSON"),
         (
             [{"messages": [{"role": "user", "content": "Hi"}]}, _good()],
-            r"mixes messages \(line 1\) and text \(line 2\); a set holds one kind, so write two files",
+            r"mixes messages \(line 1\) and text \(line 2\); a set holds one kind, so write two files, or say",
         ),
         ([{"text": "Hi", "messages": [{"role": "user", "content": "Hi"}]}], r"mixes text \(line 1\) and messages"),
         ([{"text": [{"role": "user", "content": "Hi"}]}], "line 1: the text is a list; it must be a string"),

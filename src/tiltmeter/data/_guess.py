@@ -32,7 +32,8 @@ class Column(NamedTuple):
     def __str__(self) -> str:
         """Describe it in a line."""
         shown = ", ".join(value if len(value) <= 40 else f"{value[:39]}…" for value in self.values)
-        return f"{self.name}: {self.n_values:,} values, such as {shown}" if self.values else f"{self.name}: empty"
+        counted = f"{self.n_values:,} value{'' if self.n_values == 1 else 's'}"
+        return f"{self.name}: {counted}, such as {shown}" if self.values else f"{self.name}: empty"
 
 
 class Guess(NamedTuple):

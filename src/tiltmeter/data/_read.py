@@ -171,7 +171,7 @@ def _content_kind(table: Table) -> str:
         (one, here), (other, there) = list(first.items())[:2]
         raise DataError(
             f"{table.source} mixes {one} ({table.unit} {here.line}) and {other} ({table.unit} {there.line}); "
-            "a set holds one kind, so write two files."
+            "a set holds one kind, so write two files, or say which holds the texts (--text)."
         )
     if first:
         return next(iter(first))

@@ -9,7 +9,8 @@ from tiltmeter.data import Guess, TextSet, guess_columns, read_texts
 from tiltmeter.studies._sources import open_texts
 
 # a row alone says nothing of these to whoever only wants its text
-_OF_LABELS = ("label", "pair", "side")
+_NOT_OF_TEXTS = ("label", "pair", "side", "split", "distribution")
+_CONTENT = ("text", "messages", "positive", "negative")
 
 
 class ColumnsOf(NamedTuple):
@@ -54,7 +55,7 @@ def open_own_texts(
         Name of the set; None for that of the file.
     labels
         ``guessed`` like the texts, and groups with them; as ``given``, by ``columns`` or by the names that Tiltmeter
-        knows; or ``ignored``, as pairs are then.
+        knows, in capitals or not; or ``ignored``, as pairs, splits and distributions are then.
 
     Raises
     ------
@@ -72,6 +73,10 @@ def open_own_texts(
     (('Rome is in Italy.',), None, ('sentence is read as text',))
     """
     if where.startswith("organism:"):
+        if any(columns):
+            raise SpecError(
+                f"The columns of {where} are known; leave --text, --label, --positive, --group and --id out."
+            )
         return OwnTexts(open_texts(where, distribution=distribution or where.rpartition("/")[2]), ())
     guess = guess_columns(where, text=columns.text, label=columns.label)
     listed = "; ".join(map(str, guess.columns))
@@ -84,8 +89,17 @@ def open_own_texts(
     label, group = _label(where, guess, columns, labels=labels), columns.group or None
     if labels == "guessed" and columns.group is None:
         group = guess.group
+    elif labels == "given" and columns.group is None:
+        group = _called("group", guess, columns)
     _check_roles(where, guess, others=(label, group, columns.id))
     positive = columns.positive
+    if guess.content == "positive" and (columns.label or positive is not None):
+        raise SpecError(
+            f"A row of {where} is a pair, positive and negative, which are its labels; leave --label and --positive "
+            "out, or name the column of the texts with --text."
+        )
+    if positive is not None and label is None:
+        raise SpecError(f"--positive is {positive!r}, and {where} has no labels; name their column with --label.")
     if label is not None and positive is None and label == guess.label:
         positive = guess.positive
     if label is not None and positive is None and not guess.is_binary:
@@ -99,7 +113,10 @@ def open_own_texts(
     notes = [f"{theirs} is read as {ours}" for ours, theirs in renamed.items()]
     if positive is not None:
         notes.append(f"the label {positive} means 1, every other 0")
-    unread = dict.fromkeys(_OF_LABELS if labels == "ignored" else ())
+    unread = dict.fromkeys(_NOT_OF_TEXTS if labels == "ignored" else ())
+    if columns.text:
+        # whoever says where the texts are has something else in columns that are called so
+        unread |= dict.fromkeys(name for name in _CONTENT if name != content)
     texts = read_texts(where, distribution=distribution, columns={**renamed, **unread}, label_positive=positive)
     return OwnTexts(texts, tuple(notes))
 
@@ -109,11 +126,17 @@ def _label(where: str, guess: Guess, columns: ColumnsOf, *, labels: str) -> str 
     if labels == "ignored" or guess.content == "positive":
         return None
     if labels == "given":
-        return columns.label or ("label" if guess.column("label") is not None else None)
+        return columns.label or _called("label", guess, columns)
     if guess.label is None:
         listed = "; ".join(map(str, guess.columns))
         raise SpecError(f"It cannot be told which column of {where} holds the labels; say so with --label. {listed}.")
     return guess.label
+
+
+def _called(name: str, guess: Guess, columns: ColumnsOf) -> str | None:
+    """Return the column of that name, else one that differs in capitals or spaces; none that is said to be another."""
+    alike = [one.name for one in guess.columns if one.name.strip().lower() == name and one.name not in columns]
+    return name if name in alike else next(iter(alike), None)
 
 
 def _check_roles(where: str, guess: Guess, *, others: tuple[str | None, str | None, str | None]) -> None:
