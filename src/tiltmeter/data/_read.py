@@ -154,7 +154,8 @@ def _one_distribution(table: Table, asked: str | None) -> tuple[Table, str]:
     if asked not in known:
         raise DataError(
             f"{table.source} holds the distributions {', '.join(known)}; name the one to read: in a spec and with "
-            "tiltmeter init the set is called so (--name), from Python it is distribution."
+            "tiltmeter init the set is called so (--name), from Python it is distribution; for other commands write "
+            "its rows into a file of their own."
         )
     rows = [row for row, name in zip(table.rows, found, strict=True) if name == asked]
     return table._replace(rows=rows), asked
