@@ -20,7 +20,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 ROOT = Path(__file__).parents[1]
-DOCUMENTS = sorted(p for p in ROOT.rglob("*.md") if not any(part.startswith(".") for part in p.relative_to(ROOT).parts))
+# what make demo, make site and make wheel write
+_MADE = {"runs", "site", "dist", "build"}
+DOCUMENTS = sorted(
+    page
+    for page in ROOT.rglob("*.md")
+    if page.relative_to(ROOT).parts[0] not in _MADE
+    and not any(part.startswith(".") for part in page.relative_to(ROOT).parts)
+)
 """Every page of the repository, whether or not it is on the site."""
 
 RTOL, ATOL = 0.02, 0.011
