@@ -10,8 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import Command
-from tests.made_monitors import certified
-from tests.service.served import made_monitor
+from tests.made_monitors import certified, made_monitor
 from tiltmeter import models, studies
 from tiltmeter.activations import ActivationStore
 from tiltmeter.core.errors import SpecError
@@ -22,7 +21,7 @@ pytestmark = pytest.mark.smoke
 
 @pytest.fixture
 def folder(tiny_model: Path, tmp_path: Path) -> Path:
-    made_monitor(models.load(str(tiny_model))).save(tmp_path / "m")
+    made_monitor(models.load(str(tiny_model)), threshold=0.0, sign=1).save(tmp_path / "m")
     return tmp_path / "m"
 
 
