@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import io
 import sys
 
@@ -14,6 +15,10 @@ from tiltmeter.cli._terminal import page, steps
 
 pytestmark = pytest.mark.smoke
 
+SERVE = pytest.mark.skipif(
+    importlib.util.find_spec("fastapi") is None, reason="needs the extra serve: pip install 'tiltmeter[serve]'"
+)
+
 
 @pytest.mark.long
 @pytest.mark.parametrize(
@@ -21,7 +26,7 @@ pytestmark = pytest.mark.smoke
     [
         "doctor", "study {spec}", "study {spec} --dry-run", "score m texts.csv", "verdict run",
         "plan run --base-rate 0.1 --per-day 9 --reviews 2", "compare a b",
-        "collect m texts.csv --store s", "monitor serve m",
+        "collect m texts.csv --store s", pytest.param("monitor serve m", marks=SERVE),
         "monitor certify m texts.csv --population p --out o", "monitor reference m texts.csv", "monitor parity m",
         "monitor summary log", "monitor replay log m", "card m", "publish m a/b", "organism list", "store info s",
         "anatomy svd m", "anatomy shape m t", "init texts.csv --model m",
