@@ -71,11 +71,11 @@ def steps(page: str) -> list[Step]:
 class Shell:
     """A bash that stays open: what one command set or started, the next one finds."""
 
-    def __init__(self, folder: Path, *, environment: dict[str, str]) -> None:
+    def __init__(self, folder: Path) -> None:
         self._process = subprocess.Popen(
             ["bash"],
             cwd=folder,
-            env=os.environ | environment,
+            env=os.environ | _environment(),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -111,9 +111,9 @@ class Shell:
         self._process.wait()
 
 
-def printed(page: str, *, folder: Path, environment: dict[str, str]) -> Iterator[tuple[Step, str]]:
+def printed(page: str, *, folder: Path) -> Iterator[tuple[Step, str]]:
     """Run a page in a folder, step by step; the Python of it runs in this process, which must stand in that folder."""
-    shell, session = Shell(folder, environment=environment | _environment()), {"__name__": "page"}
+    shell, session = Shell(folder), {"__name__": "page"}
     before = set(sys.modules)
     # where a session of Python looks first
     sys.path.insert(0, str(folder))

@@ -61,11 +61,11 @@ def test_what_differs_is_noticed(shown: str, actual: str) -> None:
 
 
 def test_shell_and_session_stay_open_from_fence_to_fence(tmp_path: Path) -> None:
-    said = [text for _, text in printed(PAGE, folder=tmp_path, environment={})]
+    said = [text for _, text in printed(PAGE, folder=tmp_path)]
     assert said == ["", "", "somewhere\n", "2\n"]
     assert [step.shown for step in steps(PAGE)] == [None, None, "somewhere\n", None]
 
 
 def test_a_command_that_fails_ends_the_page(tmp_path: Path) -> None:
     with pytest.raises(AssertionError, match="ended with 1"):
-        list(printed("```bash\nfalse\n```\n", folder=tmp_path, environment={}))
+        list(printed("```bash\nfalse\n```\n", folder=tmp_path))

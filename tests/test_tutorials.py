@@ -35,7 +35,7 @@ def test_a_tutorial_does_what_it_says(name: str, tmp_path: Path, monkeypatch: py
     (tmp_path / "examples").symlink_to(ROOT / "examples")
     monkeypatch.chdir(tmp_path)
     page = (TUTORIALS / f"{name}.md").read_text(encoding="utf-8").replace(_PORT, free_port())
-    for step, said in printed(page, folder=tmp_path, environment={}):
+    for step, said in printed(page, folder=tmp_path):
         if step.shown is not None:
             assert_agree(step.shown, said)
 

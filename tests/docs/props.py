@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import functools
 import json
 import shutil
@@ -68,7 +69,9 @@ def facts_run(path: Path) -> Path:
 
 @functools.cache
 def _facts_run() -> Path:
-    out = Path(tempfile.mkdtemp(prefix="facts-")) / "facts"
+    folder = tempfile.mkdtemp(prefix="facts-")
+    atexit.register(shutil.rmtree, folder)
+    out = Path(folder) / "facts"
     tiltmeter = [sys.executable, "-m", "tiltmeter"]
     subprocess.run([*tiltmeter, "study", str(ROOT / "examples" / "facts.yaml"), "--out", str(out)], check=True)
     return out

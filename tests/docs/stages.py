@@ -55,7 +55,7 @@ def follow(name: str, stage: Stage, *, folder: Path, with_slow: bool = False) ->
         (folder / shared).symlink_to(ROOT / shared)
     stage.build(folder)
     with stage.within():
-        for step, said in printed(page, folder=folder, environment={}):
+        for step, said in printed(page, folder=folder):
             if step.shown is not None:
                 assert_agree(step.shown, said)
 

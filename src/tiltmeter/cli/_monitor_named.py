@@ -4,23 +4,36 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 if TYPE_CHECKING:
-    from tiltmeter.models import DType, SubjectModel
+    from tiltmeter.models import Attention, DType, SubjectModel
     from tiltmeter.monitor import Monitor
 
 
 def model_of(
-    monitor: Monitor, place: str | None, *, announce: Callable[[str], None], dtype: DType | None = None
+    monitor: Monitor,
+    place: str | None,
+    *,
+    announce: Callable[[str], None],
+    dtype: DType | None = None,
+    device: str = "cpu",
+    attention: Attention | None = None,
 ) -> SubjectModel:
     """Open the model of a monitor: where it was and in the precision that it had, unless others are named."""
-    from tiltmeter import studies
+    from tiltmeter import models, studies
 
     card = monitor.card
-    spec = studies.ModelSpec(path=place or card.model, revision=card.revision, dtype=dtype or card.reading.dtype)
+    where = place or card.model
     announce("loading the model")
-    return studies.open_model(spec, announce=announce)
+    studies.tell_of_hub(where, announce)
+    return models.load(
+        studies.locate_model(where),
+        revision=card.revision,
+        dtype=dtype or cast("DType", card.reading.dtype),
+        device=device,
+        attention=attention,
+    )
 
 
 def named_monitors(places: Sequence[str]) -> dict[str, Monitor]:

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import json
 import sys
-from typing import TYPE_CHECKING, Annotated, Literal, cast
+from typing import Annotated, Literal
 
 import typer
 
 from tiltmeter.cli._own_texts import TextColumn
-
-if TYPE_CHECKING:
-    from tiltmeter.models import DType
 
 _Model = Annotated[str | None, typer.Option(help="Where the model is; default: where it was when it was made.")]
 _Device = Annotated[str, typer.Option(help="As PyTorch names it, such as cuda:0.")]
@@ -38,7 +35,8 @@ def parity(
 
     Example: tiltmeter monitor parity runs/2026-11-22-facts --dtype bfloat16
     """
-    from tiltmeter import models, studies
+    from tiltmeter import studies
+    from tiltmeter.cli._monitor_named import model_of
     from tiltmeter.cli._terminal import steps
 
     with steps("parity") as announce:
@@ -48,15 +46,7 @@ def parity(
         loaded = Monitor.load(studies.locate_monitor(monitor))
         # before the model, which may take minutes
         loaded.require_reference()
-        announce("loading the model")
-        studies.tell_of_hub(model or loaded.card.model, announce)
-        subject = models.load(
-            studies.locate_model(model or loaded.card.model),
-            revision=loaded.card.revision,
-            dtype=dtype or cast("DType", loaded.card.reading.dtype),
-            device=device,
-            attention=attention,
-        )
+        subject = model_of(loaded, model, announce=announce, dtype=dtype, device=device, attention=attention)
         announce("replaying the reference texts")
         found = loaded.parity(subject, explain=explain)
     if as_json:
@@ -80,7 +70,8 @@ def reference(
 
     Example: tiltmeter monitor reference runs/2026-11-22-facts my_texts.jsonl
     """
-    from tiltmeter import models, studies
+    from tiltmeter import studies
+    from tiltmeter.cli._monitor_named import model_of
     from tiltmeter.cli._own_texts import own_texts
     from tiltmeter.cli._terminal import steps
     from tiltmeter.core.errors import SpecError
@@ -93,15 +84,8 @@ def reference(
         folder = studies.locate_monitor(monitor)
         loaded = Monitor.load(folder)
         rows = own_texts("reference", texts, studies.ColumnsOf(text), distribution="texts", labels="ignored")
-        announce("loading the model")
-        studies.tell_of_hub(model or loaded.card.model, announce)
-        subject = models.load(
-            studies.locate_model(model or loaded.card.model),
-            revision=loaded.card.revision,
-            dtype=cast("DType", loaded.card.reading.dtype),
-            device=device,
-            attention=loaded.card.model_fingerprint.get("attention"),
-        )
+        attention = loaded.card.model_fingerprint.get("attention")
+        subject = model_of(loaded, model, announce=announce, device=device, attention=attention)
         announce(f"scoring {len(rows):,} texts")
         made = make_reference(loaded, subject, texts=rows, drawn_from=f"{len(rows)} texts that were given")
         write_reference(folder, made)
